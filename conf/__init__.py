@@ -1,0 +1,1 @@
+"""The configuration that Hydra composes; installed as `scar.conf`."""

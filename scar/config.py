@@ -1,0 +1,222 @@
+"""The configuration of a run: typed, validated once, and with an identity.
+
+Every group of ``conf/`` is described by a dataclass: a stage by the config class of its module, and what a user swaps
+(dataset, encoder, regime, completion) by the class that the group's ``_target_`` names. `build` turns what Hydra
+composed into those objects, so that an unknown key, a wrong type or a bad value stops the run before any work.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib import import_module
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from scar.completion.problem import Planner
+from scar.data.source import Source
+from scar.encoders.base import Encoder
+from scar.foundation.config import FoundationConfig
+from scar.labels import LabelsConfig
+from scar.loggers import LoggerConfig
+from scar.probes.config import ProbeConfig, TrainerConfig
+from scar.regimes import Regime
+from scar.splits import SplitConfig
+from scar.store import POLICIES, identity
+from scar.subsets import SubsetsConfig
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetsConfig:
+    """How much each strategy may add.
+
+    Attributes:
+        fractions: budgets as shares of the reserve.
+        driver: estimator whose needs the plan answers; one of ``foundation.estimators``.
+    """
+
+    fractions: tuple[float, ...] = (0.05, 0.10, 0.25)
+    driver: str = "heldout"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fractions", tuple(self.fractions))
+        if not self.fractions or any(not 0 < f <= 1 for f in self.fractions):
+            raise ValueError(f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathsConfig:
+    """Where things lie; none of it can change a number.
+
+    Attributes:
+        output_dir: studies, jobs and reports.
+        store_dir: artefacts shared by all studies.
+        data_dir: fetched data; None takes the cache of the user.
+    """
+
+    output_dir: str = "outputs"
+    store_dir: str = "outputs/store"
+    data_dir: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """How artefacts are used.
+
+    Attributes:
+        policy: ``"reuse"``, ``"refresh"`` or ``"only-cache"``.
+    """
+
+    policy: str = "reuse"
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise ValueError(f"store.policy={self.policy!r} is unknown; use one of {', '.join(POLICIES)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One job: a dataset seen through an encoder, in a regime, with a seed and a completion strategy."""
+
+    dataset: Source
+    encoder: Encoder
+    labels: LabelsConfig
+    split: SplitConfig
+    regime: Regime
+    subsets: SubsetsConfig
+    probe: ProbeConfig
+    foundation: FoundationConfig
+    completion: Planner
+    budgets: BudgetsConfig
+    seed: int = 0
+    study: str = field(default="default", metadata={"runtime": True})
+    trainer: TrainerConfig = field(default_factory=TrainerConfig, metadata={"runtime": True})
+    logger: LoggerConfig = field(default_factory=LoggerConfig, metadata={"runtime": True})
+    paths: PathsConfig = field(default_factory=PathsConfig, metadata={"runtime": True})
+    store: StoreConfig = field(default_factory=StoreConfig, metadata={"runtime": True})
+
+
+SCHEMAS: Mapping[str, type] = {
+    "labels": LabelsConfig,
+    "split": SplitConfig,
+    "subsets": SubsetsConfig,
+    "probe": ProbeConfig,
+    "foundation": FoundationConfig,
+    "budgets": BudgetsConfig,
+    "trainer": TrainerConfig,
+    "logger": LoggerConfig,
+    "paths": PathsConfig,
+    "store": StoreConfig,
+}
+# Groups with one class; the others name theirs by `_target_`.
+TARGETS = ("dataset", "encoder", "regime", "completion")
+
+
+def build(composed: DictConfig) -> Config:
+    """Turn a composed Hydra configuration into a validated `Config`.
+
+    Raises:
+        ConfigError: naming the key, the value and what is allowed.
+    """
+    values: dict[str, Any] = {}
+    for name in (f.name for f in fields(Config)):
+        if name not in composed:
+            raise ConfigError(f"the group {name!r} is missing; start from conf/config.yaml")
+        node = composed[name]
+        if name in SCHEMAS:
+            values[name] = _typed(SCHEMAS[name], node, name)
+        elif name in TARGETS:
+            values[name] = _targeted(node, name)
+        else:
+            values[name] = node
+    if not isinstance(values["seed"], int) or isinstance(values["seed"], bool) or values["seed"] < 0:
+        raise ConfigError(f"seed={values['seed']!r} must be a whole number of at least 0")
+    if not isinstance(values["study"], str) or not values["study"] or set(values["study"]) & set("/\\"):
+        raise ConfigError(f"study={values['study']!r} must be a name without slashes: it becomes a folder")
+    config = Config(**values)
+    _check_combination(config)
+    return config
+
+
+def job_digest(composed: DictConfig) -> str:
+    """Return the name of a job's folder: the hash of its configuration without what cannot change a number.
+
+    A configuration that `build` refuses is hashed as it stands; its job then fails with the reason.
+    """
+    try:
+        plain = identity(build(composed))
+    except ConfigError:
+        plain = {"refused": OmegaConf.to_container(composed, resolve=False)}
+        plain["refused"].pop("hydra", None)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _typed(schema: type, node: Any, name: str) -> Any:
+    """Check a node against a dataclass and make the object."""
+    if not isinstance(node, DictConfig):
+        raise ConfigError(f"{name}={node!r} must be a group with the keys {_names(schema)}")
+    given = {key: value for key, value in node.items_ex(resolve=False) if key != "_target_"}
+    allowed = [f.name for f in fields(schema)]
+    for key in given:
+        if key not in allowed:
+            near = difflib.get_close_matches(str(key), allowed, 1)
+            hint = f"; did you mean {name}.{near[0]}?" if near else ""
+            raise ConfigError(f"{name}.{key} is unknown{hint} allowed: {_names(schema)}")
+    try:
+        resolved = OmegaConf.create(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))
+        del_target = {key: resolved[key] for key in given}
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), del_target))
+    except OmegaConfBaseException as error:
+        key = error.full_key or ""
+        raise ConfigError(f"{name}.{key}: {str(error).splitlines()[0]}") from error
+    except (ValueError, TypeError) as error:
+        raise ConfigError(str(error)) from error
+
+
+def _targeted(node: Any, name: str) -> Any:
+    """Find the class that a node names and make the object."""
+    target = node.get("_target_") if isinstance(node, DictConfig) else None
+    if not isinstance(target, str) or "." not in target:
+        raise ConfigError(f"{name}._target_={target!r} must be the dotted path of a class")
+    module, _, attribute = target.rpartition(".")
+    try:
+        schema = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{name}._target_={target} cannot be imported: {error}") from error
+    if not is_dataclass(schema) or not isinstance(schema, type):
+        raise ConfigError(f"{name}._target_={target} must be a dataclass: its fields are the keys of the group")
+    return _typed(schema, node, name)
+
+
+def _names(schema: type) -> str:
+    return ", ".join(f.name for f in fields(schema))
+
+
+def _check_combination(config: Config) -> None:
+    """Refuse what each group allows but no run can do."""
+    needs_heldout = {"heldout", "learning_curve"} & set(config.foundation.estimators)
+    if needs_heldout and not config.split.heldout:
+        raise ConfigError(
+            f"split.heldout=0, but foundation.estimators={list(config.foundation.estimators)} measure on a held-out "
+            "part; use foundation=reference or give split.heldout a share"
+        )
+    if config.budgets.driver not in config.foundation.estimators:
+        raise ConfigError(
+            f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
+            f"foundation.estimators={list(config.foundation.estimators)}"
+        )
+    if config.probe.needs_validation and not config.split.validation:
+        raise ConfigError(
+            f"split.validation=0, but probe={config.probe.name} stops or chooses on a validation part; use "
+            "probe=reference or give split.validation a share"
+        )

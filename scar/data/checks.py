@@ -1,0 +1,211 @@
+"""Validation at the boundary: what comes from files and from users, before any work is done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.data.arrays import as_column, as_matrix
+from scar.data.samples import TEST, TRAIN, Samples
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_CHUNK_VALUES = 1 << 24
+_SHOWN = 5
+
+
+def encode_labels(
+    labels: Any, class_names: Sequence[str] | None = None, *, name: str = "labels"
+) -> tuple[Ints, tuple[str, ...]]:
+    """Turn the labels of a user into class indices.
+
+    Args:
+        labels: [N] array, tensor, series, one-column frame or list of class indices, booleans or names.
+        class_names: [K] names in the order of the indices; None takes the sorted distinct names, or the
+            indices themselves, which must then leave no gap.
+        name: what messages call the argument.
+
+    Returns:
+        [N] indices in 0..K-1 and the [K] names.
+
+    Raises:
+        ValueError: the labels are multi-label, ordinal, continuous, missing, unknown or out of range.
+    """
+    values = as_column(labels, name)
+    names = None if class_names is None else tuple(str(each) for each in class_names)
+    if names is not None and len(set(names)) < len(names):
+        repeated = next(each for each in names if names.count(each) > 1)
+        raise ValueError(f"class_names holds {repeated!r} more than once")
+    if values.dtype.kind in "iu":
+        return _encode_indices(values, names, name)
+    return _encode_names(values.astype(str), names, name)
+
+
+def _encode_indices(
+    values: NDArray[Any], names: tuple[str, ...] | None, name: str
+) -> tuple[Ints, tuple[str, ...]]:
+    if names is not None:
+        return _indices(values, len(names), name), names
+    distinct = np.unique(values)
+    if len(distinct) and (distinct[0] != 0 or distinct[-1] != len(distinct) - 1):
+        shown = ", ".join(str(v) for v in distinct[:_SHOWN]) + (" …" if len(distinct) > _SHOWN else "")
+        raise ValueError(
+            f"{name} must be class indices 0..K-1 without a gap, got {shown} ({len(distinct)} distinct, "
+            f"largest {distinct[-1]}); pass names (strings) instead, or class_names for every index"
+        )
+    return values.astype(np.int64), tuple(str(v) for v in distinct)
+
+
+def _encode_names(
+    values: NDArray[np.str_], names: tuple[str, ...] | None, name: str
+) -> tuple[Ints, tuple[str, ...]]:
+    distinct, inverse = np.unique(values, return_inverse=True)
+    known = tuple(str(each) for each in distinct) if names is None else names
+    index = {each: i for i, each in enumerate(known)}
+    unknown = [str(each) for each in distinct if str(each) not in index]
+    if unknown:
+        row = int(np.flatnonzero(values == unknown[0])[0])
+        raise ValueError(
+            f"{name}[{row}]={unknown[0]!r} is not among the class names: {', '.join(known[:20])}"
+        )
+    return np.array([index[str(each)] for each in distinct], np.int64)[inverse.ravel()], known
+
+
+def validate_labels(
+    labels: NDArray[Any],
+    num_classes: int,
+    *,
+    length: int | None = None,
+    class_names: Sequence[str] | None = None,
+    minimum: int = 2,
+    name: str = "labels",
+) -> Ints:
+    """Return [N] labels as int64 after checking them.
+
+    Args:
+        labels: [N] class indices.
+        num_classes: number of classes K.
+        length: number of samples N, or None if it need not be checked.
+        class_names: [K] names for the messages.
+        minimum: samples that every class needs; 0 asks for neither samples nor a second class.
+        name: what messages call the argument.
+
+    Raises:
+        ValueError: a label lies outside 0..K-1, the length differs, there is a single class, or a class is too
+            small; the message names the row or the class.
+    """
+    values = _indices(labels, num_classes, name)
+    if length is not None and len(values) != length:
+        raise ValueError(f"{name} has {len(values)} entries, but there are {length} samples")
+    if minimum:
+        _check_class_sizes(values, class_names or [str(k) for k in range(num_classes)], minimum, name)
+    return values
+
+
+def _indices(labels: NDArray[Any], num_classes: int, name: str) -> Ints:
+    values = as_column(labels, name)
+    if values.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be class indices, got {values.dtype}; encode_labels turns names into indices"
+        )
+    outside = np.flatnonzero((values < 0) | (values >= num_classes))
+    if len(outside):
+        raise ValueError(
+            f"{name}[{outside[0]}]={values[outside[0]]} lies outside 0..{num_classes - 1}, the {num_classes} "
+            f"classes ({len(outside)} such labels)"
+        )
+    return values.astype(np.int64)
+
+
+def _check_class_sizes(labels: Ints, class_names: Sequence[str], minimum: int, name: str) -> None:
+    sizes = np.bincount(labels, minlength=len(class_names))
+    if np.count_nonzero(sizes) < 2:
+        only = f" ({class_names[int(sizes.argmax())]!r})" if len(labels) else ""
+        raise ValueError(f"{name} hold a single class{only}; at least two are needed")
+    small = [f"{class_names[k]!r} has {sizes[k]}" for k in range(len(sizes)) if sizes[k] < minimum]
+    if small:
+        more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
+        raise ValueError(
+            f"{name}: every class needs at least {minimum} training samples, but "
+            f"{', '.join(small[:_SHOWN])}{more}; add samples, merge the class with another, or leave it out"
+        )
+
+
+def validate_aligned(**parts: Any) -> int:
+    """Return the common length of several arrays.
+
+    Raises:
+        ValueError: they differ, or are empty; the message names each with its length.
+    """
+    lengths = {name: len(part) for name, part in parts.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError("lengths differ: " + ", ".join(f"{name} has {n}" for name, n in lengths.items()))
+    length = next(iter(lengths.values()))
+    if length == 0:
+        raise ValueError(f"{' and '.join(lengths)} are empty")
+    return length
+
+
+def validate_embeddings(embeddings: Any, *, name: str = "embeddings") -> Floats:
+    """Return [N, D] embeddings as float32 after checking that every value is finite.
+
+    Args:
+        embeddings: array, tensor or frame; a memory-mapped float32 array is read once, in chunks.
+        name: what messages call the argument.
+
+    Raises:
+        ValueError: they are not a matrix of finite numbers; the message names the first rows.
+    """
+    matrix = as_matrix(embeddings, name)
+    step = max(1, _CHUNK_VALUES // matrix.shape[1])
+    bad: list[int] = []
+    for start in range(0, len(matrix), step):
+        bad.extend((start + non_finite_rows(matrix[start : start + step])).tolist())
+    if bad:
+        shown = ", ".join(map(str, bad[:_SHOWN])) + (" …" if len(bad) > _SHOWN else "")
+        raise ValueError(
+            f"{name} hold NaN or infinite values in {len(bad)} of {len(matrix)} rows ({shown}); "
+            "drop these rows or embed their samples again"
+        )
+    return matrix
+
+
+def non_finite_rows(matrix: NDArray[Any]) -> Ints:
+    """Return the rows that hold a value that is NaN or infinite."""
+    return np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+
+
+def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
+    """Return the samples of a source after checking all that the stages rely on.
+
+    Raises:
+        ValueError: lengths differ, ids repeat, a split is empty or unknown, a label is out of range, there is
+            a single class, or a class has fewer than two training samples.
+    """
+    columns: dict[str, Any] = {"ids": samples.ids, "labels": samples.labels, "splits": samples.splits}
+    columns |= {f"payloads[{key}]": payload for key, payload in samples.payloads.items()}
+    columns |= {f"groups[{key}]": column for key, column in samples.groups.items()}
+    try:
+        validate_aligned(**columns)
+        if not samples.payloads:
+            raise ValueError("there are no payloads, so no encoder has anything to read")
+        distinct, counts = np.unique(samples.ids, return_counts=True)
+        if len(distinct) < len(samples):
+            raise ValueError(
+                f"id {distinct[counts.argmax()]!s} stands for {counts.max()} samples; ids must be unique"
+            )
+        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST})
+        if unknown:
+            raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r} and {TEST!r}")
+        for part in (TRAIN, TEST):
+            if not np.any(samples.splits == part):
+                raise ValueError(f"the {part} split is empty")
+        labels = _indices(samples.labels, len(samples.class_names), "labels")
+        _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return samples

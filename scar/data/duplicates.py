@@ -1,0 +1,112 @@
+"""Exact duplicates: samples with the same content, within and across the splits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.data.samples import TEST, TRAIN, Samples
+
+
+@dataclass(frozen=True)
+class DuplicateReport:
+    """Groups of samples with the same content.
+
+    Attributes:
+        groups: ids of each group of two or more, in the order of the samples.
+        within_train: training samples that repeat an earlier training sample.
+        within_test: test samples that repeat an earlier test sample.
+        across: ids of the test samples whose content is also in the training part.
+        conflicting: number of groups whose samples do not share one label.
+    """
+
+    groups: tuple[tuple[str, ...], ...]
+    within_train: int
+    within_test: int
+    across: tuple[str, ...]
+    conflicting: int
+
+    def __str__(self) -> str:
+        if not self.groups:
+            return "no exact duplicates"
+        shown = (
+            f" ({', '.join(self.across[:3])}{' …' if len(self.across) > 3 else ''})" if self.across else ""
+        )
+        return (
+            f"exact duplicates: {self.within_train} within train, {self.within_test} within test, "
+            f"{len(self.across)} test samples also in train{shown}; "
+            f"{self.conflicting} groups with different labels"
+        )
+
+
+def exact_duplicates(samples: Samples, modality: str | None = None) -> DuplicateReport:
+    """Find samples with the same content by its hash; payloads are read one at a time.
+
+    Args:
+        samples: of a source.
+        modality: compare this one only; None takes samples for the same if all their modalities are.
+
+    Raises:
+        ValueError: the samples have no such modality.
+    """
+    if modality is not None and modality not in samples.payloads:
+        raise ValueError(
+            f"modality={modality!r} is not among those of the samples: {', '.join(samples.payloads)}"
+        )
+    payloads = list(samples.payloads.values()) if modality is None else [samples.payloads[modality]]
+    hashes = np.zeros((len(samples), 16), np.uint8)
+    for row in range(len(samples)):
+        hashes[row] = _digest(payload[row] for payload in payloads)
+    _, content, counts = np.unique(hashes.view("V16").ravel(), return_inverse=True, return_counts=True)
+    repeated = np.flatnonzero(counts[content] > 1)
+    order = repeated[np.argsort(content[repeated], kind="stable")]
+    groups = np.split(order, np.flatnonzero(np.diff(content[order])) + 1) if len(order) else []
+    return _report(samples, sorted(groups, key=lambda rows: int(rows[0])))
+
+
+def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateReport:
+    within = {TRAIN: 0, TEST: 0}
+    across: list[str] = []
+    conflicting = 0
+    for rows in groups:
+        test = rows[samples.splits[rows] == TEST]
+        within[TEST] += max(len(test) - 1, 0)
+        within[TRAIN] += max(len(rows) - len(test) - 1, 0)
+        if 0 < len(test) < len(rows):
+            across.extend(str(each) for each in samples.ids[test])
+        conflicting += len(np.unique(samples.labels[rows])) > 1
+    ids = tuple(tuple(str(each) for each in samples.ids[rows]) for rows in groups)
+    return DuplicateReport(ids, within[TRAIN], within[TEST], tuple(across), conflicting)
+
+
+def _digest(contents: Iterable[Any]) -> NDArray[np.uint8]:
+    """Return 16 bytes that tell contents apart: arrays, images, strings, sequences of them, and files."""
+    digest = hashlib.blake2b(digest_size=16)
+    for content in contents:
+        _feed(digest, content)
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _feed(digest: Any, content: Any) -> None:
+    if isinstance(content, str):
+        encoded = content.encode()
+        digest.update(b"text %d " % len(encoded) + encoded)
+    elif isinstance(content, tuple | list):
+        digest.update(b"sequence %d " % len(content))
+        for item in content:
+            _feed(digest, item)
+    elif isinstance(content, Path):
+        with content.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    elif isinstance(content, np.ndarray):
+        digest.update(f"array {content.dtype} {content.shape} ".encode() + content.tobytes())
+    elif hasattr(content, "tobytes"):  # a PIL image
+        digest.update(f"image {content.mode} {content.size} ".encode() + content.tobytes())
+    else:
+        raise TypeError(f"a payload of type {type(content).__name__} cannot be compared")

@@ -1,0 +1,51 @@
+"""What every data source has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from scar.data.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(ABC):
+    """A dataset by configuration; a new one is a subclass in a file of its own and a YAML that names it.
+
+    Attributes:
+        name: of the dataset, as it stands in tables.
+        root: folder of a local copy. Nothing is fetched when it is set.
+        seed: of the draws that belong to the dataset: its sub-sample, and its test part if none is given.
+        train_size: training samples to keep, drawn class-aware, or None for all.
+        test_size: test samples to keep, drawn class-aware, or None for all.
+    """
+
+    helpers: ClassVar[tuple[str, ...]] = ("scar.data.stratify",)
+    """Further modules whose code decides the content; part of the key of the dataset."""
+
+    name: str
+    root: str | None = field(default=None, metadata={"runtime": True})
+    seed: int = 0
+    train_size: int | None = None
+    test_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("train_size", "test_size"):
+            size = getattr(self, part)
+            if size is not None and size < 1:
+                raise ValueError(f"dataset.{part}={size} must be at least 1, or null for all samples")
+
+    @abstractmethod
+    def files(self, data_dir: Path) -> list[Path]:
+        """Return the files that the content depends on, fetching those that are missing.
+
+        Raises:
+            FileNotFoundError: they are not there and could not be fetched; the message says what was tried
+                and how to point to a copy.
+        """
+
+    @abstractmethod
+    def load(self, data_dir: Path) -> Samples:
+        """Read the samples, checked by `scar.data.checks.validate_samples`."""

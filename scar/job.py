@@ -1,0 +1,101 @@
+"""One job: reuse it if it is done, otherwise run its stages and leave rows, outcomes and plans in its folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scar.completion.problem import write_plan
+from scar.config import Config
+from scar.console import console
+from scar.loggers import JobLogger
+from scar.pipeline import Job
+from scar.record import JobRecord
+from scar.results import arm_name, write_frame
+from scar.store import Store, make_key
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from scar.evaluation import Scores
+    from scar.pipeline import Arm
+
+
+def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Sequence[str]) -> float:
+    """Run a job and return the balanced accuracy of its largest budget.
+
+    Args:
+        config: validated configuration.
+        folder: of the job; named by `scar.config.job_digest`.
+        settings: the composed configuration, kept beside the results.
+        overrides: what was asked for on the command line.
+    """
+    from omegaconf import OmegaConf
+
+    store = Store(config.paths.store_dir, policy=config.store.policy)
+    job, record = Job(config, store), JobRecord(folder)
+    keys = [str(key) for key in job.keys] + [str(make_key("rows", code=["scar.measurements", "scar.results"]))]
+    if config.store.policy == "reuse" and record.is_done(keys) and (folder / "rows.parquet").is_file():
+        console().print(f"[dim]done before[/] {describe(config)}")
+        return float(record.read()["objective"])
+
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = OmegaConf.to_container(settings, resolve=True)
+    about = {"job": folder.name, "overrides": list(overrides)}
+    with record.running(about) as result, _logger(config, folder, plain) as logger:
+        from scar.measurements import measure_job
+
+        OmegaConf.save(settings, folder / "config.yaml", resolve=True)
+        scores = job.evaluate()
+        frame = measure_job(job, digest=folder.name).frame()
+        write_outcomes(folder / "correct.npz", job, scores)
+        plans = write_plans(folder, job)
+        write_frame(frame, folder / "rows.parquet")
+        logger.log(frame, plans)
+        objective = scores[job.arms[-1]].balanced_accuracy
+        result |= {"keys": keys, "objective": objective, "seconds": store.seconds}
+    made = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05)
+    console().print(f"[green]finished[/] {describe(config)}: {made or 'everything was in the store'}")
+    return objective
+
+
+def describe(config: Config) -> str:
+    """Return the coordinates of a job in one line."""
+    parts = (config.dataset.name, config.encoder.name, config.regime.name, f"seed {config.seed}", config.completion.name)
+    return " · ".join(parts)
+
+
+def _logger(config: Config, folder: Path, settings: Any) -> JobLogger:
+    return JobLogger(
+        config.logger,
+        folder,
+        job=folder.name,
+        study=config.study,
+        name=f"{config.dataset.name}/{config.encoder.name}/{config.completion.name}/seed{config.seed}",
+        tags=[config.dataset.name, config.encoder.name, config.regime.name, config.completion.name],
+        settings=settings,
+    )
+
+
+def write_outcomes(path: Path, job: Job, scores: dict[Arm, Scores]) -> None:
+    """Write, atomically, the test labels and which test items each arm classified rightly."""
+    arrays: dict[str, Any] = {arm_name(arm.subject, arm.fraction): result.correct for arm, result in scores.items()}
+    handle, temporary = tempfile.mkstemp(prefix=".correct-", suffix=".npz", dir=path.parent)
+    os.close(handle)
+    np.savez_compressed(temporary, allow_pickle=False, labels=job.split.labels[job.split.test], **arrays)
+    Path(temporary).replace(path)
+
+
+def write_plans(folder: Path, job: Job) -> list[Path]:
+    """Write the plan of every budget for the people who will label, and return the files."""
+    paths = []
+    for plan in job.plans:
+        path = folder / f"plan-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
+        write_plan(path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.catalogue.class_names)
+        paths.append(path)
+    return paths

@@ -1,0 +1,157 @@
+"""From a finished job to rows: every number that a report may show, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scar.completion.allocation import allocate
+from scar.foundation.estimates import Estimate
+from scar.measures import dataset_measures
+from scar.pipeline import SUBJECTS, Arm, Job
+from scar.results import Rows
+
+if TYPE_CHECKING:
+    from scar.evaluation import Scores
+
+MEASURES = ("scale", "coverage", "authenticity", "richness")
+
+
+def measure_job(job: Job, *, digest: str) -> Rows:
+    """Collect the rows of a finished job; every artefact is read from the store.
+
+    Args:
+        job: whose stages are done.
+        digest: name of its folder.
+    """
+    config = job.config
+    rows = Rows(
+        study=config.study,
+        job=digest,
+        dataset=config.dataset.name,
+        encoder=config.encoder.name,
+        modality=config.encoder.modality,
+        regime=config.regime.name,
+        seed=config.seed,
+        completion=config.completion.name,
+    )
+    scores = job.evaluate()
+    accuracy = {arm.subject: result.accuracy for arm, result in scores.items()}
+    _add_dataset(rows, job, accuracy["total"])
+    for subject in SUBJECTS:
+        _add_observations(rows, job, subject)
+        _add_foundation(rows, job, subject)
+    _add_plans(rows, job)
+    _add_scores(rows, job, scores)
+    return rows
+
+
+def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
+    split, names = job.split, job.catalogue.class_names
+    common = {"stage": "dataset", "key": str(job.split_key)}
+    parts = {p: split.class_sizes(p, job.num_classes) for p in ("primary", "reserve", "validation", "heldout", "test")}
+    parts["total"] = parts["primary"] + parts["reserve"]
+    for part, counts in parts.items():
+        rows.add(f"n_{part}", counts.sum(), subject=part, **common)
+    for part in ("total", "primary", "reserve", "test"):
+        flags = ["" if count else f"absent_from_{part}" for count in parts[part]]
+        rows.add_classes("class_size", parts[part], names, subject=part, flag=flags, **common)
+    rows.add("num_classes", job.num_classes, **common)
+    rows.add("majority_rate", parts["test"].max() / parts["test"].sum(), subject="test", **common)
+    for name, each in job.foundation("total").items():
+        extended, flag = _published_extension(job, job.foundation("primary")[name], name)
+        measures = dataset_measures(
+            n_total=int(parts["total"].sum()),
+            n_primary=int(parts["primary"].sum()),
+            n_extended=extended,
+            foundation_size=each.foundation_size,
+            accuracy=accuracy,
+        )
+        for measure in MEASURES:
+            rows.add(measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common)
+
+
+def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:
+    """Return primary plus what the published rule adds when the whole reserve may be spent (§4.3)."""
+    problem = job.problem
+    needs = estimate.step_sizes if estimator == "reference" else estimate.class_needs(problem.counts)
+    allocation = allocate(
+        needs=needs,
+        counts=problem.counts,
+        reserve=problem.reserve,
+        budget=int(problem.reserve.sum()),
+        rule="published",
+    )
+    return int(problem.counts.sum() + allocation.counts.sum()), ";".join(allocation.flags)
+
+
+def _add_observations(rows: Rows, job: Job, subject: str) -> None:
+    seen, names = job.observations(subject), job.catalogue.class_names
+    for factor in np.unique(seen.factors):
+        at = seen.factors == factor
+        small = (seen.class_sizes[at] > 0).all(axis=0)
+        common = {"stage": "measures", "subject": subject, "key": str(job.observations_key(subject))}
+        common |= {"factor": int(factor), "n": int(seen.sizes[at].mean())}
+        for measure in MEASURES:
+            values = getattr(seen, measure)[at]
+            defined = np.isfinite(values).any(axis=0)
+            filled = np.where(np.isfinite(values), values, np.nan)
+            flags = [
+                "" if ok else ("undefined: class absent from a part" if not here else "undefined: too few true positives")
+                for ok, here in zip(defined, small, strict=True)
+            ]
+            rows.add_classes(
+                measure,
+                _reduce(np.nanmean, filled, defined),
+                names,
+                low=_reduce(np.nanmin, filled, defined),
+                high=_reduce(np.nanmax, filled, defined),
+                flag=flags,
+                **common,
+            )
+        rows.add_classes("true_positives", seen.true_positives[at].mean(axis=0), names, **common)
+
+
+def _reduce(function: np.ufunc, values: np.ndarray, defined: np.ndarray) -> np.ndarray:
+    """Reduce [P, K] over the probes where a class has any value; NaN elsewhere."""
+    result = np.full(values.shape[1], np.nan)
+    if defined.any():
+        result[defined] = function(values[:, defined], axis=0)
+    return result
+
+
+def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
+    names = job.catalogue.class_names
+    counts = job.split.class_sizes(subject, job.num_classes)
+    for name, each in job.foundation(subject).items():
+        common = {"stage": "foundation", "subject": subject, "estimator": name, "level": each.level}
+        common |= {"key": str(job.foundation_key(subject)), "n": int(counts.sum())}
+        low, high = each.interval
+        rows.add("foundation_size", each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common)
+        flags = [";".join(flags) for flags in each.step_flags]
+        low_steps, high_steps = each.step_intervals.T
+        rows.add_classes("step_size", each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common)
+        share = counts / counts.sum()
+        bounds = {"low": low_steps * share, "high": high_steps * share}
+        rows.add_classes("need", each.class_needs(counts), names, flag=flags, **bounds, **common)
+
+
+def _add_plans(rows: Rows, job: Job) -> None:
+    primary = len(job.split.primary)
+    for plan in job.plans:
+        common = {"stage": "plan", "subject": plan.strategy, "fraction": plan.fraction, "key": str(job.plan_key)}
+        flag = ";".join(plan.flags)
+        rows.add("budget", plan.budget, flag=flag, **common)
+        rows.add("extension_size", primary + plan.counts.sum(), flag=flag, **common)
+        rows.add_classes("added", plan.counts, job.catalogue.class_names, **common)
+
+
+def _add_scores(rows: Rows, job: Job, scores: dict[Arm, Scores]) -> None:
+    for arm, result in scores.items():
+        common = {"stage": "evaluation", "subject": arm.subject, "key": str(arm.key)}
+        common |= {"n": len(job.training_rows(arm)), "flag": "majority_rate" if result.majority else ""}
+        if arm.fraction is not None:
+            common["fraction"] = arm.fraction
+        for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+            rows.add(metric, getattr(result, metric), **common)

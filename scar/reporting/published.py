@@ -1,0 +1,123 @@
+"""The figures of the paper's main table, and what is known about their defects."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from scar.reporting.table import Table
+from scar.reporting.text import group_label, minus
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCE = "SCAR: A Characterization Scheme for Multi-Modal Dataset, arXiv 2508.19659, main table"
+GROUP = ("dataset", "modality", "encoder")
+PRIMARY_SHARE = 0.6
+"""§5.1: a class-aware split with 60 % primary."""
+ARMS = {"primary_acc": "Pri. Acc.", "scar_acc": "SCAR", "random_acc": "rand.", "average_acc": "avg."}
+DEFECTS = {
+    ("cifar100",): "the test set of the published run contained the training set",
+    ("audiocaps",): "clusters were fitted separately on train and test",
+    ("msrvtt",): "two empty classes were kept; constant rows at the majority rate",
+    ("wikipedia", "roberta"): "constant rows at the majority rate",
+    ("agnews", "roberta"): "swapped with GPT-2 between log and table",
+    ("agnews", "gpt2"): "swapped with RoBERTa between log and table",
+}
+
+
+@cache
+def _read() -> pd.DataFrame:
+    import pandas as pd
+
+    with (files("scar.reporting") / "published_table2.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#")
+
+
+def published_runs() -> pd.DataFrame:
+    """One row per run: 38 dataset × modality × encoder cells × 3 runs."""
+    return _read().copy()
+
+
+def published_characteristics() -> pd.DataFrame:
+    """S, C, A, R of §4.3 and the sizes of the 38 published rows, means of three runs.
+
+    Columns: dataset, modality, encoder, n_total, extended, foundation, scale, coverage, authenticity, richness.
+    """
+    from scar.measures.dataset import dataset_measures
+
+    runs = published_runs()
+    per_run = [
+        dataset_measures(
+            n_total=int(run.n_total),
+            n_primary=round(PRIMARY_SHARE * run.n_total),
+            n_extended=int(run.extend_size),
+            foundation_size=float(run.foundation_size),
+            accuracy=float(run.total_acc),
+        )
+        for run in runs.itertuples()
+    ]
+    for measure in ("scale", "coverage", "authenticity", "richness"):
+        runs[measure] = [getattr(measures, measure) for measures in per_run]
+    runs = runs.rename(columns={"extend_size": "extended", "foundation_size": "foundation"})
+    columns = ["n_total", "extended", "foundation", "scale", "coverage", "authenticity", "richness"]
+    return runs.groupby(list(GROUP), sort=False)[columns].mean().reset_index()
+
+
+def mean_and_range(runs: pd.DataFrame, by: tuple[str, ...] = GROUP) -> pd.DataFrame:
+    """Mean and max − min over runs of every accuracy column: ``<arm>_mean``, ``<arm>_range`` (fractions)."""
+    grouped = runs.groupby(list(by), sort=False, dropna=False)[list(ARMS)]
+    mean, spread = grouped.mean(), grouped.max() - grouped.min()
+    return mean.add_suffix("_mean").join(spread.add_suffix("_range")).reset_index()
+
+
+def published_table(runs: pd.DataFrame | None = None, *, by: tuple[str, ...] = GROUP, digits: int = 2) -> Table:
+    """Table 2 in the published format: percent, mean ± (max − min) over runs.
+
+    Args:
+        runs: rows with the columns of `ARMS` and of `by`, one per run; the published runs if None.
+        by: what one line stands for.
+        digits: of the percentages.
+    """
+    import pandas as pd
+
+    summary = mean_and_range(published_runs() if runs is None else runs, by)
+    cells = []
+    for row in summary.to_dict("records"):
+        line = {"Dataset": group_label({k: row[k] for k in by if k != "encoder"}), "Encoder": _encoder(row)}
+        for arm, header in ARMS.items():
+            line[header] = in_published_format(row[f"{arm}_mean"], row[f"{arm}_range"], digits)
+        cells.append(line)
+    return Table(
+        name="table2_published_format",
+        caption="Table 2 in the published format: test accuracy in percent, mean ± (max − min) over runs",
+        cells=pd.DataFrame(cells),
+        values=summary,
+        sort_by={header: f"{arm}_mean" for arm, header in ARMS.items()},
+        notes=(f"Source of the published rows: {SOURCE}.",) if runs is None else (),
+    )
+
+
+def in_published_format(mean: float, spread: float, digits: int = 2) -> str:
+    """``91.06 ± 0.05``: percent, mean and max − min."""
+    if mean != mean:
+        return "missing"
+    return minus(f"{100 * mean:.{digits}f} ± {100 * spread:.{digits}f}")
+
+
+def _encoder(row: dict[str, object]) -> str:
+    return group_label({"encoder": row.get("encoder", "")})
+
+
+def defect_of(dataset: str, encoder: str) -> str:
+    """What is wrong with a published row; empty if nothing is known."""
+    notes = [note for key, note in DEFECTS.items() if key in ((dataset,), (dataset, encoder))]
+    return "; ".join(notes)
+
+
+def published_rows_for(groups: list[dict[str, object]]) -> pd.DataFrame:
+    """Published runs whose dataset and encoder one of the groups shares."""
+    runs = published_runs()
+    wanted = {(g["dataset"], g["encoder"]) for g in groups}
+    return runs[[(d, e) in wanted for d, e in zip(runs.dataset, runs.encoder, strict=True)]]

@@ -1,0 +1,97 @@
+"""A table once, written as Markdown, LaTeX (booktabs), CSV, HTML or for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$", "×": r"$\times$",
+    "Δ": r"$\Delta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "κ": r"$\kappa$", "λ": r"$\lambda$", "≥": r"$\geq$",
+    "≤": r"$\leq$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "·": r"$\cdot$", "–": "--", "…": r"\ldots{}",
+    "\u202f": r"\,", "→": r"$\rightarrow$", "√": r"$\surd$", "²": "$^2$", "₂": "$_2$", "“": "``", "”": "''",
+    "’": "'", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}",
+}  # fmt: skip
+"""What LaTeX would misread or cannot set in text; brackets and stars are options after a line break."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """What is shown, and the numbers behind it.
+
+    Attributes:
+        name: file stem and anchor.
+        caption: one sentence.
+        cells: strings as shown; column names are the headers.
+        values: numbers and keys, one row per row of `cells`, for CSV and for sorting.
+        sort_by: header → column of `values` that orders it; other columns are ordered as text.
+        notes: below the table; each a sentence.
+    """
+
+    name: str
+    caption: str
+    cells: pd.DataFrame
+    values: pd.DataFrame
+    sort_by: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_markdown(self) -> str:
+        """GitHub Markdown: caption, table, notes."""
+        safe = self.cells.map(lambda text: str(text).replace("|", "\\|"))
+        body = safe.to_markdown(index=False, disable_numparse=True, colalign=self._alignment())
+        notes = "\n".join(f"- {note}" for note in self.notes)
+        return "\n".join([f"**{self.caption}**", "", body, "", notes, ""])
+
+    def to_latex(self) -> str:
+        """A ``table*`` with booktabs rules, scaled to the text width; needs booktabs and graphicx."""
+        safe = self.cells.map(escape_latex)
+        safe.columns = [escape_latex(c) for c in safe.columns]
+        alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
+        body = safe.style.hide(axis="index").to_latex(hrules=True, column_format=alignment).strip()
+        notes = r" \\ ".join(escape_latex(note) for note in self.notes)
+        lines = [
+            r"\begin{table*}[t]", r"\centering", rf"\caption{{{escape_latex(self.caption)}}}",
+            rf"\label{{tab:{self.name}}}", r"\resizebox{\textwidth}{!}{%", body + "}",
+        ]  # fmt: skip
+        if notes:
+            lines += [r"\par\medskip", rf"\parbox{{\textwidth}}{{\footnotesize {notes}}}"]
+        return "\n".join([*lines, r"\end{table*}", ""])
+
+    def to_csv(self) -> str:
+        """The numbers at full precision."""
+        return str(self.values.to_csv(index=False, float_format="%.10g"))
+
+    def html_rows(self) -> list[list[dict[str, Any]]]:
+        """Cells with their sort keys, for the HTML template."""
+        rows = []
+        for position in range(len(self.cells)):
+            row = []
+            for header in self.cells.columns:
+                key = self.values[self.sort_by[header]].iloc[position] if header in self.sort_by else ""
+                row.append({"text": str(self.cells[header].iloc[position]), "key": "" if key != key else key})
+            rows.append(row)
+        return rows
+
+    def _alignment(self) -> tuple[str, ...]:
+        numeric = re.compile(r"^[−+\d\[]")
+        return tuple(
+            "right" if all(numeric.match(str(t)) or str(t) in ("missing", "met", "–", "") for t in self.cells[c]) else "left"
+            for c in self.cells.columns
+        )  # fmt: skip
+
+
+def escape_latex(text: object) -> str:
+    """Make a string safe for LaTeX text."""
+    return "".join(LATEX.get(character, character) for character in str(text))
+
+
+def latex_document(tables: Sequence[Table], *, header: str) -> str:
+    """Return LaTeX source of several tables, to be read with ``\\input``."""
+    comment = f"% {header}\n% Needs \\usepackage{{booktabs}} and \\usepackage{{graphicx}}.\n"
+    return comment + "\n".join(table.to_latex() for table in tables)

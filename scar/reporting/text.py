@@ -1,0 +1,96 @@
+"""Names and numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+NAMES = {
+    "scar": "SCAR", "random": "random", "class_average": "class average", "primary": "primary", "total": "total",
+    "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1",
+    "heldout": "held-out", "reference": "reference", "paper": "paper", "learning_curve": "learning curve",
+    "published": "published", "efficientnet_lite0": "EfficientNet-Lite0", "fashion_mnist": "Fashion-MNIST",
+    "wordnet_glosses": "WordNet glosses", "minilm": "MiniLM", "wordllama": "WordLlama", "digits": "Digits",
+    "pixels": "pixels", "long_tailed": "long-tailed", "natural": "natural",
+    "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1K", "agnews": "AG-News",
+    "dbpedia": "DBpedia", "wikipedia": "Wikipedia", "flickr30k": "Flickr30k", "coco": "COCO", "msrvtt": "MSR-VTT",
+    "audiocaps": "AudioCaps", "resnet": "ResNet", "vit": "ViT", "dino": "DINO", "bert": "BERT",
+    "roberta": "RoBERTa", "gpt2": "GPT-2", "clip": "CLIP", "coca": "CoCa", "siglip": "SigLIP",
+    "videoclip": "VideoCLIP", "xclip": "X-CLIP", "clap": "CLAP", "pengi": "Pengi",
+}  # fmt: skip
+MISSING = "missing"
+CROSS_MODAL = frozenset(("flickr30k", "coco", "msrvtt", "audiocaps"))
+"""Datasets of the paper in which a modality has to be named."""
+
+
+def name_of(key: object) -> str:
+    """Display name of a dataset, encoder, strategy or estimator; unknown names stay as they are."""
+    return NAMES.get(str(key), str(key))
+
+
+def group_label(group: Mapping[str, Any], *, separator: str = " · ") -> str:
+    """One line for a group: dataset, encoder, regime unless it is the plain one, and further axes."""
+    dataset = name_of(group.get("dataset", ""))
+    if group.get("dataset") in CROSS_MODAL and group.get("modality"):
+        dataset = f"{dataset} ({group['modality']})"
+    parts = [dataset, name_of(group.get("encoder", ""))]
+    if group.get("regime") not in (None, "", "none", "natural", "plain"):
+        parts.append(name_of(group["regime"]))
+    parts += [f"{k}={v}" for k, v in group.items() if k not in ("dataset", "encoder", "modality", "regime")]
+    return separator.join(p for p in parts if p)
+
+
+def known(value: float | None) -> bool:
+    """Whether a number is there and finite."""
+    return value is not None and math.isfinite(value)
+
+
+def minus(text: str) -> str:
+    """Replace the hyphen before a number by the minus sign."""
+    return text.replace("-", "−")
+
+
+def percent(fraction: float, digits: int = 1) -> str:
+    """``0.0534`` → ``"5.3"`` (in percent, without the sign)."""
+    return minus(f"{100 * fraction:.{digits}f}") if known(fraction) else MISSING
+
+
+def share(fraction: float) -> str:
+    """``0.05`` → ``"5 %"``; digits only where they are needed."""
+    return f"{100 * fraction:.4g} %"
+
+
+def points(difference: float, digits: int = 2) -> str:
+    """``-0.0012`` → ``"−0.12"``: a signed difference in percentage points."""
+    if not known(difference):
+        return MISSING
+    text = f"{100 * difference:+.{digits}f}"
+    return minus(text) if float(text) else f"{0:.{digits}f}"
+
+
+def points_interval(low: float, high: float, digits: int = 2) -> str:
+    """``"[−0.50, +0.30]"``, or empty where the interval is undefined."""
+    return f"[{points(low, digits)}, {points(high, digits)}]" if known(low) and known(high) else ""
+
+
+def percent_interval(low: float, high: float, digits: int = 1) -> str:
+    """``"[84.1, 85.0]"``, or empty where the interval is undefined."""
+    return f"[{percent(low, digits)}, {percent(high, digits)}]" if known(low) and known(high) else ""
+
+
+def count(value: float) -> str:
+    """``12345.6`` → ``"12 346"`` with a thin no-break space."""
+    return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−") if known(value) else MISSING
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """A plain decimal, or ``"missing"``."""
+    return minus(f"{value:.{digits}f}") if known(value) else MISSING
+
+
+def listing(names: list[str], limit: int = 6) -> str:
+    """``"a, b and c"``; beyond `limit` names the rest is counted."""
+    if len(names) > limit:
+        return f"{', '.join(names[: limit - 1])} and {len(names) - limit + 1} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

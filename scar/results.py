@@ -1,0 +1,116 @@
+"""One row per measurement, appended job by job and read as one frame.
+
+A job's rows, its test outcomes by item and its plans lie in the folder of the job; a study is the set of job folders
+below ``<output>/<study>/jobs``. Reading them needs neither torch nor the store.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scar import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TEXT = ("study", "job", "key", "dataset", "encoder", "modality", "regime", "completion", "stage", "subject")
+TEXT_AFTER = ("estimator", "class_name", "metric", "flag", "version")
+INTEGERS = ("seed", "n", "factor", "part", "class_id")
+FLOATS = ("fraction", "value", "low", "high", "level")
+COLUMNS = (
+    *("study", "job", "key", "dataset", "encoder", "modality", "regime", "seed", "completion", "stage", "subject"),
+    *("fraction", "n", "estimator", "factor", "part", "class_id", "class_name", "metric"),
+    *("value", "low", "high", "level", "flag", "version"),
+)
+
+
+class Rows:
+    """Collects the measurements of one job.
+
+    Args:
+        shared: columns that every row of the job has in common, e.g. dataset, encoder and seed.
+    """
+
+    def __init__(self, **shared: Any) -> None:
+        self._check(shared)
+        self.shared = {"version": __version__, **shared}
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, metric: str, value: float, **columns: Any) -> None:
+        """Add one measurement; columns that do not apply are left empty."""
+        self._check(columns)
+        self.rows.append({**self.shared, **columns, "metric": metric, "value": float(value)})
+
+    def add_classes(self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any) -> None:
+        """Add one measurement per class; ``low``, ``high`` and ``flag`` may be sequences of the same length."""
+        per_class = {k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)}
+        common = {k: v for k, v in columns.items() if k not in per_class}
+        for index, value in enumerate(values):
+            own = {k: v[index] for k, v in per_class.items()}
+            self.add(metric, value, class_id=index, class_name=names[index], **common, **own)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows with every column and its type."""
+        import pandas as pd
+
+        return _typed(pd.DataFrame(self.rows, columns=list(COLUMNS)))
+
+    @staticmethod
+    def _check(columns: Mapping[str, Any]) -> None:
+        unknown = sorted(set(columns) - set(COLUMNS))
+        if unknown:
+            raise ValueError(f"rows have no column {unknown[0]!r}; columns are {', '.join(COLUMNS)}")
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame as Parquet, atomically."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    os.close(handle)
+    try:
+        frame.to_parquet(temporary, index=False)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_rows(study: Path) -> pd.DataFrame:
+    """Read the rows of every job of a study folder as one frame.
+
+    Raises:
+        FileNotFoundError: the study holds no finished job.
+    """
+    import pandas as pd
+
+    files = sorted(study.glob("jobs/*/rows.parquet"))
+    if not files:
+        raise FileNotFoundError(f"no finished job under {study}; run the study first, e.g. scar study={study.name} …")
+    return _typed(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
+
+
+def load_outcomes(job: Path) -> dict[str, np.ndarray]:
+    """Read a job's test outcomes: ``labels`` [n_test] and, per arm, whether each item was classified rightly."""
+    with np.load(job / "correct.npz", allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def arm_name(subject: str, fraction: float | None = None) -> str:
+    """Return the name of an arm in ``correct.npz``: ``"primary"``, or ``"scar@0.1"`` for a budgeted arm."""
+    return subject if fraction is None else f"{subject}@{fraction:g}"
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    frame = frame.copy()
+    for column in (*TEXT, *TEXT_AFTER):
+        frame[column] = frame[column].fillna("").astype(str)
+    for column in INTEGERS:
+        frame[column] = frame[column].astype("Int64")
+    for column in FLOATS:
+        frame[column] = frame[column].astype(float)
+    return frame

@@ -1,0 +1,149 @@
+"""Splits: which samples each step may see.
+
+The test part is given by the dataset. From the training part a validation part (early stopping, choices) and a
+held-out part (gaps, learning curves) are cut first; what remains is divided into the primary set and the reserve
+(§4.3). Every cut is class-aware and, where a group column is named, keeps groups together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.data.stratify import draw_per_class
+from scar.randomness import generator
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """Shares of the training part.
+
+    Attributes:
+        name: of the configuration.
+        validation: share of the training part that early stopping sees.
+        heldout: share that gaps and learning curves are measured on.
+        primary: share of what remains that forms the primary set; the rest is the reserve.
+        group: column of the dataset whose groups stay together, or None.
+        seed: a fixed seed of the split, as published; None redraws the split with the seed of the job.
+    """
+
+    name: str = "default"
+    validation: float = 0.1
+    heldout: float = 0.1
+    primary: float = 0.6
+    group: str | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in ("validation", "heldout"):
+            if not 0 <= getattr(self, field) < 0.5:
+                raise ValueError(f"split.{field}={getattr(self, field)} must lie in [0, 0.5)")
+        if not 0 < self.primary < 1:
+            raise ValueError(f"split.primary={self.primary} must lie strictly between 0 and 1")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split:
+    """Rows of the embeddings by part, all sorted, all disjoint; `labels` are those to train on.
+
+    Attributes:
+        validation, heldout, primary, reserve, test: rows.
+        labels: [N] class of every row; a regime may have made some of those of primary and validation wrong.
+    """
+
+    validation: Ints
+    heldout: Ints
+    primary: Ints
+    reserve: Ints
+    test: Ints
+    labels: Ints
+
+    @property
+    def total(self) -> Ints:
+        """Rows of primary and reserve together: the whole training set after the cuts."""
+        return np.sort(np.concatenate([self.primary, self.reserve]))
+
+    def class_sizes(self, part: str, num_classes: int) -> Ints:
+        """Return [K] samples of each class in a part, e.g. ``"primary"``."""
+        return np.bincount(self.labels[getattr(self, part)], minlength=num_classes)
+
+    def with_parts(self, **parts: Ints) -> Split:
+        """Return a copy with some parts replaced, sorted again."""
+        return replace(self, **{name: np.sort(rows) for name, rows in parts.items()})
+
+    def save(self, path: Path) -> None:
+        """Write all arrays to one ``.npz`` file without pickling."""
+        np.savez(path, allow_pickle=False, **vars(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Split:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as archive:
+            return cls(**archive)
+
+
+def draw_split(
+    labels: Ints, *, train: Ints, test: Ints, config: SplitConfig, seed: int, groups: NDArray[np.str_] | None = None
+) -> Split:
+    """Cut the training part.
+
+    Args:
+        labels: [N] class of every row.
+        train: rows of the source's training part.
+        test: rows of its test part; passed through.
+        config: shares.
+        seed: of the job; `SplitConfig.seed` takes its place where it is set.
+        groups: [N] group of every row, or None.
+
+    Raises:
+        ValueError: a part that should hold samples would be empty.
+    """
+    seed = seed if config.seed is None else config.seed
+    heldout, rest = cut(train, labels, groups, config.heldout * len(train), generator(seed, "split", 0))
+    validation, rest = cut(rest, labels, groups, config.validation * len(train), generator(seed, "split", 1))
+    primary, reserve = cut(rest, labels, groups, config.primary * len(rest), generator(seed, "split", 2))
+    parts = {"primary": primary, "reserve": reserve, "test": test}
+    parts |= {"heldout": heldout} if config.heldout else {}
+    parts |= {"validation": validation} if config.validation else {}
+    for name, rows in parts.items():
+        if not len(rows):
+            raise ValueError(
+                f"the {name} part is empty: {len(train)} training and {len(test)} test samples are too few for "
+                f"split.validation={config.validation}, split.heldout={config.heldout}, split.primary={config.primary}"
+            )
+    return Split(
+        validation=validation, heldout=heldout, primary=primary, reserve=reserve, test=np.sort(test), labels=labels
+    )
+
+
+def cut(
+    rows: Ints, labels: Ints, groups: NDArray[np.str_] | None, size: float, rng: np.random.Generator
+) -> tuple[Ints, Ints]:
+    """Divide rows into a class-aware part of about ``size`` samples and the rest."""
+    if groups is None:
+        taken = draw_per_class(labels[rows], round(size), rng)
+    else:
+        taken = _draw_groups(labels[rows], groups[rows], size, rng)
+    inside = np.zeros(len(rows), bool)
+    inside[taken] = True
+    return np.sort(rows[inside]), np.sort(rows[~inside])
+
+
+def _draw_groups(labels: Ints, groups: NDArray[np.str_], size: float, rng: np.random.Generator) -> Ints:
+    """Take whole groups, in random order, each if it brings the class counts nearer to their target."""
+    names, group_of = np.unique(groups, return_inverse=True)
+    num_classes = int(labels.max()) + 1
+    counts = np.zeros((len(names), num_classes))
+    np.add.at(counts, (group_of, labels), 1.0)
+    missing = counts.sum(axis=0) * (size / len(labels))
+    chosen = np.zeros(len(names), bool)
+    for group in rng.permutation(len(names)):
+        after = missing - counts[group]
+        if after @ after < missing @ missing:
+            missing, chosen[group] = after, True
+    return np.flatnonzero(chosen[group_of])

@@ -1,0 +1,104 @@
+"""The end of a study: what was done, what failed, and one report."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.experimental.callback import Callback
+
+from scar.config import ConfigError, build
+from scar.console import console, errors
+from scar.record import FAILED, JobRecord
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from rich.console import Console
+
+
+@dataclass
+class Outcome:
+    """What became of the jobs of this process's command."""
+
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    exit_code: int = 0
+    started: float = field(default_factory=time.time)
+
+    def failed(self, folder: Path, overrides: Sequence[str], error: Exception) -> None:
+        """Note a failed job; an empty folder that was made for it goes away."""
+        self.failures.append((" ".join(overrides), str(error)))
+        self.exit_code = 1
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def finish(self, out: Console) -> None:
+        """Say what failed and how to retry."""
+        if self.failures:
+            out.print(f"[bold red]{len(self.failures)} job(s) failed[/]; finished work is kept. To retry:")
+            for overrides, _ in self.failures:
+                out.print(f"  scar {overrides}", markup=False)
+
+
+outcome = Outcome()
+
+
+class StudyCallback(Callback):  # type: ignore[misc]
+    """Hydra's hooks around a run or a sweep: refuse what cannot run before anything is written, report at the end."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Validate a single job before its folder is made."""
+        try:
+            build(config)
+        except ConfigError as error:
+            self._refuse(str(error))
+        self._check_output(config)
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check the output folder before the first job of a sweep."""
+        self._check_output(config)
+
+    def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Report on the study that the job belongs to."""
+        self._report(config)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Report once after the sweep, failures of other processes included."""
+        self._report(config)
+
+    def _check_output(self, config: DictConfig) -> None:
+        folder = Path(config.paths.output_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe = folder / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            self._refuse(f"paths.output_dir={folder} cannot be written: {error.strerror}; name another folder")
+
+    def _refuse(self, message: str) -> None:
+        errors().print(f"[bold red]error[/] {message}")
+        sys.exit(2)
+
+    def _report(self, config: DictConfig) -> None:
+        study = Path(config.paths.output_dir) / config.study
+        known = {overrides for overrides, _ in outcome.failures}
+        for status in study.glob("jobs/*/status.json"):
+            record = JobRecord(status.parent).read()
+            overrides = " ".join(record.get("overrides", []))
+            recent = record.get("started", 0.0) >= outcome.started
+            if record.get("status") == FAILED and recent and overrides not in known:
+                outcome.failures.append((overrides, record.get("error", "")))
+                outcome.exit_code = 1
+        if not any(study.glob("jobs/*/rows.parquet")):
+            return
+        try:
+            from scar.reporting import write_report
+
+            write_report(study, console=console())
+        except Exception as error:  # the rows are safe; a broken report must not look like a broken study
+            outcome.exit_code = 1
+            errors().print(f"[bold red]the report failed[/] {error}\n  to retry: scar-report study={study.name}")
