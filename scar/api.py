@@ -1,8 +1,8 @@
 """The four answers for embeddings that are already there, in a notebook or a script.
 
-    import scar
-    answer = scar.characterize(embeddings, labels, pool_embeddings=pool)
-    answer.measures, answer.foundation, answer.plan(budget=500)
+import scar
+answer = scar.characterize(embeddings, labels, pool_embeddings=pool)
+answer.measures, answer.foundation, answer.plan(budget=500)
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def characterize(
     validate_labels(steps, num_classes=len(names), length=len(features), class_names=names)
     foundation = foundation or FoundationConfig()
     if driver not in foundation.estimators:
-        raise ValueError(f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}")
+        raise ValueError(
+            f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}"
+        )
     group_names = None if groups is None else np.asarray(groups).astype(np.str_)
     if group_names is not None and len(group_names) != len(features):
         raise ValueError(f"groups has length {len(group_names)}, but there are {len(features)} embeddings")
@@ -91,7 +93,12 @@ def characterize(
     heldout, rest = cut(train, steps, group_names, 0.1 * len(train), generator(random_state, "split", 0))
     validation, rows = cut(rest, steps, group_names, 0.1 * len(train), generator(random_state, "split", 1))
     bank = _Bank(features, steps, validation, len(names), probe or ProbeConfig())
-    plan = draw_subsets(rows, steps, subsets or SubsetsConfig(name="quick", factors=(1, 2, 4, 8), max_parts=3), seed=random_state)
+    plan = draw_subsets(
+        rows,
+        steps,
+        subsets or SubsetsConfig(name="quick", factors=(1, 2, 4, 8), max_parts=3),
+        seed=random_state,
+    )
     probes = bank.train([(s.rows, derive_seed(random_state, "probe", s.factor, s.part)) for s in plan])
 
     from scar.observe import observe
@@ -209,7 +216,9 @@ class Characterization:
             else np.bincount(self.pool, minlength=len(self.counts))
         )
         needs = self.estimates[self.driver].class_needs(self.counts)
-        problem = CompletionProblem(counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names)
+        problem = CompletionProblem(
+            counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names
+        )
         gap = np.nan_to_num(np.maximum(np.ceil(needs) - self.counts, 0), nan=0, posinf=0)
         wanted = int(np.minimum(gap, reserve).sum()) if budget is None else min(budget, int(reserve.sum()))
         size = 0 if self.pool is None else len(self.pool)
@@ -220,11 +229,15 @@ class Characterization:
         return Plan(class_names=self.class_names, allocation=allocation, rows=rows)
 
     def __repr__(self) -> str:
-        lines = [f"{self.counts.sum()} samples, {len(self.class_names)} classes; test accuracy {self.test_scores.accuracy:.3f}"]
+        lines = [
+            f"{self.counts.sum()} samples, {len(self.class_names)} classes; test accuracy {self.test_scores.accuracy:.3f}"
+        ]
         for name, each in self.estimates.items():
             low, high = each.interval
             flags = f"  ({'; '.join(each.flags)})" if each.flags else ""
-            lines.append(f"  Foundation Data Size, {name:<15}{each.foundation_size:>12,.0f}  [{low:,.0f}, {high:,.0f}]{flags}")
+            lines.append(
+                f"  Foundation Data Size, {name:<15}{each.foundation_size:>12,.0f}  [{low:,.0f}, {high:,.0f}]{flags}"
+            )
         needs = self.needs
         missing = (needs.enough - needs.have).clip(lower=0).sort_values(ascending=False)
         top = [f"{name} +{count:,.0f}" for name, count in missing.head(5).items() if count >= 1]
@@ -251,7 +264,9 @@ class Plan:
         """Samples to add, by class name."""
         import pandas as pd
 
-        return pd.Series(self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add")
+        return pd.Series(
+            self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add"
+        )
 
     def __repr__(self) -> str:
         added = [f"{name} +{count}" for name, count in self.counts.items() if count]
@@ -302,7 +317,13 @@ def _with_test(
     train = np.arange(len(features))
     if groups is not None:
         groups = np.concatenate([groups, np.full(len(extra), "test")])
-    return train, np.arange(len(train), len(train) + len(extra)), np.concatenate([features, extra]), np.concatenate([steps, answers]), groups
+    return (
+        train,
+        np.arange(len(train), len(train) + len(extra)),
+        np.concatenate([features, extra]),
+        np.concatenate([steps, answers]),
+        groups,
+    )
 
 
 def _pool(embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...]) -> Ints | None:

@@ -50,7 +50,9 @@ class BudgetsConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fractions", tuple(self.fractions))
         if not self.fractions or any(not 0 < f <= 1 for f in self.fractions):
-            raise ValueError(f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]")
+            raise ValueError(
+                f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,7 @@ def build(composed: DictConfig) -> Config:
         if name in SCHEMAS:
             values[name] = _typed(SCHEMAS[name], node, name)
         elif name in TARGETS:
-            values[name] = _targeted(node, name)
+            values[name] = make_target(node, name)
         else:
             values[name] = node
     if not isinstance(values["seed"], int) or isinstance(values["seed"], bool) or values["seed"] < 0:
@@ -183,7 +185,7 @@ def _typed(schema: type, node: Any, name: str) -> Any:
         raise ConfigError(str(error)) from error
 
 
-def _targeted(node: Any, name: str) -> Any:
+def make_target(node: Any, name: str) -> Any:
     """Find the class that a node names and make the object."""
     target = node.get("_target_") if isinstance(node, DictConfig) else None
     if not isinstance(target, str) or "." not in target:
@@ -194,7 +196,9 @@ def _targeted(node: Any, name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{name}._target_={target} cannot be imported: {error}") from error
     if not is_dataclass(schema) or not isinstance(schema, type):
-        raise ConfigError(f"{name}._target_={target} must be a dataclass: its fields are the keys of the group")
+        raise ConfigError(
+            f"{name}._target_={target} must be a dataclass: its fields are the keys of the group"
+        )
     return _typed(schema, node, name)
 
 

@@ -85,11 +85,15 @@ class JobLogger:
                 mode=self.config.wandb,
                 resume="allow" if self.config.wandb == "online" else None,
                 reinit="finish_previous",
-                settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, x_disable_meta=True),
+                settings=wandb.Settings(
+                    silent=True, console="off", x_disable_stats=True, x_disable_meta=True
+                ),
             )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.run is not None:
             self.run.finish(exit_code=0 if kind is None else 1)
 

@@ -50,7 +50,10 @@ def measure_job(job: Job, *, digest: str) -> Rows:
 def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
     split, names = job.split, job.catalogue.class_names
     common = {"stage": "dataset", "key": str(job.split_key)}
-    parts = {p: split.class_sizes(p, job.num_classes) for p in ("primary", "reserve", "validation", "heldout", "test")}
+    parts = {
+        p: split.class_sizes(p, job.num_classes)
+        for p in ("primary", "reserve", "validation", "heldout", "test")
+    }
     parts["total"] = parts["primary"] + parts["reserve"]
     for part, counts in parts.items():
         rows.add(f"n_{part}", counts.sum(), subject=part, **common)
@@ -69,7 +72,9 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
             accuracy=accuracy,
         )
         for measure in MEASURES:
-            rows.add(measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common)
+            rows.add(
+                measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common
+            )
 
 
 def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:
@@ -98,7 +103,11 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
             defined = np.isfinite(values).any(axis=0)
             filled = np.where(np.isfinite(values), values, np.nan)
             flags = [
-                "" if ok else ("undefined: class absent from a part" if not here else "undefined: too few true positives")
+                ""
+                if ok
+                else (
+                    "undefined: class absent from a part" if not here else "undefined: too few true positives"
+                )
                 for ok, here in zip(defined, small, strict=True)
             ]
             rows.add_classes(
@@ -128,10 +137,14 @@ def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
         common = {"stage": "foundation", "subject": subject, "estimator": name, "level": each.level}
         common |= {"key": str(job.foundation_key(subject)), "n": int(counts.sum())}
         low, high = each.interval
-        rows.add("foundation_size", each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common)
+        rows.add(
+            "foundation_size", each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common
+        )
         flags = [";".join(flags) for flags in each.step_flags]
         low_steps, high_steps = each.step_intervals.T
-        rows.add_classes("step_size", each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common)
+        rows.add_classes(
+            "step_size", each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common
+        )
         share = counts / counts.sum()
         bounds = {"low": low_steps * share, "high": high_steps * share}
         rows.add_classes("need", each.class_needs(counts), names, flag=flags, **bounds, **common)
@@ -140,7 +153,12 @@ def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
 def _add_plans(rows: Rows, job: Job) -> None:
     primary = len(job.split.primary)
     for plan in job.plans:
-        common = {"stage": "plan", "subject": plan.strategy, "fraction": plan.fraction, "key": str(job.plan_key)}
+        common = {
+            "stage": "plan",
+            "subject": plan.strategy,
+            "fraction": plan.fraction,
+            "key": str(job.plan_key),
+        }
         flag = ";".join(plan.flags)
         rows.add("budget", plan.budget, flag=flag, **common)
         rows.add("extension_size", primary + plan.counts.sum(), flag=flag, **common)

@@ -67,7 +67,12 @@ class Job:
         """Content of the source: ids, labels, class names, splits."""
         source = self.config.dataset
         content = fingerprint(source.files(self.data_dir), memo=self.store.root / "fingerprints.json")
-        return make_key("dataset", config=source, upstream=[content], code=[type(source).__module__, "scar.data.catalogue"])
+        return make_key(
+            "dataset",
+            config=source,
+            upstream=[content],
+            code=[type(source).__module__, "scar.data.catalogue"],
+        )
 
     @cached_property
     def embeddings_key(self) -> Key:
@@ -81,7 +86,12 @@ class Job:
     def split_key(self) -> Key:
         """Validation, held-out, primary, reserve and test under the regime; redrawn for every seed."""
         config = self.config
-        settings = {"labels": config.labels, "split": config.split, "regime": config.regime, "seed": config.seed}
+        settings = {
+            "labels": config.labels,
+            "split": config.split,
+            "regime": config.regime,
+            "seed": config.seed,
+        }
         code = ["scar.splits", "scar.data.stratify", "scar.randomness", type(config.regime).__module__]
         return make_key("split", config=settings, upstream=[self.dataset_key], code=code)
 
@@ -91,12 +101,16 @@ class Job:
         settings = {"subsets": config.subsets, "probe": config.probe, "subject": subject, "seed": config.seed}
         settings |= {"decision": measured.decision, "bins": measured.bins, "min_count": measured.min_count}
         code = ["scar.subsets", "scar.probes", "scar.observe", "scar.measures"]
-        return make_key("observations", config=settings, upstream=[self.embeddings_key, self.split_key], code=code)
+        return make_key(
+            "observations", config=settings, upstream=[self.embeddings_key, self.split_key], code=code
+        )
 
     def foundation_key(self, subject: str) -> Key:
         """Estimates of the Foundation Data Size by every estimator."""
         upstream = [self.observations_key(subject)]
-        return make_key("foundation", config=self.config.foundation, upstream=upstream, code=["scar.foundation"])
+        return make_key(
+            "foundation", config=self.config.foundation, upstream=upstream, code=["scar.foundation"]
+        )
 
     @cached_property
     def plan_key(self) -> Key:
@@ -104,24 +118,37 @@ class Job:
         config = self.config
         settings = {"completion": config.completion, "budgets": config.budgets, "seed": config.seed}
         code = ["scar.completion.problem", "scar.completion.allocation", type(config.completion).__module__]
-        return make_key("plan", config=settings, upstream=[self.foundation_key("primary"), self.split_key], code=code)
+        return make_key(
+            "plan", config=settings, upstream=[self.foundation_key("primary"), self.split_key], code=code
+        )
 
     @cached_property
     def arms(self) -> list[Arm]:
         """Everything that is trained and tested for this job."""
         arms = [(subject, None, []) for subject in SUBJECTS]
         arms += [(self.config.completion.name, f, [self.plan_key]) for f in self.config.budgets.fractions]
-        return [Arm(subject, fraction, self._arm_key(subject, fraction, plan)) for subject, fraction, plan in arms]
+        return [
+            Arm(subject, fraction, self._arm_key(subject, fraction, plan)) for subject, fraction, plan in arms
+        ]
 
     def _arm_key(self, subject: str, fraction: float | None, plan: list[Key]) -> Key:
-        settings = {"probe": self.config.probe, "subject": subject, "fraction": fraction, "seed": self.config.seed}
+        settings = {
+            "probe": self.config.probe,
+            "subject": subject,
+            "fraction": fraction,
+            "seed": self.config.seed,
+        }
         upstream = [self.embeddings_key, self.split_key, *plan]
         return make_key("arm", config=settings, upstream=upstream, code=["scar.probes", "scar.evaluation"])
 
     @property
     def keys(self) -> list[Key]:
         """The final artefacts: the job is done while its record names exactly these."""
-        return [*(self.foundation_key(subject) for subject in SUBJECTS), self.plan_key, *(arm.key for arm in self.arms)]
+        return [
+            *(self.foundation_key(subject) for subject in SUBJECTS),
+            self.plan_key,
+            *(arm.key for arm in self.arms),
+        ]
 
     # -- stages -----------------------------------------------------------------------------------------------------
 
@@ -141,7 +168,9 @@ class Job:
         def make(folder: Path) -> None:
             extract(self.config.dataset.load(self.data_dir), self.config.encoder, folder)
 
-        return EmbeddingSet.load(self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name))
+        return EmbeddingSet.load(
+            self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name)
+        )
 
     @cached_property
     def split(self) -> Split:
@@ -176,7 +205,9 @@ class Job:
 
             config, split = self.config, self.split
             subsets = draw_subsets(getattr(split, subject), split.labels, config.subsets, seed=config.seed)
-            probes = self._train([(s.rows, derive_seed(config.seed, "probe", s.factor, s.part)) for s in subsets])
+            probes = self._train(
+                [(s.rows, derive_seed(config.seed, "probe", s.factor, s.part)) for s in subsets]
+            )
             observations = observe(
                 probes,
                 subsets,
@@ -197,7 +228,9 @@ class Job:
         """Estimates by every estimator."""
 
         def make(folder: Path) -> None:
-            save_estimates(folder / "foundation.json", estimate(self.observations(subject), self.config.foundation))
+            save_estimates(
+                folder / "foundation.json", estimate(self.observations(subject), self.config.foundation)
+            )
 
         return load_estimates(self.store.obtain(self.foundation_key(subject), make) / "foundation.json")
 
@@ -259,7 +292,9 @@ class Job:
         from scar.probes import ProbeTask, train_probes
 
         split = self.split
-        bank: list[ProbeTask] = [ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks]
+        bank: list[ProbeTask] = [
+            ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks
+        ]
         return train_probes(
             self.embeddings.array(),
             split.labels,

@@ -15,7 +15,17 @@ from typing import Any
 from scar.store import CorruptArtefactError, read_json, write_json
 
 RUNNING, DONE, FAILED = "running", "done", "failed"
-PACKAGES = ("scar-data", "hydra-core", "numpy", "omegaconf", "pytorch-lightning", "scikit-learn", "torch", "torchmetrics", "wandb")
+PACKAGES = (
+    "scar-data",
+    "hydra-core",
+    "numpy",
+    "omegaconf",
+    "pytorch-lightning",
+    "scikit-learn",
+    "torch",
+    "torchmetrics",
+    "wandb",
+)
 
 
 class JobRecord:
@@ -46,7 +56,12 @@ class JobRecord:
     def running(self, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Write the status while the job runs and when it ends; yields a mapping for what is known at the end."""
         started = time.time()
-        record: dict[str, Any] = {**about, "started": started, "python": platform.python_version(), "versions": versions()}
+        record: dict[str, Any] = {
+            **about,
+            "started": started,
+            "python": platform.python_version(),
+            "versions": versions(),
+        }
         write_json(self.path, {"status": RUNNING, **record})
         result: dict[str, Any] = {}
         try:

@@ -24,7 +24,19 @@ TEXT_AFTER = ("estimator", "class_name", "metric", "flag", "version")
 INTEGERS = ("seed", "n", "factor", "part", "class_id")
 FLOATS = ("fraction", "value", "low", "high", "level")
 COLUMNS = (
-    *("study", "job", "key", "dataset", "encoder", "modality", "regime", "seed", "completion", "stage", "subject"),
+    *(
+        "study",
+        "job",
+        "key",
+        "dataset",
+        "encoder",
+        "modality",
+        "regime",
+        "seed",
+        "completion",
+        "stage",
+        "subject",
+    ),
     *("fraction", "n", "estimator", "factor", "part", "class_id", "class_name", "metric"),
     *("value", "low", "high", "level", "flag", "version"),
 )
@@ -47,9 +59,13 @@ class Rows:
         self._check(columns)
         self.rows.append({**self.shared, **columns, "metric": metric, "value": float(value)})
 
-    def add_classes(self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any) -> None:
+    def add_classes(
+        self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any
+    ) -> None:
         """Add one measurement per class; ``low``, ``high`` and ``flag`` may be sequences of the same length."""
-        per_class = {k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)}
+        per_class = {
+            k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)
+        }
         common = {k: v for k, v in columns.items() if k not in per_class}
         for index, value in enumerate(values):
             own = {k: v[index] for k, v in per_class.items()}
@@ -90,7 +106,9 @@ def load_rows(study: Path) -> pd.DataFrame:
 
     files = sorted(study.glob("jobs/*/rows.parquet"))
     if not files:
-        raise FileNotFoundError(f"no finished job under {study}; run the study first, e.g. scar study={study.name} …")
+        raise FileNotFoundError(
+            f"no finished job under {study}; run the study first, e.g. scar study={study.name} …"
+        )
     return _typed(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
 
 
@@ -108,7 +126,7 @@ def arm_name(subject: str, fraction: float | None = None) -> str:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame.copy()
     for column in (*TEXT, *TEXT_AFTER):
-        frame[column] = frame[column].fillna("").astype(str)
+        frame[column] = frame[column].astype(object).fillna("").astype(str)
     for column in INTEGERS:
         frame[column] = frame[column].astype("Int64")
     for column in FLOATS:

@@ -88,7 +88,13 @@ class Split:
 
 
 def draw_split(
-    labels: Ints, *, train: Ints, test: Ints, config: SplitConfig, seed: int, groups: NDArray[np.str_] | None = None
+    labels: Ints,
+    *,
+    train: Ints,
+    test: Ints,
+    config: SplitConfig,
+    seed: int,
+    groups: NDArray[np.str_] | None = None,
 ) -> Split:
     """Cut the training part.
 
@@ -117,7 +123,12 @@ def draw_split(
                 f"split.validation={config.validation}, split.heldout={config.heldout}, split.primary={config.primary}"
             )
     return Split(
-        validation=validation, heldout=heldout, primary=primary, reserve=reserve, test=np.sort(test), labels=labels
+        validation=validation,
+        heldout=heldout,
+        primary=primary,
+        reserve=reserve,
+        test=np.sort(test),
+        labels=labels,
     )
 
 

@@ -48,7 +48,9 @@ class Key:
         return f"{self.stage}/{self.digest}"
 
 
-def make_key(stage: str, *, config: Any = None, upstream: Sequence[Key | str] = (), code: Sequence[str] = ()) -> Key:
+def make_key(
+    stage: str, *, config: Any = None, upstream: Sequence[Key | str] = (), code: Sequence[str] = ()
+) -> Key:
     """Derive the key of an artefact without reading or computing anything.
 
     Args:
@@ -74,7 +76,9 @@ def identity(value: Any) -> Any:
     Dataclasses become mappings with the name of their class and without their runtime-only fields.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        kept = {f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")}
+        kept = {
+            f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")
+        }
         return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **kept}
     if isinstance(value, Mapping):
         return {str(name): identity(item) for name, item in value.items()}
@@ -94,7 +98,11 @@ def code_version(module: str) -> str:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no source found for the module {module!r}")
     locations = spec.submodule_search_locations
-    files = sorted(p for folder in locations for p in Path(folder).rglob("*.py")) if locations else [Path(spec.origin)]
+    files = (
+        sorted(p for folder in locations for p in Path(folder).rglob("*.py"))
+        if locations
+        else [Path(spec.origin)]
+    )
     digest = hashlib.sha256()
     for file in files:
         digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
@@ -160,7 +168,9 @@ class Store:
                 "run without that option"
             )
         with ExitStack() as stack:
-            for key in sorted(missing, key=str):  # one order for everybody, so that two claims cannot deadlock
+            for key in sorted(
+                missing, key=str
+            ):  # one order for everybody, so that two claims cannot deadlock
                 stack.enter_context(self._lock(key))
             still_missing = [key for key in missing if not self.has(key)]
             with self._timed(still_missing[0].stage if still_missing else None):
@@ -174,12 +184,18 @@ class Store:
             final.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=f".{key.digest[:8]}-", dir=final.parent))
         except OSError as error:
-            raise OSError(f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store") from error
+            raise OSError(
+                f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store"
+            ) from error
         start = time.time()
         try:
             yield folder
             meta = {"key": str(key), "schema": SCHEMA_VERSION, "seconds": time.time() - start, "about": about}
-            meta["files"] = {p.relative_to(folder).as_posix(): checksum(p) for p in sorted(folder.rglob("*")) if p.is_file()}
+            meta["files"] = {
+                p.relative_to(folder).as_posix(): checksum(p)
+                for p in sorted(folder.rglob("*"))
+                if p.is_file()
+            }
             write_json(folder / "meta.json", meta)
             shutil.rmtree(final, ignore_errors=True)  # only a refreshed or a broken artefact can stand there
             folder.rename(final)
@@ -206,7 +222,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OSError(f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store") from error
+            raise OSError(
+                f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store"
+            ) from error
         return FileLock(folder / f"{key.stage}-{key.digest}.lock")
 
 

@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scar.store import CorruptArtefactError, Key, MissingArtefactError, Store, code_version, make_key, read_json, write_json
+from scar.store import (
+    CorruptArtefactError,
+    Key,
+    MissingArtefactError,
+    Store,
+    code_version,
+    make_key,
+    read_json,
+    write_json,
+)
 
 
 @dataclass(frozen=True)

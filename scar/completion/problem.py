@@ -98,7 +98,9 @@ class CompletionPlan:
         )
 
 
-def resolve_budgets(fractions: list[float] | tuple[float, ...], problem: CompletionProblem) -> dict[float, int]:
+def resolve_budgets(
+    fractions: list[float] | tuple[float, ...], problem: CompletionProblem
+) -> dict[float, int]:
     """Turn shares of the reserve into sample counts that every strategy can spend (§4.2).
 
     A budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``: it never exceeds what the `scar`
@@ -110,7 +112,13 @@ def resolve_budgets(fractions: list[float] | tuple[float, ...], problem: Complet
 
 
 def plan_completion(
-    planner: Planner, problem: CompletionProblem, budgets: dict[float, int], *, reserve: Ints, labels: Ints, seed: int
+    planner: Planner,
+    problem: CompletionProblem,
+    budgets: dict[float, int],
+    *,
+    reserve: Ints,
+    labels: Ints,
+    seed: int,
 ) -> list[CompletionPlan]:
     """Carry a strategy out on a labelled reserve, once per budget.
 
@@ -149,7 +157,9 @@ def take_first(order: Ints, classes: Ints, counts: Ints) -> Ints:
     return order[within_class_rank(classes) < counts[classes]]
 
 
-def write_plan(path: Path, plan: CompletionPlan, *, ids: NDArray[np.str_], labels: Ints, names: tuple[str, ...]) -> None:
+def write_plan(
+    path: Path, plan: CompletionPlan, *, ids: NDArray[np.str_], labels: Ints, names: tuple[str, ...]
+) -> None:
     """Write a plan as a CSV that a labelling team can use: id, class, reason, cost in samples."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -95,8 +95,8 @@ def validate_labels(
         name: what messages call the argument.
 
     Raises:
-        ValueError: a label lies outside 0..K-1, the length differs, there is a single class, or a class is too
-            small; the message names the row or the class.
+        ValueError: a label lies outside 0..K-1, the length differs, there is a single class, or one that is
+            too small; the message names the row or the class.
     """
     values = _indices(labels, num_classes, name)
     if length is not None and len(values) != length:

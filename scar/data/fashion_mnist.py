@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scar.data.checks import validate_samples
 from scar.data.fetch import Origin, debian_package, from_root, locate, obtain
@@ -60,34 +61,31 @@ class FashionMnist(Source):
     def load(self, data_dir: Path) -> Samples:
         """Read the images as a uint8 array; ids are ``train-00000`` … ``test-09999``, in file order."""
         paths = self.files(data_dir)
-        parts = [(TRAIN, *paths[:2]), (TEST, *paths[2:])]
-        images = [read_idx(images, dimensions=3) for _, images, _ in parts]
-        labels = [read_idx(labels, dimensions=1) for _, _, labels in parts]
-        for (_, image_file, label_file), x, y in zip(parts, images, labels, strict=True):
-            if len(x) != len(y):
-                raise ValueError(f"{image_file} holds {len(x)} images, but {label_file} {len(y)} labels")
-        every_label = np.concatenate(labels).astype(np.int64)
-        splits = np.concatenate(
-            [np.full(len(y), part) for (part, _, _), y in zip(parts, labels, strict=True)]
-        )
-        ids = np.concatenate(
-            [
-                [f"{part}-{i:05d}" for i in range(len(y))]
-                for (part, _, _), y in zip(parts, labels, strict=True)
-            ]
-        )
+        train_images, train_labels = _read_part(*paths[:2])
+        test_images, test_labels = _read_part(*paths[2:])
+        images: Any = np.concatenate([train_images, test_images])
+        labels = np.concatenate([train_labels, test_labels])
+        splits = np.repeat([TRAIN, TEST], [len(train_labels), len(test_labels)])
+        places = np.concatenate([np.arange(len(train_labels)), np.arange(len(test_labels))])
         rows = keep_sizes(
-            every_label, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed
+            labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed
         )
         samples = Samples(
-            ids=ids[rows],
-            payloads={"image": np.concatenate(images)[rows]},  # type: ignore[dict-item]
-            labels=every_label[rows],
+            ids=np.array([f"{splits[row]}-{places[row]:05d}" for row in rows]),
+            payloads={"image": images[rows]},
+            labels=labels[rows],
             class_names=CLASS_NAMES,
             splits=splits[rows],
             groups={},
         )
         return validate_samples(samples, name=self.name)
+
+
+def _read_part(image_file: Path, label_file: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    images, labels = read_idx(image_file, dimensions=3), read_idx(label_file, dimensions=1)
+    if len(images) != len(labels):
+        raise ValueError(f"{image_file} holds {len(images)} images, but {label_file} {len(labels)} labels")
+    return images, labels.astype(np.int64)
 
 
 def _from_torchvision(folder: Path) -> None:

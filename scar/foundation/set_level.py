@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 NEWTON_STEPS = 100
 """More than the polishing of a root ever needs: the iteration stops when the root no longer moves."""
+NEGLIGIBLE = 1e-17
+"""A coefficient a below this moves the root v = 1 + a + … by less than a unit in the last place."""
 
 
 def elementary_symmetric(log_h: ArrayLike, order: int) -> Floats:
@@ -113,13 +115,19 @@ def reference_set_foundation_size(
 
 
 def _smallest_root(a: float, b: float) -> float:
-    """Return the smallest positive root of ``v - a v² + b v³ = 1`` for a, b ≥ 0, or inf when there is none."""
+    """Return the smallest positive root of ``v - a v² + b v³ = 1`` for a, b ≥ 0, or inf when there is none.
+
+    Of the polynomials of one set, ``b ≤ 2/3 a²`` (Newton's inequality), so that a negligible a leaves v = 1.
+    """
+    if a < NEGLIGIBLE:
+        return 1.0
     low, high = 0.0, math.inf
-    curvature = a * a - 3.0 * b
-    if a > 0 and curvature >= 0:  # the cubic rises to a maximum, falls to a minimum and rises again
-        high = 1.0 / (a + math.sqrt(curvature))
+    curvature = 1.0 - 3.0 * b / a**2
+    if curvature >= 0:  # the cubic rises to a maximum, falls to a minimum and rises again
+        turn = a * (1.0 + math.sqrt(curvature))
+        high = 1.0 / turn
         if _cubic(high, a, b) < 0:
-            low, high = (a + math.sqrt(curvature)) / (3.0 * b) if b > 0 else math.inf, math.inf
+            low, high = turn / (3.0 * b) if b > 0 else math.inf, math.inf
     if math.isinf(low):
         return math.inf
     v = min(max(1.0, low), high)

@@ -66,11 +66,13 @@ def _divergence(values: Floats, steps: Ints, *, counts: Ints, low: Floats, width
     deviation = position - mean.take(steps)
     deviation *= deviation
     std = np.sqrt(np.bincount(steps, deviation, minlength=num_steps) / (counts - 1))
+    std = np.where(std > 0, std, 1.0)  # of steps without values
     # The densities of the text, each multiplied by a constant of its step that the normalisation removes again: so
     # written, neither overflows for a narrow distribution.
-    standardised = (np.arange(bins) + 0.5 - mean[:, None]) / np.where(std > 0, std, 1.0)[:, None]
-    normal = np.exp(-0.5 * standardised**2) + (PSEUDO_DENSITY * np.sqrt(2.0 * np.pi) * std * width)[:, None]
-    density = histogram / counts[:, None] + (PSEUDO_DENSITY * width)[:, None]
+    standardised = (np.arange(bins) + 0.5 - mean[:, None]) / std[:, None]
+    pseudo = np.maximum(PSEUDO_DENSITY * width, np.finfo(np.float64).tiny)[:, None]
+    normal = np.exp(-0.5 * standardised**2) + np.sqrt(2.0 * np.pi) * std[:, None] * pseudo
+    density = histogram / counts[:, None] + pseudo
     return jensen_shannon(density, normal)
 
 

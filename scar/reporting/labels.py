@@ -1,0 +1,120 @@
+"""Places labels beside points so that neither labels nor points are covered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255])
+DISTANCES = (4, 12, 22, 34, 48, 64, 82, 102, 124, 148, 174, 202, 232, 264, 300, 340)
+"""Gaps between the edge of a bubble and its label that are tried [pixels], nearest first."""
+
+
+def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[str], *, fontsize: float) -> Floats:
+    """Write one label per point, without overlap, with a thin line where the label stands off.
+
+    Crowded points come first; each label takes the nearest free place among fixed angles and distances. The result
+    depends on the arguments only.
+
+    Args:
+        axes: with final limits and a laid-out figure.
+        x, y: [n] data coordinates.
+        radii: [n] radii of the bubbles [pixels].
+        texts: [n] labels.
+        fontsize: of the labels [points].
+
+    Returns:
+        [n, 4] boxes (left, bottom, right, top) of the labels [pixels].
+    """
+    from scar.reporting.style import INK, MUTED
+
+    points = np.asarray(axes.transData.transform(np.column_stack([x, y])), dtype=np.float64)
+    discs = np.column_stack([points - radii[:, None], points + radii[:, None]])
+    frame = axes.get_window_extent()
+    limits = np.array([frame.x0, frame.y0, frame.x1, frame.y1])
+    sizes = [_text_size(axes, text, fontsize) for text in texts]
+    near = np.linalg.norm(points[:, None] - points[None], axis=-1)
+    crowd = np.exp(-near / 60).sum(axis=1)
+    boxes = np.full((len(texts), 4), np.nan)
+    lines: list[tuple[Floats, Floats]] = []
+    for index in np.argsort(-crowd, kind="stable"):
+        taken = boxes[~np.isnan(boxes[:, 0])]
+        box = _free_box(points[index], float(radii[index]), sizes[index], (taken, discs, limits), lines)
+        boxes[index] = box
+        centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+        anchor = np.clip(points[index], box[:2], box[2:])
+        inverse = axes.transData.inverted()
+        if np.linalg.norm(anchor - points[index]) > radii[index] + 10:
+            start, end = inverse.transform(points[index]), inverse.transform(anchor)
+            axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=0.5, zorder=1.5)
+            lines.append((points[index], anchor))
+        axes.text(*inverse.transform(centre), texts[index], fontsize=fontsize, ha="center", va="center", color=INK, zorder=4)
+    return boxes
+
+
+def _text_size(axes: Axes, text: str, fontsize: float) -> tuple[float, float]:
+    """Width and height of a text [pixels]."""
+    figure = axes.get_figure()
+    assert figure is not None
+    probe = axes.text(0, 0, text, fontsize=fontsize)
+    extent = probe.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    probe.remove()
+    return float(extent.width) + 3, float(extent.height) + 2
+
+
+def _free_box(
+    point: Floats,
+    radius: float,
+    size: tuple[float, float],
+    obstacles: tuple[Floats, Floats, Floats],
+    lines: list[tuple[Floats, Floats]],
+) -> Floats:
+    """Nearest box beside the point that covers nothing, or else the one that covers least."""
+    taken, discs, limits = obstacles
+    best, least = np.zeros(4), np.inf
+    for distance in DISTANCES:
+        for angle in ANGLES:
+            direction = np.array([np.cos(angle), np.sin(angle)])
+            reach = radius + distance
+            centre = point + direction * reach + direction * np.array(size) / 2
+            box = np.array([centre[0] - size[0] / 2, centre[1] - size[1] / 2, centre[0] + size[0] / 2, centre[1] + size[1] / 2])
+            outside = np.maximum(limits[:2] - box[:2], 0).sum() + np.maximum(box[2:] - limits[2:], 0).sum()
+            cost = 50 * outside + 10 * _overlap(box, taken) + _overlap(box, discs)
+            anchor = np.clip(point, box[:2], box[2:])
+            cost += 200 * sum(_crosses(box, *line) for line in lines)
+            cost += 200 * sum(_meet(point, anchor, *line) for line in lines if distance > 10)
+            cost += 200 * sum(_crosses(b, point, anchor) for b in taken) if distance > 10 else 0
+            if cost < least:
+                best, least = box, float(cost)
+        if least == 0:
+            break
+    return best
+
+
+def _overlap(box: Floats, others: Floats) -> float:
+    """Area that a box shares with others [square pixels]."""
+    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    return float(np.sum(np.maximum(width, 0) * np.maximum(height, 0)))
+
+
+def _crosses(box: Floats, start: Floats, end: Floats) -> bool:
+    """Whether a line runs through a box (sampled every few pixels)."""
+    steps = max(int(np.linalg.norm(end - start) / 4), 2)
+    along = start + (end - start) * np.linspace(0, 1, steps)[:, None]
+    return bool(np.any(np.all((along > box[:2]) & (along < box[2:]), axis=1)))
+
+
+def _meet(a: Floats, b: Floats, c: Floats, d: Floats) -> bool:
+    """Whether two lines cross."""
+
+    def side(p: Floats, q: Floats, r: Floats) -> float:
+        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+
+    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0

@@ -1,0 +1,120 @@
+"""How figures look, and how they are written: PNG, PDF and SVG that do not change from run to run."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, GRID = "#1f2328", "#66707b", "#d8dde3"
+TOTAL, EXTENSION = "#e69f00", "#009e73"
+FOUNDATION = ("#0072b2", "#56b4e9", "#7a5195", "#8a8f98")
+"""Okabe and Ito's colours, told apart by people with any colour vision; one shade per estimator."""
+STRATEGY = {"scar": "#0072b2", "random": "#d55e00", "class_average": "#009e73"}
+OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9")
+MARKERS = {"scar": "o", "random": "s", "class_average": "^"}
+FORMATS = ("png", "pdf", "svg")
+RC = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": MUTED, "axes.labelcolor": INK,
+    "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlecolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.grid": True,
+    "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.7, "text.color": INK, "xtick.color": MUTED,
+    "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "legend.frameon": False,
+    "legend.fontsize": 8.5, "svg.fonttype": "path", "svg.hashsalt": "scar", "pdf.fonttype": 42,
+    "figure.dpi": 100, "savefig.dpi": 180, "figure.constrained_layout.use": True,
+}  # fmt: skip
+
+
+@dataclass(kw_only=True, eq=False)
+class Drawing:
+    """A figure with what those need who cannot see it.
+
+    Attributes:
+        name: file stem, e.g. ``"figure3a"``.
+        title: for the page.
+        alt: one or two sentences that say what the figure shows, numbers included.
+        figure: the Matplotlib figure.
+        tips: gid of an artist → text shown when the pointer rests on it.
+    """
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+    tips: dict[str, str] = field(default_factory=dict)
+
+    def tip(self, artist: Artist, text: str) -> None:
+        """Give an artist a hover text."""
+        gid = f"tip{len(self.tips)}"
+        artist.set_gid(gid)
+        self.tips[gid] = text
+
+    def render(self, kind: str) -> bytes:
+        """Bytes of the figure as ``"png"``, ``"pdf"`` or ``"svg"``; the same bytes for the same rows."""
+        import matplotlib as mpl
+
+        metadata: dict[str, str | None] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]  # type: ignore[assignment]  # fmt: skip
+        buffer = BytesIO()
+        with mpl.rc_context(RC):
+            self.figure.savefig(buffer, format=kind, metadata=metadata)
+        return buffer.getvalue()
+
+    def inline_svg(self) -> str:
+        """SVG for a page: own identifiers, hover texts, colours of ink from the page's theme."""
+        text = self.render("svg").decode()
+        text = text[text.index("<svg") :]
+        for gid, tip in self.tips.items():
+            text = text.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{html.escape(tip)}</title>', 1)
+        prefix = f"{self.name}-"
+        text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', text)
+        text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', text)
+        text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", text)
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        for colour, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid"), ("#ffffff", "--panel")):
+            text = text.replace(f": {colour}", f": var({variable})")
+        label = html.escape(self.alt, quote=True)
+        return re.sub(r"<svg ", f'<svg role="img" aria-label="{label}" ', text, count=1)
+
+    def close(self) -> None:
+        """Free the memory of the figure."""
+        self.figure.clear()
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside this context to get our look; needs no display."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(RC):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure [inches] that no global state remembers."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)  # measures texts without a display
+    return figure
+
+
+def only_grid(axes: Axes, axis: str) -> None:
+    """Keep grid lines across one axis, and no tick marks along the other."""
+    axes.grid(visible=False)
+    axes.grid(visible=True, axis=axis)  # type: ignore[arg-type]
+    axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def colour_of(strategy: str, position: int = 0) -> str:
+    """Colour of a strategy; strategies the paper does not know get further ones by position."""
+    return STRATEGY.get(strategy, OTHERS[position % len(OTHERS)])

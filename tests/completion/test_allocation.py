@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scar.completion import allocate
+from scar.completion.allocation import share_by_weight, share_equally
+from scar.foundation import step_foundation_size
+
+classes = st.integers(1, 12)
+
+
+@st.composite
+def cases(draw):
+    size = draw(classes)
+    numbers = lambda high: st.lists(st.integers(0, high), min_size=size, max_size=size)  # noqa: E731
+    return (
+        np.array(draw(numbers(2000)), float),
+        np.array(draw(numbers(1000))),
+        np.array(draw(numbers(1000))),
+        draw(st.integers(0, 5000)),
+    )
+
+
+@given(cases())
+def test_the_capped_rule_spends_what_the_caps_allow_and_no_more(case):
+    needs, counts, reserve, budget = case
+    result = allocate(needs=needs, counts=counts, reserve=reserve, budget=budget).counts
+    wanted = needs.copy()
+    if (counts > 0).any():
+        wanted[counts == 0] = needs[counts > 0].max()
+    caps = np.minimum(reserve, np.maximum(wanted - counts, 0))
+    assert np.all(result >= 0)
+    assert np.all(result <= caps)
+    assert result.sum() == min(budget, caps.sum())
+
+
+@given(cases())
+def test_the_published_rule_stays_within_the_reserve_and_the_gaps(case):
+    needs, counts, reserve, budget = case
+    counts = np.maximum(counts, 1)
+    result = allocate(needs=needs, counts=counts, reserve=reserve, budget=budget, rule="published").counts
+    assert np.all(result <= reserve)
+    assert np.all(result <= np.maximum(needs - counts, 0))
+    assert result.sum() <= budget
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=10), st.integers(0, 300))
+def test_equal_shares_differ_by_at_most_one_below_the_caps(caps, total):
+    counts = share_equally(total, caps).counts
+    assert counts.sum() == min(total, sum(caps))
+    free = counts[counts < np.array(caps)]
+    if len(free):
+        assert counts.max() - free.min() <= 1
+
+
+def test_shares_are_proportional_and_capped_classes_leave_theirs_to_the_others():
+    assert share_by_weight(60, np.array([3.0, 2.0, 1.0]), np.array([100, 100, 100])).tolist() == [30, 20, 10]
+    assert share_by_weight(60, np.array([3.0, 2.0, 1.0]), np.array([6, 100, 100])).tolist() == [6, 36, 18]
+
+
+def test_met_and_undefined_needs_are_flagged_not_filled():
+    met = allocate(needs=[10, 5], counts=[20, 5], reserve=[9, 9], budget=5)
+    assert met.counts.tolist() == [0, 0]
+    assert "met" in met.flags
+    undefined = allocate(needs=[np.nan, 30], counts=[5, 5], reserve=[9, 9], budget=20)
+    assert undefined.counts.tolist() == [0, 9]
+    assert "undefined:0" in undefined.flags
+
+
+def test_an_unreachable_need_is_as_large_as_the_largest_and_flagged():
+    result = allocate(needs=[np.inf, 100], counts=[10, 10], reserve=[500, 500], budget=50)
+    assert result.counts.tolist() == [25, 25]
+    assert "unreachable:0" in result.flags
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"needs": [-1.0, 2.0]}, "needs"),
+        ({"needs": []}, "needs"),
+        ({"counts": [1]}, "counts has shape"),
+        ({"reserve": [1, -2]}, "reserve"),
+        ({"reserve": [1, 0.5]}, "reserve"),
+        ({"budget": -1}, "budget=-1"),
+        ({"rule": "fair"}, "'fair'"),
+    ],
+)
+def test_invalid_arguments_are_named(changed, message):
+    arguments = {
+        "needs": [5.0, 5.0],
+        "counts": [1, 1],
+        "reserve": [9, 9],
+        "budget": 3,
+        "rule": "capped",
+    } | changed
+    with pytest.raises(ValueError, match=message):
+        allocate(**arguments)
+
+
+RECORDED = {
+    # Primary concept sizes h of the last recorded run, samples per class in primary and reserve, recorded n_extend.
+    "cifar10/resnet": (
+        [
+            74.02765324347001,
+            81.20435045968883,
+            85.7591411813893,
+            136.50525036847273,
+            80.78597843223348,
+            85.78920422214348,
+            76.46967201634418,
+            89.09805270049955,
+            67.41148822293563,
+            97.05800633411044,
+        ],
+        3000,
+        2000,
+        48955,
+    ),
+    "agnews/gpt2": (
+        [66.41822118364996, 30.8719485369136, 112.77002221373746, 57.94954976371438],
+        18000,
+        12000,
+        114783,
+    ),
+}
+
+
+@pytest.mark.parametrize("run", RECORDED)
+def test_the_published_rule_gives_the_recorded_extension(run):
+    concept_sizes, primary, reserve, recorded = RECORDED[run]
+    classes = len(concept_sizes)
+    result = allocate(
+        needs=step_foundation_size(np.array(concept_sizes)),
+        counts=np.full(classes, primary),
+        reserve=np.full(classes, reserve),
+        rule="published",
+    )
+    assert classes * primary + result.counts.sum() == recorded
