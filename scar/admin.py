@@ -110,3 +110,7 @@ def _store(options: argparse.Namespace) -> int:
 
 def _intact(path: Path, digest: str) -> bool:
     return path.is_file() and checksum(path) == digest
+
+
+if __name__ == "__main__":
+    main()

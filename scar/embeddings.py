@@ -53,9 +53,9 @@ class EmbeddingSet:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(manifest)
+            table = pq.ParquetFile(manifest).read()  # read_table imports pandas
             ids = np.asarray(table["id"].to_pylist(), dtype=np.str_)
-            sizes = np.bincount(table["shard"].to_numpy())
+            sizes = np.bincount(table["shard"].to_pylist())
             shards = tuple(_map(folder, index) for index in range(len(sizes)))
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scar.completion.problem import CompletionPlan, CompletionProblem, plan_completion, resolve_budgets
 from scar.config import Config
 from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
+from scar.data.duplicates import exact_duplicates
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
 from scar.embeddings import EmbeddingSet, extract
@@ -71,7 +72,7 @@ class Job:
             "dataset",
             config=source,
             upstream=[content],
-            code=[type(source).__module__, "scar.data.catalogue"],
+            code=[type(source).__module__, *source.helpers, "scar.data.catalogue"],
         )
 
     @cached_property
@@ -79,7 +80,7 @@ class Job:
         """Embeddings of every sample of the source."""
         encoder = self.config.encoder
         weights = fingerprint(encoder.weights(), memo=self.store.root / "fingerprints.json")
-        code = [type(encoder).__module__, "scar.embeddings"]
+        code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings"]
         return make_key("embeddings", config=encoder, upstream=[self.dataset_key, weights], code=code)
 
     @cached_property
@@ -157,7 +158,8 @@ class Job:
         """Ids, labels, class names, splits and groups of the source; no payloads."""
 
         def make(folder: Path) -> None:
-            save_catalogue(folder, self.config.dataset.load(self.data_dir))
+            samples = self.config.dataset.load(self.data_dir)
+            save_catalogue(folder, samples, notes=(str(exact_duplicates(samples)),))
 
         return load_catalogue(self.store.obtain(self.dataset_key, make))
 

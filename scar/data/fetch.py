@@ -102,9 +102,9 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
             f"{folder} has been locked by another process for {LOCK_SECONDS} s; if none is running, "
             f"delete {folder / '.lock'}"
         ) from error
-    except PermissionError as error:
-        raise PermissionError(
-            f"cannot write to {folder}: {error.strerror}; set paths.data_dir or SCAR_DATA"
+    except OSError as error:
+        raise OSError(
+            f"cannot write to {folder}: {error.strerror or error}; set paths.data_dir or SCAR_DATA"
         ) from error
     tried = "\n".join(f"  - {failure}" for failure in failures)
     raise FetchError(

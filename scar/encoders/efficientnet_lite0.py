@@ -89,7 +89,7 @@ def load_model(path: Path) -> torch.nn.Module:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(rename_keys(state), strict=True)
-    except (RuntimeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError) as error:
         raise ValueError(f"{path} does not hold the weights of EfficientNet-Lite0: {error}") from error
     model.reset_classifier(0)
     evaluating: torch.nn.Module = model.eval()

@@ -1,7 +1,7 @@
 """Foundation Data Size: from measures and errors to how much data is enough.
 
-The functions need NumPy alone. `fit_growth` and the estimators beside `ReferenceEstimator` are imported on first use,
-because they need SciPy.
+The functions need NumPy alone. `fit_growth` and the estimators beside `ReferenceEstimator` are imported on
+first use, because they need SciPy.
 """
 
 from __future__ import annotations
@@ -64,11 +64,14 @@ class FoundationEstimator(Protocol):
     """What every estimator offers; the attributes that end in an underscore exist after `fit`.
 
     Attributes:
-        foundation_size_: samples of the whole set that are enough; 0 where the need is met, NaN where undefined.
+        foundation_size_: samples of the whole set that are enough; 0 where the need is met, NaN where
+            undefined.
         interval_: of `foundation_size_`.
-        step_sizes_: [K] whole-set samples, at the class mix of the observed set, that are enough for each step.
+        step_sizes_: [K] whole-set samples, at the class mix of the observed set, that are enough for each
+            step.
         step_intervals_: [K, 2].
-        flags_: flags of the set under ``"set"``, flags of step j under the integer j (every step has an entry).
+        flags_: flags of the set under ``"set"``, flags of step j under the integer j (every step has an
+            entry).
         growth_: the data of the fit, for plotting.
     """
 

@@ -36,19 +36,21 @@ def concept_bound(
     for name, array in arrays.items():
         if array.shape != shape or array.ndim not in (1, 2) or array.size == 0:
             raise ValueError(
-                f"{name} has shape {array.shape} and scale {shape}; all four measures must be [R, K] or [K] alike"
+                f"{name} has shape {array.shape}, scale {shape}; all four must be [R, K] or [K] alike"
             )
         if np.isinf(array).any():
             raise ValueError(f"{name} holds an infinite value; mark an undefined measure with NaN")
         if name != "coverage" and ((array < -ROUNDING) | (array > 1 + ROUNDING)).any():
-            raise ValueError(f"{name} spans [{np.nanmin(array)}, {np.nanmax(array)}]; it is a share in [0, 1]")
+            raise ValueError(
+                f"{name} spans [{np.nanmin(array)}, {np.nanmax(array)}]; it is a share in [0, 1]"
+            )
     gap = arrays["richness"] - arrays["authenticity"]
     bound: Floats = (1.0 - arrays["coverage"]) * np.exp(2.0 * arrays["scale"] * gap**2)
     return bound
 
 
 def reference_concept_sizes(bound: ArrayLike, factors: ArrayLike, *, rate: float = 1e-4) -> Floats:
-    """Return the published concept sizes, ``h_j = min_i y_ij / (1 - exp(-rate · x_i))`` with ``x_i = 1 / r_i``.
+    """Return the published concept sizes ``h_j = min_i y_ij / (1 - exp(-rate · x_i))``, ``x_i = 1 / r_i``.
 
     The published grid search of Eq. 7 always ends at its lowest growth rate, which is `rate`.
 
@@ -61,8 +63,8 @@ def reference_concept_sizes(bound: ArrayLike, factors: ArrayLike, *, rate: float
         [K] concept sizes h; NaN for a step that is undefined at every factor.
 
     Raises:
-        ValueError: an empty array, a shape that does not fit, a negative or infinite bound, a factor that is NaN or
-            below 1, or a rate that is not positive.
+        ValueError: an empty array, a shape that does not fit, a negative or infinite bound, a factor that is
+            NaN or below 1, or a rate that is not positive.
     """
     y = np.asarray(bound, dtype=np.float64)
     r = np.asarray(factors, dtype=np.float64)
@@ -71,9 +73,13 @@ def reference_concept_sizes(bound: ArrayLike, factors: ArrayLike, *, rate: float
     if r.shape != y.shape[:1]:
         raise ValueError(f"factors has shape {r.shape}; bound {y.shape} needs {y.shape[:1]}")
     if not (np.isfinite(r) & (r >= 1)).all():
-        raise ValueError(f"factors={r.tolist()} must be down-sampling factors r = 1, 2, 5, …, not fractions 1/r")
+        raise ValueError(
+            f"factors={r.tolist()} must be down-sampling factors r = 1, 2, 5, …, not fractions 1/r"
+        )
     if (y < 0).any() or np.isinf(y).any():
-        raise ValueError("bound holds a negative or infinite value; Eq. 7 gives 1 - C ≥ 0 times a finite factor")
+        raise ValueError(
+            "bound holds a negative or infinite value; Eq. 7 gives 1 - C ≥ 0 times a finite factor"
+        )
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f"rate={rate} must be positive")
     reach = -np.expm1(-rate / r)
@@ -94,8 +100,8 @@ def step_foundation_size(concept_size: ArrayLike, *, epsilon: float = 0.01, delt
         delta: probability δ that the gap exceeds ε.
 
     Returns:
-        [K] samples ``n = ln(h / δ) / (2 ε²)``, not rounded; 0 where h ≤ δ, because the bound holds without a sample;
-        NaN where h is NaN.
+        [K] samples ``n = ln(h / δ) / (2 ε²)``, not rounded; 0 where h ≤ δ, because the bound holds without a
+        sample; NaN where h is NaN.
 
     Raises:
         ValueError: an empty array, a negative or infinite h, or an ε or δ that is not positive.

@@ -11,7 +11,7 @@ ESTIMATORS = ("reference", "paper", "heldout", "learning_curve")
 ORDERS = (1, 3)
 """Bonferroni orders that bound the union from above (Eq. 1): the union bound, or three alternating sums."""
 ERRORS = ("balanced", "binary")
-"""Error of a step function: mean of its miss and false-alarm rates, or the share of wrong binary decisions (§3.1)."""
+"""Error of a step: mean of its miss and false-alarm rates, or share of wrong binary decisions (§3.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,8 @@ class FoundationConfig:
         bins: histogram bins of the coverage (§3.2.2).
         min_count: true positives that a defined coverage needs.
         error: error of a step function in `heldout`, ``"balanced"`` or ``"binary"``.
-        accuracy_target: accuracy that `learning_curve` extrapolates to; None leaves the choice to the estimator.
+        accuracy_target: accuracy that `learning_curve` extrapolates to; None leaves the choice to the
+            estimator.
         rate: growth rate λ at which `reference` ends, the lower bound of the published grid.
         prior: whether `paper` puts a weak prior on the growth rate κ.
         seed: of the resampling behind the intervals.
@@ -53,7 +54,7 @@ class FoundationConfig:
         unknown = [name for name in self.estimators if name not in ESTIMATORS]
         if unknown or not self.estimators or len(set(self.estimators)) < len(self.estimators):
             raise ValueError(
-                f"foundation.estimators={list(self.estimators)} must list some of {list(ESTIMATORS)}, each once"
+                f"foundation.estimators={list(self.estimators)} must list some of {list(ESTIMATORS)}, once"
             )
         for name, allowed in (("order", ORDERS), ("decision", DECISIONS), ("error", ERRORS)):
             if getattr(self, name) not in allowed:
@@ -62,7 +63,9 @@ class FoundationConfig:
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"foundation.{name}={getattr(self, name)} must lie between 0 and 1")
         if self.accuracy_target is not None and not 0 < self.accuracy_target <= 1:
-            raise ValueError(f"foundation.accuracy_target={self.accuracy_target} must lie in (0, 1], or be null")
+            raise ValueError(
+                f"foundation.accuracy_target={self.accuracy_target} must lie in (0, 1], or be null"
+            )
         if not self.rate > 0:
             raise ValueError(f"foundation.rate={self.rate} must be positive")
         for name in ("bins", "min_count"):

@@ -1,4 +1,4 @@
-"""Foundation Data Size of a whole set of step functions: the largest root of the Bonferroni bound (Eq. 1 and 9)."""
+"""Foundation Data Size of a set of step functions: the largest root of the Bonferroni bound (Eq. 1, 9)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ NEGLIGIBLE = 1e-17
 def elementary_symmetric(log_h: ArrayLike, order: int) -> Floats:
     """Return ``log e_1 .. log e_order``, the elementary symmetric polynomials of ``h_1 .. h_K``.
 
-    ``e_q(h_1..h_k) = e_q(h_1..h_{k-1}) + h_k e_{q-1}(h_1..h_{k-1})``, as prefix sums of logarithms: no term is
-    subtracted, so nothing cancels, and no power of h leaves the range of floats. O(K · order).
+    ``e_q(h_1..h_k) = e_q(h_1..h_{k-1}) + h_k e_{q-1}(h_1..h_{k-1})``, as prefix sums of logarithms: no term
+    is subtracted, so nothing cancels, and no power of h leaves the range of floats. O(K · order).
 
     Args:
         log_h: [K] natural logarithms of h; ``-inf`` stands for h = 0.
@@ -54,8 +54,8 @@ def set_foundation_size(
 ) -> float:
     """Return the Foundation Data Size of the set: the largest root n of Eq. 9.
 
-    ``Σ_{q=1..order} (-1)^{q+1} e_q(h) exp(-2 q n ε²) = δ``: from this n on, the bound on the probability that any step
-    misses ε stays below δ. Order 3 is the paper's; order 1 is the union bound.
+    ``Σ_{q=1..order} (-1)^{q+1} e_q(h) exp(-2 q n ε²) = δ``: from this n on, the bound on the probability that
+    any step misses ε stays below δ. Order 3 is the paper's; order 1 is the union bound.
 
     Args:
         concept_size: [K] concept sizes h ≥ 0, all defined: leave undefined (NaN) steps out by name first.
@@ -67,13 +67,14 @@ def set_foundation_size(
         Samples of the whole set, not rounded; 0 when there is no non-negative root.
 
     Raises:
-        ValueError: an empty array, a negative, infinite or undefined h, an ε or δ that is not positive, another order.
+        ValueError: an empty array, a negative, infinite or undefined h, an ε or δ that is not positive,
+            another order.
     """
     h = check_concept_sizes(concept_size, epsilon=epsilon, delta=delta)
     if np.isnan(h).any():
         raise ValueError(
-            f"concept_size is NaN for steps {np.flatnonzero(np.isnan(h))[:10].tolist()}; leave undefined steps out "
-            "by name first"
+            f"concept_size is NaN for steps {np.flatnonzero(np.isnan(h))[:10].tolist()}; "
+            "leave undefined steps out by name first"
         )
     if order not in ORDERS:
         raise ValueError(f"order={order} must be one of {list(ORDERS)}: even orders bound from below")
@@ -83,8 +84,8 @@ def set_foundation_size(
         return 0.0
     log_v = 0.0
     if order == 3:
-        # With u = exp(-2 n ε²) = v δ / e_1(h) the equation is v - a v² + b v³ = 1, where a ≤ δ/2 and b ≤ δ²/6 by
-        # Maclaurin's inequality: whatever the size of h, v is about 1. The smallest v is the largest n.
+        # With u = exp(-2 n ε²) = v δ / e_1(h) the equation is v - a v² + b v³ = 1, where a ≤ δ/2 and b ≤ δ²/6
+        # by Maclaurin's inequality: whatever the size of h, v is about 1. The smallest v is the largest n.
         a = math.exp(log_e[1] - 2 * log_e[0] + math.log(delta))
         b = math.exp(log_e[2] - 3 * log_e[0] + 2 * math.log(delta))
         v = _smallest_root(a, b)
@@ -110,7 +111,9 @@ def reference_set_foundation_size(
         ValueError: as `set_foundation_size`, or an error ratio below 1.
     """
     if not (math.isfinite(error_ratio) and error_ratio >= 1):
-        raise ValueError(f"error_ratio={error_ratio} must be at least 1, or the size would be negative: use max(F, e)")
+        raise ValueError(
+            f"error_ratio={error_ratio} must be at least 1, or the size would be negative: use max(F, e)"
+        )
     return math.log(error_ratio) * set_foundation_size(concept_size, epsilon=epsilon, delta=delta, order=3)
 
 

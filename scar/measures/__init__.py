@@ -1,4 +1,4 @@
-"""Scale, Coverage, Authenticity and Richness (§3.2, §4.3); NumPy alone, the torchmetrics classes on first use."""
+"""Scale, Coverage, Authenticity and Richness (§3.2, §4.3); torch is imported on first use only."""
 
 from __future__ import annotations
 

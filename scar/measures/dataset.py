@@ -31,21 +31,26 @@ def dataset_measures(
     Args:
         n_total: samples N of the dataset, primary and reserve.
         n_primary: samples of the primary set.
-        n_extended: samples of the primary set and of what the SCAR plan adds at the published fill (at a fixed budget
-            the coverage would only repeat the budget).
+        n_extended: samples of the primary set and of what the SCAR plan adds at the published fill (at a
+            fixed budget the coverage would only repeat the budget).
         foundation_size: Foundation Data Size of the set [samples]; 0 where the need is met.
         accuracy: test accuracy of the probe trained on all N samples, a fraction.
 
     Raises:
-        ValueError: unless 0 < n_primary < n_total and n_primary ≤ n_extended ≤ n_total, for a negative or infinite
-            `foundation_size`, or an accuracy outside [0, 1]. An undefined (NaN) value is refused as well.
+        ValueError: unless 0 < n_primary < n_total and n_primary ≤ n_extended ≤ n_total, for a negative or
+            infinite `foundation_size`, or an accuracy outside [0, 1]. An undefined (NaN) value is refused as
+            well.
     """
     if not n_total > 0:
         raise ValueError(f"n_total={n_total} must be positive")
     if not 0 < n_primary < n_total:
-        raise ValueError(f"n_primary={n_primary} must lie between 0 and n_total={n_total}: there must be a reserve")
+        raise ValueError(
+            f"n_primary={n_primary} must lie between 0 and n_total={n_total}: there must be a reserve"
+        )
     if not n_primary <= n_extended <= n_total:
-        raise ValueError(f"n_extended={n_extended} must lie between n_primary={n_primary} and n_total={n_total}")
+        raise ValueError(
+            f"n_extended={n_extended} must lie between n_primary={n_primary} and n_total={n_total}"
+        )
     if not (math.isfinite(foundation_size) and foundation_size >= 0):
         raise ValueError(f"foundation_size={foundation_size} must be a defined number of samples, at least 0")
     if not 0 <= accuracy <= 1:

@@ -16,7 +16,8 @@ Ints = NDArray[np.int64]
 class Observations:
     """Measures and error counts of P probes (factor × part) for K step functions.
 
-    A step function j has two kinds of error: a *miss* (a sample of class j not decided as j) and a *false alarm* (a
+    A step function j has two kinds of error: a *miss* (a sample of class j not decided as j) and a *false
+        alarm* (a
     sample of another class decided as j). Counts are of samples.
 
     Attributes:
@@ -24,12 +25,13 @@ class Observations:
         parts: [P] which of the subsets of that factor.
         sizes: [P] samples n in the subset.
         class_sizes: [P, K] samples of each class in the subset.
-        scale, coverage, authenticity, richness: [P, K] measures on the subset itself (MATHS §2); coverage is NaN
-            where it is undefined.
-        true_positives: [P, K] samples of the class that arg-max classifies rightly, with a positive logit: the
-            sample size of the coverage.
+        scale, coverage, authenticity, richness: [P, K] measures on the subset itself (§3.2); coverage is
+            NaN where it is undefined.
+        true_positives: [P, K] samples of the class that arg-max classifies rightly, with a positive logit:
+            the sample size of the coverage.
         train_misses, train_false_alarms: [P, K] counts on the subset itself.
-        heldout_misses, heldout_false_alarms: [P, K] counts on the held-out part, or None where nothing was held out.
+        heldout_misses, heldout_false_alarms: [P, K] counts on the held-out part, or None where nothing was
+            held out.
         heldout_class_sizes: [K] samples of each class in the held-out part, or None.
         n_total: samples N of the whole training set that the factors refer to.
     """
@@ -53,7 +55,7 @@ class Observations:
     @property
     def num_steps(self) -> int:
         """Number of step functions K."""
-        return self.class_sizes.shape[1]
+        return int(self.class_sizes.shape[1])
 
     @property
     def fractions(self) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,12 +25,15 @@ class StepMeasures:
     """The measures of K step functions on one set of samples.
 
     Attributes:
-        scale: [K] share of the samples that are valid or semi-valid, times the share 1/r that the set is of the whole.
+        scale: [K] share of the samples that are valid or semi-valid, times the share 1/r that the set is of
+            the whole.
         coverage: [K] 1 - JSD₂ between the logits of the true positives and a normal; NaN where undefined.
         authenticity: [K] share of right binary decisions.
-        richness: [K] authenticity plus, for every wrong decision, the share of the other steps that are right there.
+        richness: [K] authenticity plus, for every wrong decision, the share of the other steps that are right
+            there.
         true_positives: [K] samples of the class that arg-max classifies rightly, with a positive logit.
-        coverage_defined: [K] whether the coverage is defined: at least `min_count` true positives, not all equal.
+        coverage_defined: [K] whether the coverage is defined: at least `min_count` true positives, not all
+            equal.
     """
 
     scale: Floats
@@ -55,7 +59,8 @@ def scar_measures(
         min_count: true positives that a defined coverage needs.
 
     Raises:
-        ValueError: an empty array, shapes that do not fit, a logit that is not finite, a label that is no class.
+        ValueError: an empty array, shapes that do not fit, a logit that is not finite, a label that is no
+            class.
     """
     logits = np.asarray(logits)
     if logits.ndim != 2 or logits.shape[1] < 2:
@@ -68,8 +73,8 @@ def scar_measures(
 class StepStatistics:
     """What the measures need of a stream of logits: counts, and one logit per true positive.
 
-    Memory is O(N + K · bins). The result does not depend on how the samples are batched or divided among merged
-    accumulators.
+    Memory is O(N + K · bins). The result does not depend on how the samples are batched or divided among
+    merged accumulators.
 
     Attributes:
         num_classes: K.
@@ -80,7 +85,8 @@ class StepStatistics:
         class_sizes: [K] samples of each class.
         misses: [K] samples of class j that are not decided as j.
         false_alarms: [K] samples of other classes that are decided as j.
-        others_right: [K] right decisions of the other steps, summed over the samples on which step j is wrong.
+        others_right: [K] right decisions of the other steps, summed over the samples on which step j is
+            wrong.
     """
 
     def __init__(self, num_classes: int, decision: str = "argmax") -> None:
@@ -105,11 +111,17 @@ class StepStatistics:
             labels: [n] classes 0..K-1, integers.
 
         Raises:
-            ValueError: an empty array, shapes that do not fit, a logit that is not finite, a label that is no class.
+            ValueError: an empty array, shapes that do not fit, a logit that is not finite, a label that is no
+                class.
         """
         scores, classes = check_batch(np.asarray(logits), np.asarray(labels), self.num_classes)
         predicted = scores.argmax(axis=1)
         largest = scores.reshape(-1).take(np.arange(0, scores.size, self.num_classes) + predicted)
+        if not (
+            np.isfinite(largest).all() and np.isfinite(scores.min())
+        ):  # arg-max finds NaN and +inf, min -inf
+            bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+            raise ValueError(f"logits holds NaN or infinite values in rows {bad[:10].tolist()}")
         right = predicted == classes
         rightly = classes[right]
         positive = right & (largest > 0)
@@ -133,7 +145,15 @@ class StepStatistics:
                 f"other has num_classes={other.num_classes} and decision={other.decision!r}, this one "
                 f"{self.num_classes} and {self.decision!r}"
             )
-        for name in ("samples", "correct", "invalid", "class_sizes", "misses", "false_alarms", "others_right"):
+        for name in (
+            "samples",
+            "correct",
+            "invalid",
+            "class_sizes",
+            "misses",
+            "false_alarms",
+            "others_right",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self._logits += other._logits
         self._steps += other._steps
@@ -149,14 +169,12 @@ class StepStatistics:
         Raises:
             ValueError: no samples yet, or an argument out of range.
         """
-        if self.samples == 0:
-            raise ValueError("logits: no samples have been added yet")
         if not 0 < scale <= 1:
             raise ValueError(f"scale={scale} must be the fraction 1/r of the whole set, in (0, 1]")
         check_histogram(bins, min_count)
-        steps = np.concatenate(self._steps).astype(np.int64)
+        logits, steps = self.true_positives()
         coverage, defined = step_coverage(
-            np.concatenate(self._logits), steps, num_steps=self.num_classes, bins=bins, min_count=min_count
+            logits, steps, num_steps=self.num_classes, bins=bins, min_count=min_count
         )
         right = self.samples - self.misses - self.false_alarms
         return StepMeasures(
@@ -168,11 +186,21 @@ class StepStatistics:
             coverage_defined=defined,
         )
 
+    def true_positives(self) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
+        """Return logit [M] and class [M] of the samples that arg-max gets right with a positive logit.
+
+        Raises:
+            ValueError: no samples yet.
+        """
+        if self.samples == 0:
+            raise ValueError("logits: no samples have been added yet")
+        return np.concatenate(self._logits), np.concatenate(self._steps)
+
     def _count(self, classes: NDArray[np.integer]) -> Ints:
         return np.bincount(classes, minlength=self.num_classes)
 
     def _count_argmax(self, sizes: Ints, predicted: Ints, correct: Ints) -> None:
-        """Every wrong prediction is one miss and one false alarm, and leaves the K - 2 other decisions right."""
+        """A wrong prediction is one miss and one false alarm, and leaves the other K - 2 decisions right."""
         wrong = sizes + predicted - 2 * correct
         self.misses += sizes - correct
         self.false_alarms += predicted - correct
@@ -183,10 +211,12 @@ class StepStatistics:
         """Count decisions ``fired`` [n, K], sample by sample right or wrong on every step."""
         own = fired[np.arange(len(classes)), classes]
         hits = self._count(classes[own])
-        errors = np.count_nonzero(fired, axis=1) + 1 - 2 * own  # false alarms, and the miss if its own step is silent
+        errors = (
+            np.count_nonzero(fired, axis=1) + 1 - 2 * own
+        )  # false alarms, and the miss if its own step is silent
         right = (self.num_classes - errors).astype(np.float64)
-        # Σ right_i over the samples on which step j is wrong: those where it fired, less those of class j where it
-        # fired, plus those of class j where it did not. Sums of integers are exact in float64.
+        # Σ right_i over the samples on which step j is wrong: those where it fired, less those of class j
+        # where it fired, plus those of class j where it did not. Sums of integers are exact in float64.
         partial = right @ fired.astype(np.float64)
         partial += np.bincount(classes, np.where(own, -right, right), minlength=self.num_classes)
         self.misses += self._count(classes) - hits
@@ -196,9 +226,9 @@ class StepStatistics:
 
 
 def check_batch(
-    logits: NDArray[np.generic], labels: NDArray[np.generic], num_classes: int
+    logits: NDArray[Any], labels: NDArray[Any], num_classes: int
 ) -> tuple[NDArray[np.floating], Ints]:
-    """Return logits as floats [n, K] and labels as int64 [n], or raise a ValueError that names the bad argument."""
+    """Return logits as floats [n, K] and labels as int64 [n]; a ValueError names the bad argument."""
     if logits.ndim != 2 or logits.shape[1] != num_classes:
         raise ValueError(f"logits has shape {logits.shape}; it must be [n, {num_classes}]")
     if labels.shape != logits.shape[:1]:
@@ -209,11 +239,10 @@ def check_batch(
         raise ValueError(f"labels has dtype {labels.dtype}; classes must be integers")
     classes = labels.astype(np.int64)
     if classes.min() < 0 or classes.max() >= num_classes:
-        raise ValueError(f"labels spans {classes.min()}..{classes.max()}; classes must be 0..{num_classes - 1}")
-    scores = logits if logits.dtype.kind == "f" else logits.astype(np.float64)
-    if not (np.isfinite(scores.min()) and np.isfinite(scores.max())):
-        bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
-        raise ValueError(f"logits holds NaN or infinite values in rows {bad[:10].tolist()}")
+        raise ValueError(
+            f"labels spans {classes.min()}..{classes.max()}; classes must be 0..{num_classes - 1}"
+        )
+    scores = logits.astype(logits.dtype if logits.dtype.kind == "f" else np.float64, copy=False)
     return scores, classes
 
 

@@ -58,14 +58,18 @@ class ProbeConfig:
                 hint = "; null takes the whole training part" if name == "batch_size" else ""
                 raise ValueError(f"probe.{name}={value} must be above 0{hint}")
         if any(not penalty > 0 for penalty in self.penalties):
-            raise ValueError(f"probe.penalties={list(self.penalties)} must be above 0, or the optimum may not exist")
+            raise ValueError(
+                f"probe.penalties={list(self.penalties)} must be above 0, or the optimum may not exist"
+            )
         if (self.solver == "lbfgs") != bool(self.penalties):
             raise ValueError(
                 f"probe.penalties={list(self.penalties)} does not fit probe.solver={self.solver}: lbfgs needs one "
                 "penalty or more, adam takes none"
             )
         if self.solver == "lbfgs" and self.monitor != "validation_loss":
-            raise ValueError(f"probe.monitor={self.monitor} does not fit probe.solver=lbfgs; use validation_loss")
+            raise ValueError(
+                f"probe.monitor={self.monitor} does not fit probe.solver=lbfgs; use validation_loss"
+            )
 
     @property
     def needs_validation(self) -> bool:

@@ -11,7 +11,20 @@ if TYPE_CHECKING:
 GROUP = ("dataset", "encoder", "modality", "regime")
 """What one line of a table stands for, unless a study varies more."""
 NOT_AXES = frozenset(
-    ("study", "job", "key", "version", "completion", "n", "value", "low", "high", "flag", "class_name", "level")
+    (
+        "study",
+        "job",
+        "key",
+        "version",
+        "completion",
+        "n",
+        "value",
+        "low",
+        "high",
+        "flag",
+        "class_name",
+        "level",
+    )
 )
 """Columns that describe a measurement rather than index it."""
 
@@ -50,7 +63,9 @@ def keep(frame: pd.DataFrame, where: dict[str, object]) -> pd.DataFrame:
     """
     for column, value in where.items():
         if column not in frame.columns:
-            raise ValueError(f"where={where}: the rows have no column {column!r}; columns are {list(frame.columns)}")
+            raise ValueError(
+                f"where={where}: the rows have no column {column!r}; columns are {list(frame.columns)}"
+            )
         chosen = frame[frame[column] == value]
         if chosen.empty:
             found = ", ".join(str(v) for v in sorted(frame[column].unique(), key=str)[:8])

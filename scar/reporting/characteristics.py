@@ -68,7 +68,12 @@ def foundation_of(sizes: pd.DataFrame) -> dict[str, Any]:
     """Mean over seeds of a Foundation Data Size, its interval and flags."""
     if sizes.empty:
         nan = float("nan")
-        return {"foundation": nan, "foundation_low": nan, "foundation_high": nan, "foundation_flag": "missing"}
+        return {
+            "foundation": nan,
+            "foundation_low": nan,
+            "foundation_high": nan,
+            "foundation_flag": "missing",
+        }
     return {
         "foundation": float(sizes.value.mean()),
         "foundation_low": float(sizes.low.mean()),

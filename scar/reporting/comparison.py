@@ -68,7 +68,19 @@ def compare(
     for metric in frame.metric.unique():
         family = (frame.metric == metric) & (frame.second != "primary")
         frame.loc[family, "p_holm"] = holm(frame.loc[family, "p_value"].to_numpy(dtype=float))
-    columns = [*axes, "subject", "fraction", "metric", "value", "low", "high", "spread", "seeds", "added", "majority"]
+    columns = [
+        *axes,
+        "subject",
+        "fraction",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "spread",
+        "seeds",
+        "added",
+        "majority",
+    ]
     return Comparison(arms=pd.DataFrame(arms, columns=columns), differences=frame, level=level)
 
 
@@ -89,7 +101,10 @@ class _GroupScores:
             ((s, None if np.isnan(f) else float(f)) for s, f in keys.itertuples(index=False)),
             key=lambda k: (-1.0 if k[1] is None else k[1], strategy_order(k[0])),
         )
-        sizes = {m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"] for m in ("n_test", "n_primary")}
+        sizes = {
+            m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"]
+            for m in ("n_test", "n_primary")
+        }
         self.n_test, self.n_primary = (float(v.mean()) if len(v) else float("nan") for v in sizes.values())
         self._replicates: dict[tuple[str, str, float | None], Floats] = {}
 
@@ -106,7 +121,10 @@ class _GroupScores:
             for metric in ALL_METRICS:
                 estimate = self._arm(subject, fraction, metric)
                 if estimate is not None:
-                    common = {"added": self._added(subject, fraction), "majority": self._majority(subject, fraction)}
+                    common = {
+                        "added": self._added(subject, fraction),
+                        "majority": self._majority(subject, fraction),
+                    }
                     rows.append({**_head(subject, fraction, metric), **_interval(estimate), **common})
         return rows
 
@@ -137,7 +155,9 @@ class _GroupScores:
             )
         if values.empty:
             return None
-        return corrected_interval(values.to_numpy(dtype=float), test_share=self._test_share(), level=self.level)
+        return corrected_interval(
+            values.to_numpy(dtype=float), test_share=self._test_share(), level=self.level
+        )
 
     def _difference(
         self, first: tuple[str, float | None], second: tuple[str, float | None], metric: str
@@ -149,9 +169,13 @@ class _GroupScores:
             ia, ib = ([self.outcomes.seeds(*arm).index(s) for s in seeds] for arm in (first, second))
             replicates = ra[:, ia] - rb[:, ib]
             labels = self.outcomes.labels
-            estimate = bootstrap_interval(a - b, labels, metric=metric, level=self.level, replicates=replicates)
+            estimate = bootstrap_interval(
+                a - b, labels, metric=metric, level=self.level, replicates=replicates
+            )
             return estimate, "bootstrap"
-        values = (self.per_seed(*first, metric) - self.per_seed(*second, metric)).dropna().to_numpy(dtype=float)
+        values = (
+            (self.per_seed(*first, metric) - self.per_seed(*second, metric)).dropna().to_numpy(dtype=float)
+        )
         if not len(values):
             return None
         flag = "identical" if not np.any(values) else ""
@@ -233,7 +257,15 @@ def missing_arms(study: Study, strategies: Sequence[str] = STRATEGIES) -> pd.Dat
                 lacking = sorted(set(seeds) - {int(s) for s in own.seed})
                 if lacking:
                     command = run_command(study, group, subject, lacking)
-                    found.append({**group, "subject": subject, "fraction": fraction, "seeds": lacking, "command": command})
+                    found.append(
+                        {
+                            **group,
+                            "subject": subject,
+                            "fraction": fraction,
+                            "seeds": lacking,
+                            "command": command,
+                        }
+                    )
     return pd.DataFrame(found, columns=[*study.axes, "subject", "fraction", "seeds", "command"])
 
 

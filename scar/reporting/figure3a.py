@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar.reporting.characteristics import characteristics, sizes_by_estimator
-from scar.reporting.style import EXTENSION, FOUNDATION, INK, MUTED, TOTAL, Drawing, new_figure, only_grid, styled
+from scar.reporting.style import (
+    EXTENSION,
+    FOUNDATION,
+    INK,
+    MUTED,
+    TOTAL,
+    Drawing,
+    new_figure,
+    only_grid,
+    styled,
+)
 from scar.reporting.text import count, group_label, known, name_of
 
 if TYPE_CHECKING:
@@ -37,7 +47,13 @@ def sizes_frame(study: Study) -> pd.DataFrame:
         for one in own.sort_values("estimator", key=lambda e: e != study.driver, kind="stable").itertuples():
             interval = {"low": one.low, "high": one.high}
             records.append(
-                {"label": label, "part": "foundation", "estimator": one.estimator, "value": one.value, **interval}
+                {
+                    "label": label,
+                    "part": "foundation",
+                    "estimator": one.estimator,
+                    "value": one.value,
+                    **interval,
+                }
             )
     return pd.DataFrame(records, columns=["label", "part", "estimator", "value", "low", "high"])
 
@@ -85,15 +101,27 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             title = title or f"Foundation, {name_of(estimator)}"
             offset = (index - (len(series) - 1) / 2) * 0.86 / len(series)
             _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, title))
-        _dress(axes, labels, floor, float(np.nanmax(sizes[["value", "high"]].to_numpy(dtype=float), initial=floor * 2)))
+        _dress(
+            axes,
+            labels,
+            floor,
+            float(np.nanmax(sizes[["value", "high"]].to_numpy(dtype=float), initial=floor * 2)),
+        )
         axes.invert_yaxis()
-        figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
+        figure.legend(
+            loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4
+        )
     drawing.alt = _describe(sizes, labels)
     return drawing
 
 
 def _draw_series(
-    drawing: Drawing, axes: Axes, labels: list[str], own: pd.DataFrame, offset: float, look: tuple[float, str, float, str]
+    drawing: Drawing,
+    axes: Axes,
+    labels: list[str],
+    own: pd.DataFrame,
+    offset: float,
+    look: tuple[float, str, float, str],
 ) -> None:
     thickness, colour, floor, title = look
     axes.barh([0], [0], height=0, color=colour, label=title)

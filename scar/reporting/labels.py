@@ -11,12 +11,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255])
+ANGLES = np.deg2rad(
+    [0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255]
+)
 DISTANCES = (4, 12, 22, 34, 48, 64, 82, 102, 124, 148, 174, 202, 232, 264, 300, 340)
 """Gaps between the edge of a bubble and its label that are tried [pixels], nearest first."""
 
 
-def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[str], *, fontsize: float) -> Floats:
+def place_labels(
+    axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[str], *, fontsize: float
+) -> Floats:
     """Write one label per point, without overlap, with a thin line where the label stands off.
 
     Crowded points come first; each label takes the nearest free place among fixed angles and distances. The result
@@ -54,7 +58,15 @@ def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[st
             start, end = inverse.transform(points[index]), inverse.transform(anchor)
             axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=0.5, zorder=1.5)
             lines.append((points[index], anchor))
-        axes.text(*inverse.transform(centre), texts[index], fontsize=fontsize, ha="center", va="center", color=INK, zorder=4)
+        axes.text(
+            *inverse.transform(centre),
+            texts[index],
+            fontsize=fontsize,
+            ha="center",
+            va="center",
+            color=INK,
+            zorder=4,
+        )
     return boxes
 
 
@@ -83,7 +95,14 @@ def _free_box(
             direction = np.array([np.cos(angle), np.sin(angle)])
             reach = radius + distance
             centre = point + direction * reach + direction * np.array(size) / 2
-            box = np.array([centre[0] - size[0] / 2, centre[1] - size[1] / 2, centre[0] + size[0] / 2, centre[1] + size[1] / 2])
+            box = np.array(
+                [
+                    centre[0] - size[0] / 2,
+                    centre[1] - size[1] / 2,
+                    centre[0] + size[0] / 2,
+                    centre[1] + size[1] / 2,
+                ]
+            )
             outside = np.maximum(limits[:2] - box[:2], 0).sum() + np.maximum(box[2:] - limits[2:], 0).sum()
             cost = 50 * outside + 10 * _overlap(box, taken) + _overlap(box, discs)
             anchor = np.clip(point, box[:2], box[2:])

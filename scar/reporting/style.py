@@ -79,7 +79,12 @@ class Drawing:
         text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', text)
         text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", text)
         text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-        for colour, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid"), ("#ffffff", "--panel")):
+        for colour, variable in (
+            (INK, "--ink"),
+            (MUTED, "--muted"),
+            (GRID, "--grid"),
+            ("#ffffff", "--panel"),
+        ):
             text = text.replace(f": {colour}", f": var({variable})")
         label = html.escape(self.alt, quote=True)
         return re.sub(r"<svg ", f'<svg role="img" aria-label="{label}" ', text, count=1)

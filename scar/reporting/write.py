@@ -1,1 +1,212 @@
-def write_report(*a, **k): ...
+"""Writes the report of a study into its folder, once per state of its jobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scar import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scar.reporting.content import Content
+
+INPUTS = ("rows.parquet", "correct.npz", "status.json", "config.yaml", "plan-*.csv")
+RECORD = "report.json"
+
+
+def write_report(
+    study_folder: Path | str | Sequence[Path | str],
+    *,
+    output: Path | str | None = None,
+    estimator: str | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    details: int = 8,
+    where: Mapping[str, Any] | None = None,
+    formats: Sequence[str] = ("png", "pdf", "svg"),
+    force: bool = False,
+    console: Console | None = None,
+) -> dict[str, Path]:
+    """Write report.html, tables, figures and deviations.md; reuse them if no job, setting or code changed.
+
+    Args:
+        study_folder: one study folder, or several to report as one.
+        output: where to write; the study folder if there is one, needed for several.
+        estimator: for the set-level measures; the driver of the plans if None.
+        level: of all intervals.
+        resamples: of the bootstrap.
+        details: how many groups get a section and figures of their own.
+        where: axis → value: keep these rows only.
+        formats: of the figure files.
+        force: write again even if nothing changed.
+        console: prints the summary if given.
+
+    Returns:
+        File name → path, ``"report.html"`` among them.
+
+    Raises:
+        FileNotFoundError: no job.
+        ValueError: several studies without `output`; an unknown axis in `where`; no finished job.
+    """
+    single = isinstance(study_folder, str | Path)
+    folders = [Path(f) for f in ([study_folder] if single else study_folder)]  # type: ignore[list-item]
+    if output is None and len(folders) != 1:
+        raise ValueError(f"output=None: say where the report on {len(folders)} studies goes")
+    target = folders[0] if output is None else Path(output)
+    settings = {"estimator": estimator, "level": level, "resamples": resamples, "details": details}
+    settings |= {"where": dict(where or {}), "formats": list(formats), "folders": [f.name for f in folders]}
+    digest = _digest(folders, settings)
+    paths = None if force else _reusable(target, digest)
+    if paths is None:
+        content = _gather(folders, settings)
+        paths = _write_all(target, _documents(content, formats), digest)
+    if console is not None:
+        console.print(paths["report.txt"].read_text(encoding="utf-8"), markup=False, highlight=False, end="")
+        console.print(f"report: {paths['report.html']}", markup=False, highlight=False)
+    return paths
+
+
+def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "pdf", "svg")) -> dict[str, Path]:
+    """Write the published Table 2 and Figures 3a and 3b, made from the published rows alone.
+
+    Args:
+        target: folder.
+        formats: of the figure files.
+
+    Returns:
+        File name → path.
+    """
+    from scar.reporting.figure3a import draw_sizes, published_sizes_frame
+    from scar.reporting.figure3b import draw_bubbles, published_bubbles_frame
+    from scar.reporting.published import published_table
+    from scar.reporting.table import latex_document
+
+    table = published_table()
+    documents = {
+        "published_table2.md": table.to_markdown().encode(),
+        "published_table2.tex": latex_document([table], header="The published Table 2").encode(),
+        "published_table2.csv": table.to_csv().encode(),
+    }
+    drawings = (
+        draw_sizes(published_sizes_frame(), name="published_figure3a"),
+        draw_bubbles(published_bubbles_frame(), name="published_figure3b"),
+    )
+    for drawing in drawings:
+        documents |= {f"{drawing.name}.{kind}": drawing.render(kind) for kind in formats}
+    Path(target).mkdir(parents=True, exist_ok=True)
+    for name, data in documents.items():
+        _write_atomically(Path(target) / name, data)
+    return {name: Path(target) / name for name in documents}
+
+
+def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
+    from dataclasses import replace
+
+    from scar.reporting.axes import keep
+    from scar.reporting.content import gather
+    from scar.reporting.study import load_study
+
+    study = load_study(folders)
+    if study.rows.empty:
+        states = ", ".join(sorted({str(job.status.get("status")) for job in study.jobs}))
+        raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
+    if settings["where"]:
+        study = replace(study, rows=keep(study.rows, settings["where"]))
+    chosen = {name: settings[name] for name in ("estimator", "level", "resamples", "details")}
+    return gather(study, **chosen)
+
+
+def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
+    """File name → bytes of everything that is written."""
+    from scar.reporting.deviations import deviations_markdown
+    from scar.reporting.page import render_page
+    from scar.reporting.table import latex_document
+    from scar.reporting.terminal import plain_text
+
+    tables = [*content.tables, *content.more_tables]
+    second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
+    texts = {
+        "report.html": render_page(content),
+        "report.txt": plain_text(content),
+        "table2.md": "\n".join(table.to_markdown() for table in second),
+        "table2.tex": latex_document(second, header=f"Table 2, study {content.study.name}, by scar {__version__}"),
+        "table2.csv": _joined_csv(content),
+        "deviations.md": deviations_markdown(),
+    }
+    texts |= {f"{table.name}.csv": table.to_csv() for table in tables}
+    texts |= {"arms.csv": content.comparison.arms.to_csv(index=False, float_format="%.10g")}
+    texts |= {"differences.csv": content.comparison.differences.to_csv(index=False, float_format="%.10g")}
+    documents = {name: text.encode() for name, text in texts.items()}
+    for drawing in content.drawings:
+        for kind in formats:
+            documents[f"{drawing.name}.{kind}"] = drawing.render(kind)
+        drawing.close()
+    return documents
+
+
+def _joined_csv(content: Content) -> str:
+    """Table 2 as one wide CSV: characteristics and accuracies, one row per group and budget."""
+    by_name = {table.name: table for table in content.tables}
+    left, right = by_name["table2a"].values, by_name["table2b"].values
+    axes = list(content.study.axes)
+    joined = left.merge(right, on=axes, how="left", suffixes=("", "_accuracy")) if len(right) else left
+    return str(joined.to_csv(index=False, float_format="%.10g"))
+
+
+def _write_all(target: Path, documents: Mapping[str, bytes], digest: str) -> dict[str, Path]:
+    """Write every file by renaming, the record last; a report that was cut short is made again."""
+    target.mkdir(parents=True, exist_ok=True)
+    (target / RECORD).unlink(missing_ok=True)
+    for name, data in documents.items():
+        _write_atomically(target / name, data)
+    record = {"digest": digest, "files": {name: hashlib.sha256(data).hexdigest() for name, data in documents.items()}}
+    _write_atomically(target / RECORD, json.dumps(record, indent=1).encode())
+    return {name: target / name for name in documents}
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _reusable(target: Path, digest: str) -> dict[str, Path] | None:
+    """The files of an earlier report if it has this digest and nobody changed them."""
+    try:
+        record = json.loads((target / RECORD).read_text())
+        unchanged = record["digest"] == digest and all(
+            hashlib.sha256((target / name).read_bytes()).hexdigest() == value for name, value in record["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return {name: target / name for name in record["files"]} if unchanged else None
+
+
+def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:
+    """Hash of the settings, of the code that makes reports and of every file that a report reads."""
+    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True, default=str).encode())
+    code = files("scar")
+    sources = [code / "statistics.py", code / "results.py", *(code / "reporting").iterdir()]
+    for source in sorted(sources, key=lambda s: s.name):
+        if source.is_file():
+            digest.update(source.name.encode() + source.read_bytes())
+    for folder in folders:
+        for job in sorted(folder.glob("jobs/*")):
+            for pattern in INPUTS:
+                for file in sorted(job.glob(pattern)):
+                    digest.update(f"{job.name}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()

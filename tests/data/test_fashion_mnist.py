@@ -1,7 +1,9 @@
 import gzip
-import shutil
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -84,7 +86,7 @@ def test_a_truncated_archive_is_named(fashion: Path) -> None:
 
 def test_images_without_their_labels_are_refused(fashion: Path, write_idx: Callable[..., Any]) -> None:
     write_idx(fashion / "fashion_mnist" / FILES[1], np.zeros(199))
-    with pytest.raises(ValueError, match="200 images, but .* 199 labels"):
+    with pytest.raises(ValueError, match=r"200 images, but .* 199 labels"):
         FashionMnist().load(fashion)
 
 
@@ -116,13 +118,18 @@ def test_torchvision_delivers_where_there_is_no_package(
 
     mirror = tmp_path / "mirror"
     written = write_fashion(mirror)
-    monkeypatch.setattr(FashionMNIST, "mirrors", [mirror.as_uri() + "/"])
+    handler = partial(SimpleHTTPRequestHandler, directory=str(mirror))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
     monkeypatch.setattr(FashionMNIST, "resources", [(name, calculate_md5(mirror / name)) for name in FILES])
     monkeypatch.setattr(fashion_mnist, "_INSTALLED", tmp_path / "not installed")
     monkeypatch.setattr("scar.data.fetch.shutil.which", lambda tool: None)
     samples = FashionMnist().load(tmp_path / "cache")
     np.testing.assert_array_equal(samples.payloads["image"][0], written[FILES[0]][0])
-    shutil.rmtree(mirror)
+    server.shutdown()
+    server.server_close()
     assert len(FashionMnist().load(tmp_path / "cache")) == 260
     assert sorted(p.name for p in (tmp_path / "cache/fashion_mnist").iterdir() if p.name[0] != ".") == sorted(
         FILES

@@ -1,0 +1,142 @@
+"""Mini-batch training with Adam and early stopping, for all probes of a block at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from scar.probes.block import Block
+from scar.probes.config import ProbeConfig
+from scar.probes.probe_set import ProbeTask
+from scar.randomness import derive_seed
+
+
+class AdamRun:
+    """The training of one block; `epoch` is one pass over its rows, which a finished probe ignores.
+
+    Attributes:
+        kept: [P, C, W] weights to return.
+        epochs, finished, converged, penalty: [P], see `scar.probes.ProbeSet`.
+    """
+
+    def __init__(self, block: Block, config: ProbeConfig) -> None:
+        self.block, self.config = block, config
+        count, rows = block.real.shape[0], block.real.shape[2]
+        self.batch = min(config.batch_size or rows, rows)
+        self._whole = self.batch == rows
+        self._weights = block.start()
+        for p, task in enumerate(block.tasks):
+            self._weights[p, : block.num_classes, : block.dimension + 1] += initial_weights(task, block)
+        self._orders = [torch_generator(task, "probe-order") for task in block.tasks]
+        self._share = self._shares()
+        self._first, self._second = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
+        self._gradient, self._steps = torch.empty_like(self._weights), torch.zeros((), device=block.device)
+        self._rows = torch.empty(count * self.batch, block.width, dtype=block.x.dtype, device=block.device)
+        self._minus_one = torch.full((count, 1, self.batch), -1.0, device=block.device)
+        self.kept = self._weights.clone()
+        self.epochs = torch.zeros(count, dtype=torch.int64, device=block.device)
+        self.finished = torch.zeros(count, dtype=torch.bool, device=block.device)
+        self.converged, self.penalty = self.finished.clone(), torch.zeros(count, device=block.device)
+        self._best = torch.full((count,), torch.inf, dtype=torch.float64, device=block.device)
+        self._waited = self.epochs.clone()
+        self._hits = self._best.clone()
+
+    def _shares(self) -> Tensor:
+        """Return [P, 1, n]: what each place of an epoch counts in its batch, 1 / its samples or 0."""
+        block = self.block
+        start = torch.arange(block.real.shape[2], device=block.device) // self.batch * self.batch
+        samples = (block.sizes[:, None] - start[None, :]).clamp(1, self.batch)
+        return block.real / samples[:, None, :]
+
+    def epoch(self) -> None:
+        """Train on every row once, then compare, keep and stop."""
+        self._hits.zero_()
+        if self._whole:
+            self._full_step()
+        else:
+            self._batch_steps()
+        by_loss = self.config.monitor == "validation_loss"
+        score = self.block.validate(self._weights) if by_loss else -self._hits
+        live = ~self.finished
+        better = live & (score < self._best)
+        self._best = torch.where(better, score, self._best)
+        keep = better if self.config.restore_best else live
+        self.kept = torch.where(keep[:, None, None], self._weights, self.kept)
+        self.epochs += live
+        self._waited = torch.where(better, 0, self._waited + 1)
+        self.converged |= live & (self._waited >= self.config.patience)
+        self.finished = self.converged | (self.epochs >= self.config.max_epochs)
+
+    def _batch_steps(self) -> None:
+        block = self.block
+        count, rows, width = block.x.shape
+        order = torch.stack([self._order(p, rows) for p in range(count)]).to(block.device)
+        y = block.y.gather(1, order)[:, None, :]
+        order += rows * torch.arange(count, device=block.device)[:, None]
+        flat = block.x.view(count * rows, width)
+        for start in range(0, rows, self.batch):
+            places = slice(start, start + self.batch)
+            chosen = order[:, places].reshape(-1)
+            torch.index_select(flat, 0, chosen, out=self._rows[: len(chosen)])
+            x = self._rows[: len(chosen)].view(count, -1, width)
+            self._accumulate(x, y[:, :, places], places, beta=0)
+            self._update()
+
+    def _order(self, p: int, rows: int) -> Tensor:
+        n = len(self.block.tasks[p].train)
+        return torch.cat([torch.randperm(n, generator=self._orders[p]), torch.arange(n, rows)])
+
+    def _full_step(self) -> None:
+        pieces = self.block.chunks(self.batch)
+        for start in pieces:
+            places = slice(start, start + pieces.step)
+            self._accumulate(self.block.x[:, places], self.block.y[:, None, places], places, beta=start > 0)
+        self._update()
+
+    def _accumulate(self, x: Tensor, y: Tensor, places: slice, *, beta: int) -> None:
+        """Add the gradient of the mean loss: ``(softmax - onehot) x / n`` over the rows x [P, b, W]."""
+        logits = torch.bmm(self._weights.to(x.dtype), x.mT).float()
+        if self.config.monitor == "train_accuracy":
+            right = (logits.gather(1, y) == logits.amax(dim=1, keepdim=True)) & self.block.real[:, :, places]
+            self._hits += right.sum(dim=(1, 2))
+        error = torch.softmax(logits, dim=1)
+        error.scatter_add_(1, y, self._minus_one[:, :, : y.shape[2]])
+        error.mul_(self._share[:, :, places])
+        add_product(self._gradient, error, x, beta=beta)
+
+    def _update(self) -> None:
+        torch._fused_adam_(
+            [self._weights],
+            [self._gradient],
+            [self._first],
+            [self._second],
+            [],
+            [self._steps.add_(1)],
+            lr=self.config.learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+def add_product(total: Tensor, error: Tensor, x: Tensor, *, beta: int) -> None:
+    """Set total [P, C, W] to ``beta · total + error @ x``, the product in the precision of x."""
+    if x.dtype == total.dtype:
+        torch.baddbmm(total, error, x, beta=beta, out=total)
+    else:
+        total.mul_(beta).add_(torch.bmm(error.to(x.dtype), x))
+
+
+def initial_weights(task: ProbeTask, block: Block) -> Tensor:
+    """Draw [K, D + 1] uniformly within ±1/√D, the bias last; depends on the seed of the task alone."""
+    shape = (block.num_classes, block.dimension + 1)
+    draw = torch.rand(shape, generator=torch_generator(task, "probe-initialisation"))
+    return draw.mul_(2).sub_(1).div_(block.dimension**0.5).to(block.device)
+
+
+def torch_generator(task: ProbeTask, purpose: str) -> torch.Generator:
+    """Return a CPU generator, so that every device draws the same."""
+    return torch.Generator().manual_seed(derive_seed(task.seed, purpose))

@@ -1,0 +1,210 @@
+"""The bank: a Lightning module whose step is one epoch of every probe in work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scar.probes.adam import AdamRun
+from scar.probes.block import Block, BlockPlan, aligned, load_rows, plan_blocks
+from scar.probes.config import ProbeConfig
+from scar.probes.features import Features
+from scar.probes.lbfgs import LBFGSRun
+from scar.probes.probe_set import ProbeSet, ProbeTask
+
+Run = AdamRun | LBFGSRun
+Progress = Callable[[int, int], None]
+GPU_ALIGN = 16
+# Features and classes are padded to a multiple of this on a GPU; on a CPU padding costs more than it gains.
+
+log = logging.getLogger(__name__)
+
+
+class ProbeBank(pl.LightningModule):
+    """Trains probes in blocks, those of one device in parallel threads (CPU) or one after another (GPU).
+
+    The blocks are shared out between the ranks; no gradient is. Each rank writes its probes into buffers that are zero
+    elsewhere, and the sum over the ranks gathers them.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        labels: NDArray[np.int64],
+        tasks: Sequence[ProbeTask],
+        *,
+        num_classes: int,
+        config: ProbeConfig,
+        threads: int = 1,
+        memory: int = 1 << 30,
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.features, self.labels, self.tasks = features, labels, list(tasks)
+        self.num_classes, self.config = num_classes, config
+        self.threads, self.memory, self.progress = threads, memory, progress
+        count = len(self.tasks)
+        self._unused = torch.nn.Parameter(
+            torch.zeros(())
+        )  # distributed strategies refuse a module without one
+        self.register_buffer("folded", torch.zeros(count, num_classes, features.dimension + 1))
+        self.register_buffer("epochs", torch.zeros(count, dtype=torch.int64))
+        for name in ("validation_loss", "converged", "degenerate", "penalty"):
+            self.register_buffer(name, torch.zeros(count))
+        self._validation: dict[bytes, Tensor] = {}
+        self._work: list[tuple[BlockPlan, Run]] = []
+        self._waiting: list[BlockPlan] = []
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Start of a spawned rank."""
+        super().__setstate__(state)
+        silence_lightning()
+
+    def configure_optimizers(self) -> None:
+        """The blocks update their weights themselves."""
+
+    def train_dataloader(self) -> list[int]:
+        """One item, hence one step, per epoch."""
+        return [0]
+
+    def on_fit_start(self) -> None:
+        """Share the blocks out between the ranks, and plan the memory."""
+        gpu = self.device.type == "cuda"
+        plans = plan_blocks(self.tasks, self.config, stacked=gpu)
+        self._waiting = share_out(plans, self.trainer.world_size)[self.trainer.global_rank]
+        sizes = [plan.bytes(self._width) for plan in self._waiting]
+        results = 4 * self.get_buffer("folded").numel()
+        log.info(
+            "%d probes in %d blocks on this rank; training rows %.2f GiB, at once %.2f GiB; results %.2f GiB",
+            len(self.tasks), len(sizes), sum(sizes) / 2**30, min(sum(sizes), self.memory) / 2**30, results / 2**30,
+        )  # fmt: skip
+        if not gpu:
+            self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def training_step(self, *_: Any) -> None:
+        """Train every probe in work for one epoch; then take out what has finished."""
+        self._admit()
+        for _ in self._map(_train_epoch, [run for _, run in self._work]):
+            pass
+        remaining = []
+        for plan, run in self._work:
+            if bool(run.finished[: len(plan.probes)].all()):
+                self._finish(plan, run)
+            else:
+                remaining.append((plan, run))
+        self._work = remaining
+        if self.progress is not None:
+            self.progress(int((self.get_buffer("epochs") > 0).sum()), len(self.tasks))
+        if self.trainer.loggers:
+            self.log("probes_in_work", float(sum(len(plan.probes) for plan, _ in remaining)))
+        done = not (self._work or self._waiting)
+        self.trainer.should_stop = self.trainer.strategy.reduce_boolean_decision(done, all=True)
+
+    def on_fit_end(self) -> None:
+        """Gather the results of all ranks on each of them."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+        self._validation.clear()
+        for buffer in self.buffers():
+            self.trainer.strategy.reduce(buffer, reduce_op="sum")
+
+    @property
+    def _width(self) -> int:
+        return aligned(self.features.dimension + 1, self._align)
+
+    @property
+    def _align(self) -> int:
+        return GPU_ALIGN if self.device.type == "cuda" else 1
+
+    def _map(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        return map(work, items) if self._pool is None else self._pool.map(work, items)
+
+    def _admit(self) -> None:
+        """Load the next blocks while the rows of all blocks in work fit the memory; one always does."""
+        used = sum(plan.bytes(self._width) for plan, _ in self._work)
+        admitted: list[BlockPlan] = []
+        while self._waiting:
+            used += self._waiting[0].bytes(self._width)
+            if used > self.memory and (self._work or admitted):
+                break
+            admitted.append(self._waiting.pop(0))
+        self._load_validation(admitted)
+        self._work += zip(admitted, self._map(self._open, admitted), strict=True)
+
+    def _load_validation(self, plans: Sequence[BlockPlan]) -> None:
+        """Load the validation rows [v, D + 1] once per distinct choice."""
+        for rows in (self.tasks[plan.probes[0]].validation for plan in plans):
+            if rows.tobytes() not in self._validation:
+                x = torch.empty(len(rows), self.features.dimension + 1, device=self.device)
+                load_rows(self.features, rows, x, unit_norm=self.config.scaling == "unit_norm")
+                self._validation[rows.tobytes()] = x
+
+    @torch.inference_mode()
+    def _open(self, plan: BlockPlan) -> Run:
+        block = Block(
+            plan, self.features, self.labels, self.tasks,
+            self._validation[self.tasks[plan.probes[0]].validation.tobytes()],
+            num_classes=self.num_classes, config=self.config, device=self.device, align=self._align,
+        )  # fmt: skip
+        return AdamRun(block, self.config) if self.config.solver == "adam" else LBFGSRun(block, self.config)
+
+    @torch.inference_mode()
+    def _finish(self, plan: BlockPlan, run: Run) -> None:
+        results = {
+            "folded": run.block.fold(run.kept),
+            "epochs": run.epochs,
+            "validation_loss": run.block.validate(run.kept),
+            "converged": run.converged,
+            "degenerate": run.block.degenerate(run.kept),
+            "penalty": run.penalty,
+        }
+        for name, values in results.items():
+            buffer = self.get_buffer(name)
+            buffer[list(plan.probes)] = values[: len(plan.probes)].to(buffer.dtype)
+
+    def probe_set(self) -> ProbeSet:
+        """Return the gathered probes."""
+        values = {name: buffer.cpu().numpy() for name, buffer in self.named_buffers()}
+        folded = values.pop("folded")
+        return ProbeSet(
+            weights=np.ascontiguousarray(folded[:, :, :-1].transpose(0, 2, 1)),
+            biases=np.ascontiguousarray(folded[:, :, -1]),
+            epochs=values["epochs"],
+            validation_loss=values["validation_loss"],
+            converged=values["converged"] > 0,
+            degenerate=values["degenerate"] > 0,
+            penalty=values["penalty"],
+            unit_norm=self.config.scaling == "unit_norm",
+        )
+
+
+@torch.inference_mode()
+def _train_epoch(run: Run) -> None:
+    run.epoch()
+
+
+def share_out(plans: Sequence[BlockPlan], ranks: int) -> list[list[BlockPlan]]:
+    """Give each block, the largest first, to the rank with the fewest rows."""
+    shares: list[list[BlockPlan]] = [[] for _ in range(ranks)]
+    loads = [0] * ranks
+    for plan in plans:
+        rank = loads.index(min(loads))
+        shares[rank].append(plan)
+        loads[rank] += plan.size * plan.rows
+    return shares
+
+
+def silence_lightning() -> None:
+    """Keep Lightning's notices about devices and ranks out of the output of a study."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)

@@ -1,0 +1,179 @@
+"""Train many probes with one call."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scar.probes.config import ProbeConfig, TrainerConfig
+from scar.probes.features import Features
+from scar.probes.module import ProbeBank, Progress, silence_lightning
+from scar.probes.probe_set import ProbeSet, ProbeTask
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, Trainer
+    from pytorch_lightning.loggers import Logger
+
+_RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+
+
+def train_probes(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    tasks: Sequence[ProbeTask],
+    *,
+    num_classes: int,
+    config: ProbeConfig | None = None,
+    trainer: TrainerConfig | None = None,
+    progress: Progress | None = None,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+) -> ProbeSet:
+    """Train one linear probe per task.
+
+    A probe depends on its task and on the config alone: not on the other tasks, their order, threads or processes.
+
+    Args:
+        features: [N, D] finite float32 values; may be memory-mapped.
+        labels: [N] classes in 0..K-1.
+        tasks: rows to train and validate on, and a seed, for each probe.
+        num_classes: K.
+        config: how; `ProbeConfig()` by default.
+        trainer: on what; `TrainerConfig()` by default.
+        progress: called after every epoch with the finished probes and all of them; not under ``ddp_spawn``.
+        loggers: of Lightning; they see how many probes are in work.
+        callbacks: of Lightning.
+
+    Returns:
+        The probes in the order of the tasks; on every rank under ``ddp``.
+
+    Raises:
+        ValueError: for features that are not finite float32 [N, D], labels or rows out of range, an empty part, and
+            weights that did not stay finite.
+    """
+    config, trainer = config or ProbeConfig(), trainer or TrainerConfig()
+    labels = _checked_labels(labels, len(features), num_classes)
+    tasks = [_checked_task(task, index, len(features), config) for index, task in enumerate(tasks)]
+    if not tasks:
+        raise ValueError("tasks is empty: there is no probe to train")
+    spawned = trainer.strategy == "ddp_spawn" and trainer.devices > 1
+    bank = ProbeBank(
+        Features(features),
+        labels,
+        tasks,
+        num_classes=num_classes,
+        config=config,
+        threads=max(1, (trainer.threads or available_cores()) // trainer.devices),
+        memory=_memory(trainer),
+        progress=None if spawned else progress,
+    )
+    with _settings(config), tempfile.TemporaryDirectory() as folder:
+        _lightning(trainer, folder, loggers, callbacks).fit(bank)
+    probes = bank.probe_set()
+    broken = np.flatnonzero(~np.isfinite(probes.weights).all(axis=(1, 2)))
+    if len(broken):
+        raise ValueError(
+            f"probe {broken[0]} ended with weights that are not finite at probe.learning_rate={config.learning_rate}; "
+            "lower it, or set probe.scaling=standard"
+        )
+    return probes
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _checked_labels(labels: NDArray[np.int64], count: int, num_classes: int) -> NDArray[np.int64]:
+    labels = np.ascontiguousarray(labels, dtype=np.int64)
+    if labels.shape != (count,):
+        raise ValueError(f"labels of shape {labels.shape} do not fit {count} rows of features")
+    if num_classes < 2:
+        raise ValueError(f"num_classes={num_classes}: a probe needs at least 2 classes")
+    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if len(outside):
+        raise ValueError(f"labels[{outside[0]}]={labels[outside[0]]} lies outside 0..{num_classes - 1}")
+    return labels
+
+
+def _checked_task(task: ProbeTask, index: int, count: int, config: ProbeConfig) -> ProbeTask:
+    parts = {}
+    for name in ("train", "validation"):
+        rows = parts[name] = np.ascontiguousarray(getattr(task, name), dtype=np.int64)
+        if rows.ndim != 1 or (len(rows) and not (rows.min() >= 0 and rows.max() < count)):
+            raise ValueError(f"tasks[{index}].{name} must be a list of rows in 0..{count - 1}")
+        if not len(rows) and (name == "train" or config.needs_validation):
+            raise ValueError(f"tasks[{index}].{name} is empty; probe={config.name} cannot do without")
+    return ProbeTask(**parts, seed=task.seed)
+
+
+def _memory(trainer: TrainerConfig) -> int:
+    """Bytes that the training rows in work may take in this process."""
+    if trainer.memory_gib is not None:
+        return int(trainer.memory_gib * 2**30)
+    if trainer.accelerator != "cpu" and torch.cuda.is_available():
+        return torch.cuda.get_device_properties(0).total_memory // 2
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4 << 30
+    return free // 2 // trainer.devices
+
+
+def _lightning(
+    config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]
+) -> Trainer:
+    """Return a trainer that does no more than it is asked for and writes nothing."""
+    import pytorch_lightning as pl
+    from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
+        raise ValueError(
+            f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); without "
+            "one use trainer.strategy=ddp_spawn"
+        )
+    return pl.Trainer(
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy=config.strategy,
+        logger=list(loggers) or False,
+        callbacks=list(callbacks),
+        max_epochs=-1,
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+@contextmanager
+def _settings(config: ProbeConfig) -> Iterator[None]:
+    """Quiet Lightning, one thread per product, the asked precision; everything as before afterwards."""
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    level = logging.getLogger("pytorch_lightning").level
+    before = {name: os.environ.get(name) for name in _RENDEZVOUS}
+    torch.set_num_threads(1)
+    torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
+    silence_lightning()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+            yield
+    finally:
+        logging.getLogger("pytorch_lightning").setLevel(level)
+        torch.set_float32_matmul_precision(precision)
+        torch.set_num_threads(threads)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

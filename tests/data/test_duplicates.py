@@ -1,0 +1,59 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scar.data.duplicates import exact_duplicates
+from scar.data.samples import Samples
+
+
+def make(payload: Any, splits: list[str], labels: list[int], **more: Any) -> Samples:
+    return Samples(
+        ids=np.array([f"s{i}" for i in range(len(splits))]),
+        payloads={"main": payload, **more},
+        labels=np.array(labels),
+        class_names=("a", "b"),
+        splits=np.array(splits),
+        groups={},
+    )
+
+
+SPLITS = ["train", "train", "train", "test", "test", "test"]
+
+
+def test_copies_are_counted_within_and_across_the_splits() -> None:
+    report = exact_duplicates(make(["x", "x", "y", "x", "z", "z"], SPLITS, [0, 0, 1, 1, 1, 1]))
+    assert report.groups == (("s0", "s1", "s3"), ("s4", "s5"))
+    assert (report.within_train, report.within_test, report.across) == (1, 1, ("s3",))
+    assert report.conflicting == 1
+    assert "1 test samples also in train (s3)" in str(report)
+
+
+def test_distinct_samples_give_an_empty_report() -> None:
+    report = exact_duplicates(make(list("uvwxyz"), SPLITS, [0] * 6))
+    assert report.groups == ()
+    assert str(report) == "no exact duplicates"
+
+
+def test_arrays_images_captions_and_files_are_compared_by_content(tmp_path: Path) -> None:
+    array = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for name, text in (("one", "same"), ("two", "same"), ("three", "else")):
+        (tmp_path / name).write_text(text)
+    payloads: list[list[Any]] = [
+        [array, array.copy(), array.T, array.astype(np.int16), array + 1, array.reshape(4, 3)],
+        [Image.fromarray(a) for a in (array, array.copy(), array.T.copy(), array + 1, array + 2, array + 3)],
+        [("a", "b"), ("a", "b"), ("ab",), ("b", "a"), ("a", "b", ""), ("a", "bb")],
+        [tmp_path / "one", tmp_path / "two", tmp_path / "three", "one", "two", "three"],
+    ]
+    for payload in payloads:
+        assert exact_duplicates(make(payload, SPLITS, [0] * 6)).groups == (("s0", "s1"),)
+
+
+def test_pairs_repeat_only_where_both_sides_do() -> None:
+    samples = make(list("aabbcc"), SPLITS, [0] * 6, text=list("xxyzvw"))
+    assert exact_duplicates(samples).groups == (("s0", "s1"),)
+    assert len(exact_duplicates(samples, "main").groups) == 3
+    with pytest.raises(ValueError, match="modality='sound' is not among"):
+        exact_duplicates(samples, "sound")

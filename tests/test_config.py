@@ -1,0 +1,129 @@
+"""Composition, validation and identity of the configuration."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig, OmegaConf
+
+import scar.conf
+from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest
+
+CONF = Path(next(iter(scar.conf.__path__)))
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "__pycache__"))
+OPTIONS = [(p.parent.name, p.stem) for g in GROUPS for p in sorted((CONF / g).glob("*.yaml"))]
+EXPERIMENTS = sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
+REFERENCE = ["split=reference", "probe=reference", "foundation=reference", "budgets=reference"]
+
+
+@pytest.fixture(autouse=True)
+def hydra():
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        yield
+
+
+def composed(*overrides: str) -> DictConfig:
+    return compose("config", ["dataset=digits", *overrides])
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes_and_validates(group, option):
+    needed = REFERENCE if option == "reference" else []
+    config = build(compose("config", [f"{group}={option}", *(n for n in needed if not n.startswith(group))]))
+    assert getattr(config, group) is not None
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_and_validates(experiment):
+    build(compose("config", [f"experiment={experiment}"]))
+
+
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda p: p.relative_to(CONF).as_posix())
+def test_every_file_begins_with_a_comment_that_says_what_it_is(path):
+    lines = [line for line in path.read_text().splitlines() if line != "# @package _global_"]
+    assert lines[0].startswith("# ")
+    yaml.safe_load(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+split.valdation=0.2", r"split\.valdation is unknown; did you mean split\.validation"),
+        ("+encoder.depth=3", r"encoder\.depth is unknown.*allowed: "),
+        ("split.validation=0.7", r"split\.validation=0\.7 must lie in \[0, 0\.5\)"),
+        ("split.validation=much", r"split\.validation.*'much'"),
+        ("subsets.factors=[2,3]", r"subsets\.factors=\[2, 3\]"),
+        ("probe.solver=newton", r"probe\.solver='newton'.*adam, lbfgs"),
+        ("seed=-1", r"seed=-1"),
+        ("seed=half", r"seed='half'"),
+        ("study=a/b", r"study='a/b'"),
+        ("budgets.fractions=[0]", r"budgets\.fractions=\[0"),
+        ("budgets.driver=oracle", r"budgets\.driver='oracle'"),
+        ("store.policy=never", r"store\.policy='never'"),
+        ("logger.wandb=maybe", r"logger\.wandb='maybe'"),
+        ("labels.kind=ordinal", r"labels\.kind='ordinal'"),
+        ("regime.ratio=0.1 regime=long_tailed", r"regime\.ratio=0\.1"),
+        ("split.heldout=0", r"split\.heldout=0.*foundation=reference"),
+        ("split.validation=0", r"split\.validation=0.*probe=reference"),
+        ("encoder._target_=scar.nothing.Here", r"encoder\._target_=scar\.nothing\.Here cannot be imported"),
+        ("encoder._target_=pathlib.Path", r"must be a dataclass"),
+    ],
+)
+def test_what_cannot_run_is_refused_with_the_key_the_value_and_the_way_out(override, message):
+    with pytest.raises(ConfigError, match=message):
+        build(composed(*override.split(" ")))
+
+
+def test_an_unknown_option_is_refused_by_hydra_with_the_options_there_are():
+    from hydra.errors import MissingConfigException
+
+    with pytest.raises(MissingConfigException, match="digits"):
+        compose("config", ["dataset=cifar11"])
+
+
+def test_the_default_encoder_follows_the_dataset_and_can_be_overridden():
+    assert composed().encoder.name == "pixels"
+    assert compose("config", ["dataset=wordnet_glosses"]).encoder.modality == "text"
+    assert compose("config", ["dataset=fashion_mnist", "encoder=pixels"]).encoder.name == "pixels"
+
+
+def test_a_job_is_named_by_what_can_change_a_number():
+    digest = job_digest(composed())
+    for runtime in ("study=other", "logger=csv", "paths.output_dir=/elsewhere", "trainer.threads=1", "store.policy=refresh"):
+        assert job_digest(composed(runtime)) == digest, runtime
+    for other in ("seed=1", "completion=random", "probe.learning_rate=0.1", "dataset.seed=1", "regime=long_tailed"):
+        assert job_digest(composed(other)) != digest, other
+
+
+def test_every_knob_does_something():
+    """Changing any non-runtime leaf of the composed configuration changes the name of the job."""
+    base = composed("regime=long_tailed")
+    digest = job_digest(base)
+    groups = [group for group in (*SCHEMAS, *TARGETS) if group not in ("trainer", "logger", "paths", "store")]
+    changed = 0
+    for group in groups:
+        config = getattr(build(base), group)
+        runtime = {f.name for f in fields(config) if f.metadata.get("runtime")}
+        for key, value in base[group].items():
+            other = different(value)
+            if key in {*runtime, "_target_"} or other is None:
+                continue
+            variant = OmegaConf.merge(base, {group: {key: other}})
+            assert job_digest(variant) != digest, f"{group}.{key}"
+            changed += 1
+    assert changed > 25
+
+
+def different(value):
+    """Return another value of the same type, or None where the type does not tell one."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value * 1.001 + 1e-4 if isinstance(value, float) else value + 1
+    return f"{value}x" if isinstance(value, str) else None
+
+
+def test_a_refused_configuration_has_a_name_too():
+    assert job_digest(composed("split.validation=0.7")) != job_digest(composed("split.validation=0.8"))
