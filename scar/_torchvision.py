@@ -38,11 +38,11 @@ class _Loader(importlib.abc.Loader):
         extension = next(iter(Path(next(iter(module.__path__))).glob("_C*.so")), None)
         try:
             if extension is not None:
-                torch.ops.load_library(str(extension))
+                torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
         except OSError:
             library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
             for name in _OPERATORS:
-                library.define(name + _SCHEMA)
+                library.define(name + _SCHEMA)  # type: ignore[no-untyped-call]
             _declared.append(library)
         self.original.exec_module(module)
 

@@ -80,9 +80,7 @@ def characterize(
     validate_labels(steps, num_classes=len(names), length=len(features), class_names=names)
     foundation = foundation or FoundationConfig()
     if driver not in foundation.estimators:
-        raise ValueError(
-            f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}"
-        )
+        raise ValueError(f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}")
     group_names = None if groups is None else np.asarray(groups).astype(np.str_)
     if group_names is not None and len(group_names) != len(features):
         raise ValueError(f"groups has length {len(group_names)}, but there are {len(features)} embeddings")
@@ -216,9 +214,7 @@ class Characterization:
             else np.bincount(self.pool, minlength=len(self.counts))
         )
         needs = self.estimates[self.driver].class_needs(self.counts)
-        problem = CompletionProblem(
-            counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names
-        )
+        problem = CompletionProblem(counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names)
         gap = np.nan_to_num(np.maximum(np.ceil(needs) - self.counts, 0), nan=0, posinf=0)
         wanted = int(np.minimum(gap, reserve).sum()) if budget is None else min(budget, int(reserve.sum()))
         size = 0 if self.pool is None else len(self.pool)
@@ -264,9 +260,7 @@ class Plan:
         """Samples to add, by class name."""
         import pandas as pd
 
-        return pd.Series(
-            self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add"
-        )
+        return pd.Series(self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add")
 
     def __repr__(self) -> str:
         added = [f"{name} +{count}" for name, count in self.counts.items() if count]

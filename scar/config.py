@@ -50,9 +50,7 @@ class BudgetsConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "fractions", tuple(self.fractions))
         if not self.fractions or any(not 0 < f <= 1 for f in self.fractions):
-            raise ValueError(
-                f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]"
-            )
+            raise ValueError(f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,17 +165,17 @@ def _typed(schema: type, node: Any, name: str) -> Any:
     """Check a node against a dataclass and make the object."""
     if not isinstance(node, DictConfig):
         raise ConfigError(f"{name}={node!r} must be a group with the keys {_names(schema)}")
-    given = {key: value for key, value in node.items_ex(resolve=False) if key != "_target_"}
+    given = [str(key) for key in node if key != "_target_"]
     allowed = [f.name for f in fields(schema)]
     for key in given:
         if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, 1)
+            near = difflib.get_close_matches(key, allowed, 1)
             hint = f"; did you mean {name}.{near[0]}?" if near else ""
             raise ConfigError(f"{name}.{key} is unknown{hint} allowed: {_names(schema)}")
     try:
-        resolved = OmegaConf.create(OmegaConf.to_container(node, resolve=True, throw_on_missing=True))
-        del_target = {key: resolved[key] for key in given}
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), del_target))
+        resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+        fields_given = {key: resolved[key] for key in given}
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), fields_given))
     except OmegaConfBaseException as error:
         key = error.full_key or ""
         raise ConfigError(f"{name}.{key}: {str(error).splitlines()[0]}") from error
@@ -196,9 +194,7 @@ def make_target(node: Any, name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{name}._target_={target} cannot be imported: {error}") from error
     if not is_dataclass(schema) or not isinstance(schema, type):
-        raise ConfigError(
-            f"{name}._target_={target} must be a dataclass: its fields are the keys of the group"
-        )
+        raise ConfigError(f"{name}._target_={target} must be a dataclass: its fields are the keys of the group")
     return _typed(schema, node, name)
 
 

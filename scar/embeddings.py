@@ -58,9 +58,7 @@ class EmbeddingSet:
             sizes = np.bincount(table["shard"].to_pylist())
             shards = tuple(_map(folder, index) for index in range(len(sizes)))
         except (OSError, KeyError, ValueError) as error:
-            raise ValueError(
-                f"{folder} holds damaged embeddings: {error}; delete it and run again"
-            ) from error
+            raise ValueError(f"{folder} holds damaged embeddings: {error}; delete it and run again") from error
         for index, (shard, size) in enumerate(zip(shards, sizes, strict=True)):
             if shard.ndim != 2 or len(shard) != size or shard.shape[1] != shards[0].shape[1]:
                 raise ValueError(
@@ -131,28 +129,35 @@ def extract(
             f"encoder={encoder.name} reads {encoder.modality!r}, but the dataset has "
             f"{', '.join(samples.payloads)}; choose an encoder for one of these"
         )
-    if shard_size < 1:
-        raise ValueError(f"shard_size={shard_size} must be at least 1")
+    if shard_size < 1 or not len(samples):
+        raise ValueError(f"shard_size={shard_size} and the {len(samples)} samples must be at least 1")
     work = partial or folder
-    starts = range(0, len(samples), shard_size)
     _claim(work, samples, encoder, shard_size)
-    with progress_bar(f"embedding with {encoder.name}", len(samples), show=progress) as advance:
-        embed: Embed | None = None
-        for index, start in enumerate(starts):
-            rows = np.arange(start, min(start + shard_size, len(samples)))
-            if (work / _shard_name(index)).is_file():
-                advance(len(rows))
-                continue
-            embed = embed or encoder.open()
-            _write_shard(work / _shard_name(index), _embed_rows(samples, rows, encoder, embed, advance))
+    names = _complete(work, samples, encoder, shard_size, progress)
     if partial is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        for index in range(len(starts)):
-            (partial / _shard_name(index)).replace(folder / _shard_name(index))
+        for name in names:
+            (partial / name).replace(folder / name)
         shutil.rmtree(partial)
     _write_manifest(folder, samples.ids, shard_size)
     (folder / _PLAN).unlink(missing_ok=True)
     return EmbeddingSet.load(folder)
+
+
+def _complete(folder: Path, samples: Samples, encoder: Encoder, shard_size: int, progress: bool | None) -> list[str]:
+    """Write the shards that are missing and return the names of all."""
+    names = []
+    embed: Embed | None = None
+    with progress_bar(f"embedding with {encoder.name}", len(samples), show=progress) as advance:
+        for start in range(0, len(samples), shard_size):
+            rows = np.arange(start, min(start + shard_size, len(samples)))
+            names.append(_shard_name(start // shard_size))
+            if (folder / names[-1]).is_file():
+                advance(len(rows))
+                continue
+            embed = embed or encoder.open()
+            _write_shard(folder / names[-1], _embed_rows(samples, rows, encoder, embed, advance))
+    return names
 
 
 def _claim(folder: Path, samples: Samples, encoder: Encoder, shard_size: int) -> None:
@@ -162,9 +167,7 @@ def _claim(folder: Path, samples: Samples, encoder: Encoder, shard_size: int) ->
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / _PLAN).is_file():
         if read_json(folder / _PLAN) != plan:
-            raise ValueError(
-                f"{folder} holds an unfinished extraction of other samples or settings; delete it"
-            )
+            raise ValueError(f"{folder} holds an unfinished extraction of other samples or settings; delete it")
     elif any(folder.glob("shard-*.npy")):
         raise ValueError(f"{folder} already holds embeddings; choose another folder or delete it")
     else:

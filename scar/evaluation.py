@@ -34,9 +34,7 @@ class Scores:
 def score(predictions: Ints, labels: Ints) -> Scores:
     """Compare predictions [n_test] with labels [n_test]."""
     num_classes = int(max(predictions.max(), labels.max())) + 1
-    confusion = np.bincount(labels * num_classes + predictions, minlength=num_classes**2).reshape(
-        num_classes, -1
-    )
+    confusion = np.bincount(labels * num_classes + predictions, minlength=num_classes**2).reshape(num_classes, -1)
     hits, actual, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
     present = actual > 0
     accuracy = float(hits.sum() / len(labels))

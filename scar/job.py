@@ -39,9 +39,7 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
 
     store = Store(config.paths.store_dir, policy=config.store.policy)
     job, record = Job(config, store), JobRecord(folder)
-    keys = [str(key) for key in job.keys] + [
-        str(make_key("rows", code=["scar.measurements", "scar.results"]))
-    ]
+    keys = [str(key) for key in job.keys] + [str(make_key("rows", code=["scar.measurements", "scar.results"]))]
     if config.store.policy == "reuse" and record.is_done(keys) and (folder / "rows.parquet").is_file():
         console().print(f"[dim]done before[/] {describe(config)}")
         return float(record.read()["objective"])
@@ -61,9 +59,7 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
         logger.log(frame, plans)
         objective = scores[job.arms[-1]].balanced_accuracy
         result |= {"keys": keys, "objective": objective, "seconds": store.seconds}
-    made = ", ".join(
-        f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05
-    )
+    made = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05)
     console().print(f"[green]finished[/] {describe(config)}: {made or 'everything was in the store'}")
     return objective
 
@@ -94,9 +90,7 @@ def _logger(config: Config, folder: Path, settings: Any) -> JobLogger:
 
 def write_outcomes(path: Path, job: Job, scores: dict[Arm, Scores]) -> None:
     """Write, atomically, the test labels and which test items each arm classified rightly."""
-    arrays: dict[str, Any] = {
-        arm_name(arm.subject, arm.fraction): result.correct for arm, result in scores.items()
-    }
+    arrays: dict[str, Any] = {arm_name(arm.subject, arm.fraction): result.correct for arm, result in scores.items()}
     handle, temporary = tempfile.mkstemp(prefix=".correct-", suffix=".npz", dir=path.parent)
     os.close(handle)
     np.savez_compressed(temporary, allow_pickle=False, labels=job.split.labels[job.split.test], **arrays)
@@ -108,8 +102,6 @@ def write_plans(folder: Path, job: Job) -> list[Path]:
     paths = []
     for plan in job.plans:
         path = folder / f"plan-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
-        write_plan(
-            path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.catalogue.class_names
-        )
+        write_plan(path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.catalogue.class_names)
         paths.append(path)
     return paths

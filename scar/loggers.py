@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,12 +82,10 @@ class JobLogger:
                 group=self.study,
                 tags=[tag[:64] for tag in self.tags],
                 config=self.settings,
-                mode=self.config.wandb,
+                mode=cast(Any, self.config.wandb),
                 resume="allow" if self.config.wandb == "online" else None,
                 reinit="finish_previous",
-                settings=wandb.Settings(
-                    silent=True, console="off", x_disable_stats=True, x_disable_meta=True
-                ),
+                settings=wandb.Settings(silent=True, console="off", x_disable_stats=True, x_disable_meta=True),
             )
         return self
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,10 +51,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
 def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
     split, names = job.split, job.catalogue.class_names
     common = {"stage": "dataset", "key": str(job.split_key)}
-    parts = {
-        p: split.class_sizes(p, job.num_classes)
-        for p in ("primary", "reserve", "validation", "heldout", "test")
-    }
+    parts = {p: split.class_sizes(p, job.num_classes) for p in ("primary", "reserve", "validation", "heldout", "test")}
     parts["total"] = parts["primary"] + parts["reserve"]
     for part, counts in parts.items():
         rows.add(f"n_{part}", counts.sum(), subject=part, **common)
@@ -72,9 +70,7 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
             accuracy=accuracy,
         )
         for measure in MEASURES:
-            rows.add(
-                measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common
-            )
+            rows.add(measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common)
 
 
 def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:
@@ -96,7 +92,7 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
     for factor in np.unique(seen.factors):
         at = seen.factors == factor
         small = (seen.class_sizes[at] > 0).all(axis=0)
-        common = {"stage": "measures", "subject": subject, "key": str(job.observations_key(subject))}
+        common: dict[str, Any] = {"stage": "measures", "subject": subject, "key": str(job.observations_key(subject))}
         common |= {"factor": int(factor), "n": int(seen.sizes[at].mean())}
         for measure in MEASURES:
             values = getattr(seen, measure)[at]
@@ -105,9 +101,7 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
             flags = [
                 ""
                 if ok
-                else (
-                    "undefined: class absent from a part" if not here else "undefined: too few true positives"
-                )
+                else ("undefined: class absent from a part" if not here else "undefined: too few true positives")
                 for ok, here in zip(defined, small, strict=True)
             ]
             rows.add_classes(
@@ -122,7 +116,7 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
         rows.add_classes("true_positives", seen.true_positives[at].mean(axis=0), names, **common)
 
 
-def _reduce(function: np.ufunc, values: np.ndarray, defined: np.ndarray) -> np.ndarray:
+def _reduce(function: Callable[..., Any], values: np.ndarray, defined: np.ndarray) -> np.ndarray:
     """Reduce [P, K] over the probes where a class has any value; NaN elsewhere."""
     result = np.full(values.shape[1], np.nan)
     if defined.any():
@@ -137,14 +131,10 @@ def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
         common = {"stage": "foundation", "subject": subject, "estimator": name, "level": each.level}
         common |= {"key": str(job.foundation_key(subject)), "n": int(counts.sum())}
         low, high = each.interval
-        rows.add(
-            "foundation_size", each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common
-        )
+        rows.add("foundation_size", each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common)
         flags = [";".join(flags) for flags in each.step_flags]
         low_steps, high_steps = each.step_intervals.T
-        rows.add_classes(
-            "step_size", each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common
-        )
+        rows.add_classes("step_size", each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common)
         share = counts / counts.sum()
         bounds = {"low": low_steps * share, "high": high_steps * share}
         rows.add_classes("need", each.class_needs(counts), names, flag=flags, **bounds, **common)
@@ -167,7 +157,7 @@ def _add_plans(rows: Rows, job: Job) -> None:
 
 def _add_scores(rows: Rows, job: Job, scores: dict[Arm, Scores]) -> None:
     for arm, result in scores.items():
-        common = {"stage": "evaluation", "subject": arm.subject, "key": str(arm.key)}
+        common: dict[str, Any] = {"stage": "evaluation", "subject": arm.subject, "key": str(arm.key)}
         common |= {"n": len(job.training_rows(arm)), "flag": "majority_rate" if result.majority else ""}
         if arm.fraction is not None:
             common["fraction"] = arm.fraction

@@ -6,7 +6,7 @@ the artefacts of a finished job are known without computing or loading anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,16 +102,12 @@ class Job:
         settings = {"subsets": config.subsets, "probe": config.probe, "subject": subject, "seed": config.seed}
         settings |= {"decision": measured.decision, "bins": measured.bins, "min_count": measured.min_count}
         code = ["scar.subsets", "scar.probes", "scar.observe", "scar.measures"]
-        return make_key(
-            "observations", config=settings, upstream=[self.embeddings_key, self.split_key], code=code
-        )
+        return make_key("observations", config=settings, upstream=[self.embeddings_key, self.split_key], code=code)
 
     def foundation_key(self, subject: str) -> Key:
         """Estimates of the Foundation Data Size by every estimator."""
         upstream = [self.observations_key(subject)]
-        return make_key(
-            "foundation", config=self.config.foundation, upstream=upstream, code=["scar.foundation"]
-        )
+        return make_key("foundation", config=self.config.foundation, upstream=upstream, code=["scar.foundation"])
 
     @cached_property
     def plan_key(self) -> Key:
@@ -119,18 +115,14 @@ class Job:
         config = self.config
         settings = {"completion": config.completion, "budgets": config.budgets, "seed": config.seed}
         code = ["scar.completion.problem", "scar.completion.allocation", type(config.completion).__module__]
-        return make_key(
-            "plan", config=settings, upstream=[self.foundation_key("primary"), self.split_key], code=code
-        )
+        return make_key("plan", config=settings, upstream=[self.foundation_key("primary"), self.split_key], code=code)
 
     @cached_property
     def arms(self) -> list[Arm]:
         """Everything that is trained and tested for this job."""
-        arms = [(subject, None, []) for subject in SUBJECTS]
+        arms: list[tuple[str, float | None, list[Key]]] = [(subject, None, []) for subject in SUBJECTS]
         arms += [(self.config.completion.name, f, [self.plan_key]) for f in self.config.budgets.fractions]
-        return [
-            Arm(subject, fraction, self._arm_key(subject, fraction, plan)) for subject, fraction, plan in arms
-        ]
+        return [Arm(subject, fraction, self._arm_key(subject, fraction, plan)) for subject, fraction, plan in arms]
 
     def _arm_key(self, subject: str, fraction: float | None, plan: list[Key]) -> Key:
         settings = {
@@ -170,9 +162,7 @@ class Job:
         def make(folder: Path) -> None:
             extract(self.config.dataset.load(self.data_dir), self.config.encoder, folder)
 
-        return EmbeddingSet.load(
-            self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name)
-        )
+        return EmbeddingSet.load(self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name))
 
     @cached_property
     def split(self) -> Split:
@@ -207,9 +197,7 @@ class Job:
 
             config, split = self.config, self.split
             subsets = draw_subsets(getattr(split, subject), split.labels, config.subsets, seed=config.seed)
-            probes = self._train(
-                [(s.rows, derive_seed(config.seed, "probe", s.factor, s.part)) for s in subsets]
-            )
+            probes = self._train([(s.rows, derive_seed(config.seed, "probe", s.factor, s.part)) for s in subsets])
             observations = observe(
                 probes,
                 subsets,
@@ -230,9 +218,7 @@ class Job:
         """Estimates by every estimator."""
 
         def make(folder: Path) -> None:
-            save_estimates(
-                folder / "foundation.json", estimate(self.observations(subject), self.config.foundation)
-            )
+            save_estimates(folder / "foundation.json", estimate(self.observations(subject), self.config.foundation))
 
         return load_estimates(self.store.obtain(self.foundation_key(subject), make) / "foundation.json")
 
@@ -294,9 +280,7 @@ class Job:
         from scar.probes import ProbeTask, train_probes
 
         split = self.split
-        bank: list[ProbeTask] = [
-            ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks
-        ]
+        bank: list[ProbeTask] = [ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks]
         return train_probes(
             self.embeddings.array(),
             split.labels,

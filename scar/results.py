@@ -59,13 +59,9 @@ class Rows:
         self._check(columns)
         self.rows.append({**self.shared, **columns, "metric": metric, "value": float(value)})
 
-    def add_classes(
-        self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any
-    ) -> None:
+    def add_classes(self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any) -> None:
         """Add one measurement per class; ``low``, ``high`` and ``flag`` may be sequences of the same length."""
-        per_class = {
-            k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)
-        }
+        per_class = {k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)}
         common = {k: v for k, v in columns.items() if k not in per_class}
         for index, value in enumerate(values):
             own = {k: v[index] for k, v in per_class.items()}
@@ -106,9 +102,7 @@ def load_rows(study: Path) -> pd.DataFrame:
 
     files = sorted(study.glob("jobs/*/rows.parquet"))
     if not files:
-        raise FileNotFoundError(
-            f"no finished job under {study}; run the study first, e.g. scar study={study.name} …"
-        )
+        raise FileNotFoundError(f"no finished job under {study}; run the study first, e.g. scar study={study.name} …")
     return _typed(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
 
 

@@ -106,6 +106,9 @@ def replicate_metric(
     Args:
         scores: `[M, n]` right answers (or differences of them) of M arm × seed pairs.
         labels: `[n]` classes of the test items.
+        metric: one of `METRICS`.
+        resamples: how many.
+        seed: of the resampling.
 
     Returns:
         `[resamples, M]` replicates.
@@ -148,6 +151,7 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
     replicates: Floats | None = None,
+    bounds: tuple[float, float] = (-1.0, 1.0),
 ) -> Estimate:
     """Mean over seeds with an interval by the two-way bootstrap over seeds × test items.
 
@@ -158,7 +162,12 @@ def bootstrap_interval(
     Args:
         scores: `[S, n]` right answers of one arm, or differences between two arms, paired by seed and item.
         labels: `[n]` classes of the test items.
+        metric: one of `METRICS`.
+        level: of the interval.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
         replicates: `[resamples, S]` of `replicate_metric` for the same rows, if they are at hand.
+        bounds: what the metric can be at all; the interval of two or three seeds may reach beyond.
     """
     x = np.asarray(scores, dtype=np.float64)
     if x.ndim != 2 or x.shape[1] != len(np.asarray(labels)):
@@ -173,9 +182,7 @@ def bootstrap_interval(
         )
     if seeds < 2:
         nan = float("nan")
-        return Estimate(
-            value=value, low=nan, high=nan, level=level, p_value=nan, seeds=1, spread=0.0, flag="one_seed"
-        )
+        return Estimate(value=value, low=nan, high=nan, level=level, p_value=nan, seeds=1, spread=0.0, flag="one_seed")
     if replicates is None:
         replicates = replicate_metric(x, labels, metric=metric, resamples=resamples, seed=seed)
     low, high, p_value = _rescaled_quantiles(replicates, value, crossed_variance(x, weights), level, seed)
@@ -213,9 +220,7 @@ def paired_difference(
     return bootstrap_interval(a - b, labels, metric=metric, level=level, resamples=resamples, seed=seed)
 
 
-def corrected_interval(
-    differences: ArrayLike, *, test_share: float, level: float = 0.95, flag: str = ""
-) -> Estimate:
+def corrected_interval(differences: ArrayLike, *, test_share: float, level: float = 0.95, flag: str = "") -> Estimate:
     """Nadeau-Bengio interval of a mean over seeds whose training sets overlap.
 
     The variance of the mean is taken as ``(1/S + test_share) s²`` with Student's S − 1 degrees of freedom. Use it
@@ -224,6 +229,8 @@ def corrected_interval(
     Args:
         differences: `[S]` one value per seed.
         test_share: test samples over training samples (their ratio, as in repeated sub-sampling).
+        level: of the interval.
+        flag: for the estimate.
     """
     from scipy import stats
 
@@ -232,9 +239,7 @@ def corrected_interval(
         raise ValueError(f"test_share={test_share}: must not be negative")
     value, spread, nan = float(d.mean()), float(np.ptp(d)), float("nan")
     if len(d) < 2:
-        return Estimate(
-            value=value, low=nan, high=nan, level=level, p_value=nan, seeds=1, spread=0.0, flag="one_seed"
-        )
+        return Estimate(value=value, low=nan, high=nan, level=level, p_value=nan, seeds=1, spread=0.0, flag="one_seed")
     error = float(np.sqrt((1 / len(d) + test_share) * d.var(ddof=1)))
     half = error * float(stats.t.ppf((1 + level) / 2, len(d) - 1))
     p_value = float(2 * stats.t.sf(abs(value) / error, len(d) - 1)) if error > 0 else float(value == 0)

@@ -48,9 +48,7 @@ class Key:
         return f"{self.stage}/{self.digest}"
 
 
-def make_key(
-    stage: str, *, config: Any = None, upstream: Sequence[Key | str] = (), code: Sequence[str] = ()
-) -> Key:
+def make_key(stage: str, *, config: Any = None, upstream: Sequence[Key | str] = (), code: Sequence[str] = ()) -> Key:
     """Derive the key of an artefact without reading or computing anything.
 
     Args:
@@ -76,9 +74,7 @@ def identity(value: Any) -> Any:
     Dataclasses become mappings with the name of their class and without their runtime-only fields.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        kept = {
-            f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")
-        }
+        kept = {f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")}
         return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **kept}
     if isinstance(value, Mapping):
         return {str(name): identity(item) for name, item in value.items()}
@@ -98,11 +94,7 @@ def code_version(module: str) -> str:
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no source found for the module {module!r}")
     locations = spec.submodule_search_locations
-    files = (
-        sorted(p for folder in locations for p in Path(folder).rglob("*.py"))
-        if locations
-        else [Path(spec.origin)]
-    )
+    files = sorted(p for folder in locations for p in Path(folder).rglob("*.py")) if locations else [Path(spec.origin)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
@@ -168,9 +160,7 @@ class Store:
                 "run without that option"
             )
         with ExitStack() as stack:
-            for key in sorted(
-                missing, key=str
-            ):  # one order for everybody, so that two claims cannot deadlock
+            for key in sorted(missing, key=str):  # one order for everybody, so that two claims cannot deadlock
                 stack.enter_context(self._lock(key))
             still_missing = [key for key in missing if not self.has(key)]
             with self._timed(still_missing[0].stage if still_missing else None):
@@ -192,9 +182,7 @@ class Store:
             yield folder
             meta = {"key": str(key), "schema": SCHEMA_VERSION, "seconds": time.time() - start, "about": about}
             meta["files"] = {
-                p.relative_to(folder).as_posix(): checksum(p)
-                for p in sorted(folder.rglob("*"))
-                if p.is_file()
+                p.relative_to(folder).as_posix(): checksum(p) for p in sorted(folder.rglob("*")) if p.is_file()
             }
             write_json(folder / "meta.json", meta)
             shutil.rmtree(final, ignore_errors=True)  # only a refreshed or a broken artefact can stand there

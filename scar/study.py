@@ -46,7 +46,7 @@ class Outcome:
 outcome = Outcome()
 
 
-class StudyCallback(Callback):  # type: ignore[misc]
+class StudyCallback(Callback):
     """Hydra's hooks around a run or a sweep: refuse what cannot run before anything is written, report at the end."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -77,9 +77,7 @@ class StudyCallback(Callback):  # type: ignore[misc]
             probe.touch()
             probe.unlink()
         except OSError as error:
-            self._refuse(
-                f"paths.output_dir={folder} cannot be written: {error.strerror}; name another folder"
-            )
+            self._refuse(f"paths.output_dir={folder} cannot be written: {error.strerror}; name another folder")
 
     def _refuse(self, message: str) -> None:
         errors().print(f"[bold red]error[/] {message}")
@@ -103,6 +101,4 @@ class StudyCallback(Callback):  # type: ignore[misc]
             write_report(study, console=console())
         except Exception as error:  # the rows are safe; a broken report must not look like a broken study
             outcome.exit_code = 1
-            errors().print(
-                f"[bold red]the report failed[/] {error}\n  to retry: scar-report study={study.name}"
-            )
+            errors().print(f"[bold red]the report failed[/] {error}\n  to retry: scar-report study={study.name}")

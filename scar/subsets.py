@@ -34,9 +34,7 @@ class SubsetsConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "factors", tuple(self.factors))
         if 1 not in self.factors or min(self.factors) < 1 or len(set(self.factors)) < len(self.factors):
-            raise ValueError(
-                f"subsets.factors={list(self.factors)}: distinct factors of at least 1, 1 among them"
-            )
+            raise ValueError(f"subsets.factors={list(self.factors)}: distinct factors of at least 1, 1 among them")
         if self.max_parts is not None and self.max_parts < 1:
             raise ValueError(f"subsets.max_parts={self.max_parts} must be at least 1, or null for all parts")
         if self.draw not in DRAWS:

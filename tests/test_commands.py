@@ -21,7 +21,9 @@ def scar(*arguments, cwd, module="scar.run", env=None):
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
-    result = scar("-m", *LIGHT, "regime=long_tailed", "completion=scar,random,class_average", "seed=range(2)", cwd=folder)
+    result = scar(
+        "-m", *LIGHT, "regime=long_tailed", "completion=scar,random,class_average", "seed=range(2)", cwd=folder
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return folder, result
 
@@ -39,8 +41,7 @@ def test_a_second_sweep_reuses_everything_and_imports_nothing_heavy(sweep, tmp_p
     folder, _ = sweep
     spy = tmp_path / "sitecustomize.py"
     spy.write_text(
-        "import atexit, sys\n"
-        f"atexit.register(lambda: print('HEAVY', [m for m in {FORBIDDEN!r} if m in sys.modules]))\n"
+        f"import atexit, sys\natexit.register(lambda: print('HEAVY', [m for m in {FORBIDDEN!r} if m in sys.modules]))\n"
     )
     arguments = ["-m", *LIGHT, "regime=long_tailed", "completion=scar,random,class_average", "seed=range(2)"]
     result = scar(*arguments, cwd=folder, env={"PYTHONPATH": str(tmp_path)})
@@ -98,7 +99,9 @@ def test_help_is_quick_to_read_and_names_the_groups(tmp_path):
 
 def test_a_planner_from_outside_is_found_through_the_search_path(tmp_path):
     (tmp_path / "conf" / "completion").mkdir(parents=True)
-    (tmp_path / "conf" / "completion" / "smallest_first.yaml").write_text("_target_: mine.SmallestFirst\nname: smallest_first\n")
+    (tmp_path / "conf" / "completion" / "smallest_first.yaml").write_text(
+        "_target_: mine.SmallestFirst\nname: smallest_first\n"
+    )
     (tmp_path / "mine.py").write_text(
         "from dataclasses import dataclass\n"
         "import numpy as np\n"

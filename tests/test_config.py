@@ -4,11 +4,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import scar.conf
 import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-import scar.conf
 from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest
 
 CONF = Path(next(iter(scar.conf.__path__)))
@@ -91,7 +91,13 @@ def test_the_default_encoder_follows_the_dataset_and_can_be_overridden():
 
 def test_a_job_is_named_by_what_can_change_a_number():
     digest = job_digest(composed())
-    for runtime in ("study=other", "logger=csv", "paths.output_dir=/elsewhere", "trainer.threads=1", "store.policy=refresh"):
+    for runtime in (
+        "study=other",
+        "logger=csv",
+        "paths.output_dir=/elsewhere",
+        "trainer.threads=1",
+        "store.policy=refresh",
+    ):
         assert job_digest(composed(runtime)) == digest, runtime
     for other in ("seed=1", "completion=random", "probe.learning_rate=0.1", "dataset.seed=1", "regime=long_tailed"):
         assert job_digest(composed(other)) != digest, other

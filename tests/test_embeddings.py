@@ -148,19 +148,22 @@ class Given(Encoder):
 def test_samples_whose_embedding_is_not_finite_are_named(tmp_path: Path, bad: float) -> None:
     rows = np.zeros((20, 4), np.float32)
     rows[[3, 17], 2] = bad
-    with pytest.raises(
-        ValueError, match=r"encoder=given returned NaN or infinite values for 2 samples \(s003, s017\)"
-    ):
+    with pytest.raises(ValueError, match=r"encoder=given returned NaN or infinite values for 2 samples \(s003, s017\)"):
         extract(make_samples([f"{i:02d}" for i in range(20)]), Given(rows=rows), tmp_path)
     assert not list(tmp_path.glob("shard-*"))
 
 
 @pytest.mark.parametrize("rows", [np.zeros((5, 2)), np.zeros((5, 2, 2), np.float32)], ids=["float64", "3-D"])
 def test_an_encoder_that_breaks_its_contract_is_named(tmp_path: Path, rows: np.ndarray) -> None:
-    with pytest.raises(
-        ValueError, match=r"encoder=given returned .* for 5 samples; expected float32 \(5, D\)"
-    ):
+    with pytest.raises(ValueError, match=r"encoder=given returned .* for 5 samples; expected float32 \(5, D\)"):
         extract(make_samples(list("01234")), Given(rows=rows), tmp_path)
+
+
+def test_nothing_to_embed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"shard_size=0 and the 12 samples must be at least 1"):
+        extract(make_samples(TEXTS), Letters(), tmp_path, shard_size=0)
+    with pytest.raises(ValueError, match=r"the 0 samples must be at least 1"):
+        extract(make_samples([]), Letters(), tmp_path)
 
 
 def test_an_encoder_of_another_modality_is_refused(tmp_path: Path) -> None:
@@ -195,9 +198,7 @@ def test_extraction_holds_one_shard_at_a_time(tmp_path: Path) -> None:
     assert peak < 0.4 * whole.nbytes
 
 
-def test_the_bar_shows_how_far_it_is_unless_told_not_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bar_shows_how_far_it_is_unless_told_not_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     monkeypatch.setattr("scar.progress.errors", lambda: Console(file=stream, width=200))
     extract(make_samples(TEXTS), Letters(), tmp_path / "quiet")

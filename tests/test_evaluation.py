@@ -23,9 +23,7 @@ def test_balanced_accuracy_is_that_of_scikit_learn_when_every_class_is_predicted
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 4, 500)
     predicted = np.where(rng.random(500) < 0.7, truth, rng.integers(0, 4, 500))
-    assert score(predicted, truth).balanced_accuracy == pytest.approx(
-        balanced_accuracy_score(truth, predicted)
-    )
+    assert score(predicted, truth).balanced_accuracy == pytest.approx(balanced_accuracy_score(truth, predicted))
 
 
 def test_a_probe_that_predicts_one_class_is_flagged_and_a_good_one_is_not():

@@ -41,7 +41,13 @@ def test_a_job_leaves_rows_outcomes_plans_and_its_record(finished):
     status = json.loads((job / "status.json").read_text())
     assert status["status"] == "done"
     assert status["versions"]["torch"]
-    assert {p.name for p in job.iterdir()} >= {"config.yaml", "rows.parquet", "rows.csv", "correct.npz", "plan-scar-5pct.csv"}
+    assert {p.name for p in job.iterdir()} >= {
+        "config.yaml",
+        "rows.parquet",
+        "rows.csv",
+        "correct.npz",
+        "plan-scar-5pct.csv",
+    }
     outcomes = load_outcomes(job)
     assert set(outcomes) == {"labels", "primary", "total", "scar@0.05", "scar@0.1", "scar@0.25"}
     assert {len(items) for items in outcomes.values()} == {len(outcomes["labels"])}
@@ -91,7 +97,19 @@ def test_a_warm_cache_gives_the_rows_of_a_cold_one(finished, tmp_path):
     cold = load_rows(run(tmp_path, "completion=scar", name="scar").parents[1])
     warm = load_rows(finished / "test")
     warm = warm[warm.completion == "scar"]
-    columns = ["stage", "subject", "fraction", "estimator", "factor", "class_id", "metric", "value", "low", "high", "flag"]
+    columns = [
+        "stage",
+        "subject",
+        "fraction",
+        "estimator",
+        "factor",
+        "class_id",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "flag",
+    ]
     assert cold[columns].reset_index(drop=True).equals(warm[columns].reset_index(drop=True))
 
 
@@ -102,7 +120,9 @@ def test_saved_probes_predict_what_was_scored(finished):
     probe = ProbeSet.load(job.store.path(arm.key))
     test = job.split.test
     predicted = probe.predict(0, job.embeddings.take(test))
-    assert np.array_equal(predicted == job.split.labels[test], load_outcomes(finished / "test" / "jobs" / "scar")["primary"])
+    assert np.array_equal(
+        predicted == job.split.labels[test], load_outcomes(finished / "test" / "jobs" / "scar")["primary"]
+    )
 
 
 @pytest.mark.parametrize("part", ["test", "heldout", "reserve"])
@@ -112,7 +132,9 @@ def test_a_part_that_a_stage_must_not_see_does_not_change_it(finished, monkeypat
     clean = Job(build(composed), Store(composed.paths.store_dir, policy="only-cache"))
     poisoned = Job(build(composed), Store(finished / f"poisoned-{part}"))
     features = np.array(clean.embeddings.array())
-    features[getattr(clean.split, part)] = np.random.default_rng(0).normal(size=features[getattr(clean.split, part)].shape) * 9
+    features[getattr(clean.split, part)] = (
+        np.random.default_rng(0).normal(size=features[getattr(clean.split, part)].shape) * 9
+    )
 
     class Poisoned:
         def array(self):

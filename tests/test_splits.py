@@ -14,9 +14,7 @@ def labels():
 
 def draw(labels, seed=0, groups=None, **settings):
     train, test = np.arange(800), np.arange(800, 1000)
-    return draw_split(
-        labels, train=train, test=test, config=SplitConfig(**settings), seed=seed, groups=groups
-    )
+    return draw_split(labels, train=train, test=test, config=SplitConfig(**settings), seed=seed, groups=groups)
 
 
 def test_parts_are_disjoint_complete_and_of_the_right_size(labels):
@@ -46,9 +44,7 @@ def test_a_fixed_split_seed_is_the_same_for_every_job(labels):
     first, second = draw(labels, seed=0, **{}), draw(labels, seed=0)
     assert np.array_equal(first.primary, second.primary)
     fixed = [
-        draw_split(
-            labels, train=np.arange(800), test=np.arange(800, 1000), config=SplitConfig(seed=42), seed=s
-        )
+        draw_split(labels, train=np.arange(800), test=np.arange(800, 1000), config=SplitConfig(seed=42), seed=s)
         for s in (0, 1)
     ]
     assert np.array_equal(fixed[0].primary, fixed[1].primary)
@@ -94,9 +90,7 @@ def test_the_natural_regime_changes_nothing(labels):
 
 def test_the_long_tail_moves_samples_to_the_reserve_and_keeps_the_total():
     labels = np.tile(np.arange(10), 1000)
-    split = draw_split(
-        labels, train=np.arange(8000), test=np.arange(8000, 10000), config=SplitConfig(), seed=3
-    )
+    split = draw_split(labels, train=np.arange(8000), test=np.arange(8000, 10000), config=SplitConfig(), seed=3)
     tailed = LongTailed(ratio=20).apply(split, num_classes=10, seed=3)
     sizes = np.sort(tailed.class_sizes("primary", 10))[::-1]
     assert sizes[0] / sizes[-1] == pytest.approx(20, rel=0.05)
@@ -109,12 +103,9 @@ def test_the_long_tail_moves_samples_to_the_reserve_and_keeps_the_total():
 
 def test_which_class_is_rare_is_drawn_from_the_seed():
     labels = np.tile(np.arange(10), 500)
-    split = draw_split(
-        labels, train=np.arange(4000), test=np.arange(4000, 5000), config=SplitConfig(), seed=0
-    )
+    split = draw_split(labels, train=np.arange(4000), test=np.arange(4000, 5000), config=SplitConfig(), seed=0)
     rare = {
-        int(LongTailed().apply(split, num_classes=10, seed=s).class_sizes("primary", 10).argmin())
-        for s in range(8)
+        int(LongTailed().apply(split, num_classes=10, seed=s).class_sizes("primary", 10).argmin()) for s in range(8)
     }
     assert len(rare) > 3
 

@@ -91,7 +91,7 @@ def test_refresh_makes_anew_once_and_only_cache_makes_nothing(tmp_path):
 
 
 def test_an_unknown_policy_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="'always'.*reuse"):
+    with pytest.raises(ValueError, match=r"'always'.*reuse"):
         Store(tmp_path, policy="always")
 
 

@@ -98,9 +98,7 @@ class CompletionPlan:
         )
 
 
-def resolve_budgets(
-    fractions: list[float] | tuple[float, ...], problem: CompletionProblem
-) -> dict[float, int]:
+def resolve_budgets(fractions: list[float] | tuple[float, ...], problem: CompletionProblem) -> dict[float, int]:
     """Turn shares of the reserve into sample counts that every strategy can spend (§4.2).
 
     A budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``: it never exceeds what the `scar`

@@ -14,9 +14,7 @@ def to_numpy(values: Any) -> NDArray[Any]:
         return values
     if hasattr(values, "detach"):  # a torch tensor; NumPy has no bfloat16
         tensor = values.detach().cpu()
-        return np.asarray(
-            tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor
-        )
+        return np.asarray(tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor)
     if hasattr(values, "to_numpy"):
         return np.asarray(values.to_numpy())
     return np.asarray(values)
@@ -57,16 +55,10 @@ def as_column(labels: Any, name: str) -> NDArray[Any]:
 
 def _from_objects(values: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an object array as integers or strings, whichever its items are."""
-    missing = [
-        row for row, item in enumerate(values) if item is None or item != item
-    ]  # NaN differs from itself
+    missing = [row for row, item in enumerate(values) if item is None or item != item]  # NaN differs from itself
     if missing:
-        raise ValueError(
-            f"{name} are missing in {len(missing)} rows, the first is {missing[0]}; drop these samples"
-        )
-    several = next(
-        (item for item in values if isinstance(item, list | tuple | set | frozenset | np.ndarray)), None
-    )
+        raise ValueError(f"{name} are missing in {len(missing)} rows, the first is {missing[0]}; drop these samples")
+    several = next((item for item in values if isinstance(item, list | tuple | set | frozenset | np.ndarray)), None)
     if several is not None:
         raise _multi_label(name, f"the item {several!r}")
     if all(isinstance(item, int | np.integer) and not isinstance(item, bool) for item in values):

@@ -55,9 +55,7 @@ def save_catalogue(folder: Path, samples: Samples, notes: tuple[str, ...] = ()) 
     groups = {f"group:{name}": values for name, values in samples.groups.items()}
     arrays = {"ids": samples.ids, "labels": samples.labels, "splits": samples.splits, **groups}
     np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
-    write_json(
-        folder / "dataset.json", {"class_names": samples.class_names, "notes": [*samples.notes, *notes]}
-    )
+    write_json(folder / "dataset.json", {"class_names": samples.class_names, "notes": [*samples.notes, *notes]})
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -65,9 +63,7 @@ def load_catalogue(folder: Path) -> Catalogue:
     about = read_json(folder / "dataset.json")
     with np.load(folder / "samples.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
-    groups = {
-        name.removeprefix("group:"): values for name, values in arrays.items() if name.startswith("group:")
-    }
+    groups = {name.removeprefix("group:"): values for name, values in arrays.items() if name.startswith("group:")}
     return Catalogue(
         ids=arrays["ids"],
         labels=arrays["labels"],

@@ -45,9 +45,7 @@ def encode_labels(
     return _encode_names(values.astype(str), names, name)
 
 
-def _encode_indices(
-    values: NDArray[Any], names: tuple[str, ...] | None, name: str
-) -> tuple[Ints, tuple[str, ...]]:
+def _encode_indices(values: NDArray[Any], names: tuple[str, ...] | None, name: str) -> tuple[Ints, tuple[str, ...]]:
     if names is not None:
         return _indices(values, len(names), name), names
     distinct = np.unique(values)
@@ -60,18 +58,14 @@ def _encode_indices(
     return values.astype(np.int64), tuple(str(v) for v in distinct)
 
 
-def _encode_names(
-    values: NDArray[np.str_], names: tuple[str, ...] | None, name: str
-) -> tuple[Ints, tuple[str, ...]]:
+def _encode_names(values: NDArray[np.str_], names: tuple[str, ...] | None, name: str) -> tuple[Ints, tuple[str, ...]]:
     distinct, inverse = np.unique(values, return_inverse=True)
     known = tuple(str(each) for each in distinct) if names is None else names
     index = {each: i for i, each in enumerate(known)}
     unknown = [str(each) for each in distinct if str(each) not in index]
     if unknown:
         row = int(np.flatnonzero(values == unknown[0])[0])
-        raise ValueError(
-            f"{name}[{row}]={unknown[0]!r} is not among the class names: {', '.join(known[:20])}"
-        )
+        raise ValueError(f"{name}[{row}]={unknown[0]!r} is not among the class names: {', '.join(known[:20])}")
     return np.array([index[str(each)] for each in distinct], np.int64)[inverse.ravel()], known
 
 
@@ -109,9 +103,7 @@ def validate_labels(
 def _indices(labels: NDArray[Any], num_classes: int, name: str) -> Ints:
     values = as_column(labels, name)
     if values.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be class indices, got {values.dtype}; encode_labels turns names into indices"
-        )
+        raise ValueError(f"{name} must be class indices, got {values.dtype}; encode_labels turns names into indices")
     outside = np.flatnonzero((values < 0) | (values >= num_classes))
     if len(outside):
         raise ValueError(
@@ -195,9 +187,7 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
             raise ValueError("there are no payloads, so no encoder has anything to read")
         distinct, counts = np.unique(samples.ids, return_counts=True)
         if len(distinct) < len(samples):
-            raise ValueError(
-                f"id {distinct[counts.argmax()]!s} stands for {counts.max()} samples; ids must be unique"
-            )
+            raise ValueError(f"id {distinct[counts.argmax()]!s} stands for {counts.max()} samples; ids must be unique")
         unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST})
         if unknown:
             raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r} and {TEST!r}")

@@ -45,9 +45,7 @@ class Digits(Source):
                 )
             path = Path(spec.origin).parent / "datasets" / "data" / "digits.csv.gz"
         if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} does not exist; point dataset.root at a folder that holds digits.csv.gz"
-            )
+            raise FileNotFoundError(f"{path} does not exist; point dataset.root at a folder that holds digits.csv.gz")
         return [path]
 
     def load(self, data_dir: Path) -> Samples:
@@ -61,9 +59,7 @@ class Digits(Source):
             ) from error
         labels = table[:, -1]
         splits = draw_test_part(labels, self.test_fraction, self.seed)
-        rows = keep_sizes(
-            labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed
-        )
+        rows = keep_sizes(labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed)
         images = np.rint(table[:, :-1] * (255 / _LEVELS)).astype(np.uint8).reshape(-1, 8, 8)
         samples = Samples(
             ids=np.array([f"{row:04d}" for row in rows]),

@@ -35,9 +35,7 @@ class DuplicateReport:
     def __str__(self) -> str:
         if not self.groups:
             return "no exact duplicates"
-        shown = (
-            f" ({', '.join(self.across[:3])}{' …' if len(self.across) > 3 else ''})" if self.across else ""
-        )
+        shown = f" ({', '.join(self.across[:3])}{' …' if len(self.across) > 3 else ''})" if self.across else ""
         return (
             f"exact duplicates: {self.within_train} within train, {self.within_test} within test, "
             f"{len(self.across)} test samples also in train{shown}; "
@@ -56,9 +54,7 @@ def exact_duplicates(samples: Samples, modality: str | None = None) -> Duplicate
         ValueError: the samples have no such modality.
     """
     if modality is not None and modality not in samples.payloads:
-        raise ValueError(
-            f"modality={modality!r} is not among those of the samples: {', '.join(samples.payloads)}"
-        )
+        raise ValueError(f"modality={modality!r} is not among those of the samples: {', '.join(samples.payloads)}")
     payloads = list(samples.payloads.values()) if modality is None else [samples.payloads[modality]]
     hashes = np.zeros((len(samples), 16), np.uint8)
     for row in range(len(samples)):

@@ -67,9 +67,7 @@ class FashionMnist(Source):
         labels = np.concatenate([train_labels, test_labels])
         splits = np.repeat([TRAIN, TEST], [len(train_labels), len(test_labels)])
         places = np.concatenate([np.arange(len(train_labels)), np.arange(len(test_labels))])
-        rows = keep_sizes(
-            labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed
-        )
+        rows = keep_sizes(labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed)
         samples = Samples(
             ids=np.array([f"{splits[row]}-{places[row]:05d}" for row in rows]),
             payloads={"image": images[rows]},

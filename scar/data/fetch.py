@@ -197,7 +197,5 @@ def _call(command: list[str], work: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise OSError(f"{command[0]} did not finish within {_DOWNLOAD_SECONDS} s") from error
     if done.returncode:
-        complaint = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [
-            done.stderr.strip()
-        ]
+        complaint = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
         raise OSError(f"{command[0]} failed: {complaint[-1]}")

@@ -30,9 +30,7 @@ def read_idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
         raise _damaged(path, f"it does not begin as an IDX file of {dimensions} dimensions")
     shape = np.frombuffer(content, ">u4", dimensions, offset=4).astype(int)
     if len(content) != header + shape.prod():
-        raise _damaged(
-            path, f"its header says {tuple(shape.tolist())} bytes, but it holds {len(content) - header}"
-        )
+        raise _damaged(path, f"its header says {tuple(shape.tolist())} bytes, but it holds {len(content) - header}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 

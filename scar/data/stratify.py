@@ -83,9 +83,7 @@ def keep_sizes(
         rows = np.flatnonzero(splits == part)
         if size is not None:
             if size > len(rows):
-                raise ValueError(
-                    f"dataset.{part}_size={size} is more than the {len(rows)} {part} samples there are"
-                )
+                raise ValueError(f"dataset.{part}_size={size} is more than the {len(rows)} {part} samples there are")
             rows = rows[draw_per_class(labels[rows], size, generator(seed, f"{part} size"))]
         kept.append(rows)
     return np.sort(np.concatenate(kept))

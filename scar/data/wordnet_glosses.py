@@ -80,20 +80,14 @@ class WordnetGlosses(Source):
         sizes = np.bincount(files, minlength=max(LEXICOGRAPHER_FILES) + 1)
         kept_files = [number for number in LEXICOGRAPHER_FILES if sizes[number] >= self.min_class_size]
         if len(kept_files) < 2:
-            raise ValueError(
-                f"dataset.min_class_size={self.min_class_size} leaves {len(kept_files)} classes; lower it"
-            )
+            raise ValueError(f"dataset.min_class_size={self.min_class_size} leaves {len(kept_files)} classes; lower it")
         dropped = [
-            f"{LEXICOGRAPHER_FILES[n]} ({sizes[n]})"
-            for n in LEXICOGRAPHER_FILES
-            if n not in kept_files and sizes[n]
+            f"{LEXICOGRAPHER_FILES[n]} ({sizes[n]})" for n in LEXICOGRAPHER_FILES if n not in kept_files and sizes[n]
         ]
         class_rows = np.flatnonzero(np.isin(files, kept_files))
         labels = np.searchsorted(kept_files, files[class_rows]).astype(np.int64)
         splits = draw_test_part(labels, self.test_fraction, self.seed)
-        rows = keep_sizes(
-            labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed
-        )
+        rows = keep_sizes(labels, splits, train_size=self.train_size, test_size=self.test_size, seed=self.seed)
         samples = Samples(
             ids=np.array([f"{offset:08d}-n" for offset in offsets[class_rows[rows]]]),
             payloads={"text": [texts[row] for row in class_rows[rows]]},
@@ -101,9 +95,7 @@ class WordnetGlosses(Source):
             class_names=tuple(LEXICOGRAPHER_FILES[number] for number in kept_files),
             splits=splits[rows],
             groups={},
-            notes=(
-                f"classes below dataset.min_class_size={self.min_class_size} left out: {', '.join(dropped)}",
-            )
+            notes=(f"classes below dataset.min_class_size={self.min_class_size} left out: {', '.join(dropped)}",)
             if dropped
             else (),
         )

@@ -22,8 +22,7 @@ def resolve_backend(backend: str, device: str) -> str:
         return "onnxruntime" if on_cpu else "torch"
     if backend == "onnxruntime" and device not in ("auto", "cpu"):
         raise ValueError(
-            f"encoder.backend=onnxruntime runs on the CPU, but encoder.device={device}; "
-            "use encoder.backend=torch"
+            f"encoder.backend=onnxruntime runs on the CPU, but encoder.device={device}; use encoder.backend=torch"
         )
     return backend
 
@@ -46,7 +45,5 @@ def has_cuda() -> bool:
         return False
     count = ctypes.c_uint(0)
     return bool(
-        library.nvmlInit_v2() == 0
-        and library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0
-        and count.value > 0
+        library.nvmlInit_v2() == 0 and library.nvmlDeviceGetCount_v2(ctypes.byref(count)) == 0 and count.value > 0
     )

@@ -54,9 +54,7 @@ class EfficientNetLite0(Encoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.resolution < 32:
-            raise ValueError(
-                f"encoder.resolution={self.resolution} must be at least 32, the stride of the network"
-            )
+            raise ValueError(f"encoder.resolution={self.resolution} must be at least 32, the stride of the network")
         object.__setattr__(self, "backend", resolve_backend(self.backend, self.device))
 
     def weights(self) -> list[Path]:
@@ -144,9 +142,7 @@ def _with_torch(model: torch.nn.Module, resolution: int, device: str) -> Embed:
     @torch.inference_mode()
     def embed(images: Sequence[Any]) -> NDArray[np.float32]:
         with torch.backends.cudnn.flags(allow_tf32=False):
-            features: NDArray[np.float32] = (
-                model(_pixels(images, resolution).to(device)).float().cpu().numpy()
-            )
+            features: NDArray[np.float32] = model(_pixels(images, resolution).to(device)).float().cpu().numpy()
         return features
 
     return embed
@@ -163,9 +159,7 @@ def _with_onnxruntime(model: torch.nn.Module, resolution: int) -> Embed:
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    session = onnxruntime.InferenceSession(
-        _export(model, resolution), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(_export(model, resolution), options, providers=["CPUExecutionProvider"])
 
     def embed(images: Sequence[Any]) -> NDArray[np.float32]:
         features: NDArray[np.float32] = session.run(None, {"pixels": _pixels(images, resolution).numpy()})[0]

@@ -35,9 +35,7 @@ class MiniLM(Encoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_tokens < 3:
-            raise ValueError(
-                f"encoder.max_tokens={self.max_tokens} must be at least 3: a token between the marks"
-            )
+            raise ValueError(f"encoder.max_tokens={self.max_tokens} must be at least 3: a token between the marks")
 
     def weights(self) -> list[Path]:
         """Return the files of the model and of its tokenizer."""

@@ -34,9 +34,7 @@ class WordLlama(Encoder):
             folder = Path(self.folder).expanduser()
             return existing(folder, ["l2_supercat_256.safetensors", "l2_supercat_tokenizer_config.json"])
         folder = packaged_folder("wordllama", "wordllama")
-        return existing(
-            folder, ["weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"]
-        )
+        return existing(folder, ["weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json"])
 
     def open(self) -> Embed:
         """Read the vectors and the tokenizer."""

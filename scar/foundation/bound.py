@@ -13,9 +13,7 @@ ROUNDING = 1e-9
 """How far outside [0, 1] a share may lie for having been averaged in floating point."""
 
 
-def concept_bound(
-    *, scale: ArrayLike, coverage: ArrayLike, authenticity: ArrayLike, richness: ArrayLike
-) -> Floats:
+def concept_bound(*, scale: ArrayLike, coverage: ArrayLike, authenticity: ArrayLike, richness: ArrayLike) -> Floats:
     """Return the right-hand side of Eq. 7, ``y = (1 - C) · exp(2 S (R - A)²)``.
 
     Args:
@@ -35,15 +33,11 @@ def concept_bound(
     shape = arrays["scale"].shape
     for name, array in arrays.items():
         if array.shape != shape or array.ndim not in (1, 2) or array.size == 0:
-            raise ValueError(
-                f"{name} has shape {array.shape}, scale {shape}; all four must be [R, K] or [K] alike"
-            )
+            raise ValueError(f"{name} has shape {array.shape}, scale {shape}; all four must be [R, K] or [K] alike")
         if np.isinf(array).any():
             raise ValueError(f"{name} holds an infinite value; mark an undefined measure with NaN")
         if name != "coverage" and ((array < -ROUNDING) | (array > 1 + ROUNDING)).any():
-            raise ValueError(
-                f"{name} spans [{np.nanmin(array)}, {np.nanmax(array)}]; it is a share in [0, 1]"
-            )
+            raise ValueError(f"{name} spans [{np.nanmin(array)}, {np.nanmax(array)}]; it is a share in [0, 1]")
     gap = arrays["richness"] - arrays["authenticity"]
     bound: Floats = (1.0 - arrays["coverage"]) * np.exp(2.0 * arrays["scale"] * gap**2)
     return bound
@@ -73,13 +67,9 @@ def reference_concept_sizes(bound: ArrayLike, factors: ArrayLike, *, rate: float
     if r.shape != y.shape[:1]:
         raise ValueError(f"factors has shape {r.shape}; bound {y.shape} needs {y.shape[:1]}")
     if not (np.isfinite(r) & (r >= 1)).all():
-        raise ValueError(
-            f"factors={r.tolist()} must be down-sampling factors r = 1, 2, 5, …, not fractions 1/r"
-        )
+        raise ValueError(f"factors={r.tolist()} must be down-sampling factors r = 1, 2, 5, …, not fractions 1/r")
     if (y < 0).any() or np.isinf(y).any():
-        raise ValueError(
-            "bound holds a negative or infinite value; Eq. 7 gives 1 - C ≥ 0 times a finite factor"
-        )
+        raise ValueError("bound holds a negative or infinite value; Eq. 7 gives 1 - C ≥ 0 times a finite factor")
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f"rate={rate} must be positive")
     reach = -np.expm1(-rate / r)

@@ -63,9 +63,7 @@ class FoundationConfig:
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"foundation.{name}={getattr(self, name)} must lie between 0 and 1")
         if self.accuracy_target is not None and not 0 < self.accuracy_target <= 1:
-            raise ValueError(
-                f"foundation.accuracy_target={self.accuracy_target} must lie in (0, 1], or be null"
-            )
+            raise ValueError(f"foundation.accuracy_target={self.accuracy_target} must lie in (0, 1], or be null")
         if not self.rate > 0:
             raise ValueError(f"foundation.rate={self.rate} must be positive")
         for name in ("bins", "min_count"):

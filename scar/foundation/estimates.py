@@ -45,7 +45,8 @@ class Estimate:
         """
         needs = self.step_sizes * counts / counts.sum()
         defined = needs[np.isfinite(needs) & (counts > 0)]
-        return np.where(counts == 0, defined.max(initial=0.0), needs)
+        filled: Floats = np.where(counts == 0, defined.max(initial=0.0), needs)
+        return filled
 
 
 def estimate(observations: Observations, config: FoundationConfig) -> dict[str, Estimate]:

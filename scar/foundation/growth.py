@@ -70,14 +70,14 @@ def fit_growth(
     """Fit h_j (1 - exp(-κ_j x)) to the right-hand side y_j(x) of Eq. 7 for all step functions at once.
 
     Least squares of log y: for a given κ the best log h is a weighted mean, so the problem is one-dimensional
-    per step. Intervals are profile-likelihood intervals, with a Student quantile where the noise is estimated, so
-    that they hold for few points too. `bounds` confine the estimate, not the intervals.
+    per step. Intervals are of profile likelihood, with a Student quantile where the noise is estimated,
+    so that they hold for few points too. `bounds` confine the estimate, not the intervals.
 
     Args:
         bound: [R, K] or [R] values y > 0, one row per probe or size; NaN is left out.
         fractions: [R] fraction x = 1/r in (0, 1] of each row; repeats are rows of their own.
         weights: [R] or [R, K] precisions of log y relative to each other; equal if None.
-        noise: standard deviation of log y at weight 1 if known; None estimates it per step from the residuals.
+        noise: standard deviation of log y at weight 1 if known; None estimates it from the residuals.
         prior: median and log standard deviation of a log-normal prior on κ, e.g. `WEAK_PRIOR`; None for none.
         bounds: least and greatest κ of the estimate.
         level: probability of the intervals.
@@ -131,7 +131,7 @@ class _Spread:
     level: float
 
     def variance(self, squares: Floats) -> Floats:
-        """Return the variance [K] of log y at weight 1; inf where no degree of freedom is left to estimate it."""
+        """Return the variance [K] of log y at weight 1; inf where no degree of freedom is left."""
         if self.noise is not None:
             return np.full_like(squares, self.noise**2)
         return np.where(self.degrees > 0, squares / np.maximum(self.degrees, 1), np.inf)
@@ -147,16 +147,14 @@ class _Spread:
 
 @dataclass(frozen=True, eq=False)
 class _Region:
-    """Profile-likelihood region: its variance [K], limit of the sum of squares [K] and ends of log κ [2, K]."""
+    """Profile-likelihood region: variance [K], limit of the sum of squares [K], ends of log κ [2, K]."""
 
     variance: Floats
     limit: Floats
     rate: Floats
 
     @classmethod
-    def of(
-        cls, problem: Profile, spread: _Spread, span: Floats, *, variance: Floats | None = None
-    ) -> _Region:
+    def of(cls, problem: Profile, spread: _Spread, span: Floats, *, variance: Floats | None = None) -> _Region:
         best, least = minimise(problem, *span)
         variance = spread.variance(least) if variance is None else variance
         limit = least + variance * spread.quantile(0.5 * (1.0 - spread.level)) ** 2
@@ -173,7 +171,7 @@ def _decreasing(log_y: Floats, x: Floats, w: Floats, spread: _Spread) -> Bools:
     variance = spread.variance((w * rest**2).sum(axis=0))
     certain = np.isfinite(variance)
     error = np.sqrt(np.where(certain, variance, 0.0) / leverage)
-    return certain & (slope + spread.quantile(1.0 - spread.level) * error < -1e-12)
+    return np.asarray(certain & (slope + spread.quantile(1.0 - spread.level) * error < -1e-12))
 
 
 def _distinct(x: Floats, w: Floats) -> NDArray[np.int64]:
@@ -181,7 +179,7 @@ def _distinct(x: Floats, w: Floats) -> NDArray[np.int64]:
     _, group = np.unique(x, return_inverse=True)
     seen = np.zeros((group.max() + 1, w.shape[1]), dtype=np.bool_)
     np.logical_or.at(seen, group, w > 0)
-    return seen.sum(axis=0)
+    return np.asarray(seen.sum(axis=0), dtype=np.int64)
 
 
 def _exp(values: Floats) -> Floats:
@@ -189,9 +187,7 @@ def _exp(values: Floats) -> Floats:
         return np.exp(values)
 
 
-def _validated(
-    bound: ArrayLike, fractions: ArrayLike, weights: ArrayLike | None
-) -> tuple[Floats, Floats, Floats]:
+def _validated(bound: ArrayLike, fractions: ArrayLike, weights: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
     y = np.asarray(bound, dtype=np.float64)
     x = np.asarray(fractions, dtype=np.float64)
     y = y[:, None] if y.ndim == 1 else y

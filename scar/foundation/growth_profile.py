@@ -38,7 +38,7 @@ class Profile:
         y = self.log_y - (self.w * self.log_y).sum(axis=0) / self.total
         wy = self.w * y
         squares = (wy * y).sum(axis=0) - 2.0 * phi @ wy + phi**2 @ self.w - (phi @ self.w) ** 2 / self.total
-        return np.maximum(squares, 0.0) + self.penalty * (grid[:, None] - self.centre) ** 2
+        return np.asarray(np.maximum(squares, 0.0) + self.penalty * (grid[:, None] - self.centre) ** 2)
 
 
 def log_growth(log_kappa: Floats, x: Floats) -> Floats:
@@ -63,7 +63,7 @@ def minimise(problem: Profile, low: float, high: float) -> tuple[Floats, Floats]
 
 def ends(problem: Profile, best: Floats, limit: Floats, span: Floats) -> Floats:
     """Return the ends [2, K] of {log κ: sum of squares ≤ limit}; infinite where it reaches the span's end."""
-    grid = np.linspace(*span, GRID)
+    grid = np.linspace(span[0], span[1], GRID)
     inside = problem.on_grid(grid) <= limit
     some = inside.any(axis=0)
     nearest = np.clip(np.searchsorted(grid, best), 1, GRID - 1)
@@ -86,7 +86,7 @@ def _cross(problem: Profile, outside: Floats, inside: Floats, limit: Floats) -> 
     return 0.5 * (outside + inside)
 
 
-def _sizeends(problem: Profile, best: Floats, rate: Floats, limit: Floats, span: Floats) -> Floats:
+def size_ends(problem: Profile, rate: Floats, limit: Floats, span: Floats) -> Floats:
     """Return the ends [2, K] of the profile interval of log h.
 
     For each log κ inside its own interval the sum of squares is a parabola in log h with curvature Σw, which

@@ -85,7 +85,8 @@ class ReferenceEstimator:
             )
         self.interval_ = (math.nan, math.nan)
         self.step_intervals_ = np.full((observations.num_steps, 2), math.nan)
-        self.flags_ = self._flags(np.isnan(observations.coverage).any(axis=0), without_error)
+        gaps = np.asarray(np.isnan(observations.coverage).any(axis=0))
+        self.flags_ = self._flags(gaps, without_error)
         reach = -np.expm1(-self.rate / factors)
         self.growth_ = {
             "factors": factors,
@@ -138,7 +139,8 @@ def _mean_bound(observations: Observations) -> tuple[Floats, Floats]:
 def _error_ratio(observations: Observations) -> tuple[float, bool]:
     """Return F before its floor, and whether the training error is zero.
 
-    Then F is 0/0, and its identity K / 2 serves. ``1 - accuracy`` counts the samples that their own step misses, ``1 - A_j`` misses and false alarms.
+    Then F is 0/0, and its identity K / 2 serves. ``1 - accuracy`` counts the samples that their own step
+    misses, ``1 - A_j`` misses and false alarms.
     """
     whole = observations.factors == 1
     if not whole.any():

@@ -111,9 +111,7 @@ def reference_set_foundation_size(
         ValueError: as `set_foundation_size`, or an error ratio below 1.
     """
     if not (math.isfinite(error_ratio) and error_ratio >= 1):
-        raise ValueError(
-            f"error_ratio={error_ratio} must be at least 1, or the size would be negative: use max(F, e)"
-        )
+        raise ValueError(f"error_ratio={error_ratio} must be at least 1, or the size would be negative: use max(F, e)")
     return math.log(error_ratio) * set_foundation_size(concept_size, epsilon=epsilon, delta=delta, order=3)
 
 

@@ -44,13 +44,9 @@ def dataset_measures(
     if not n_total > 0:
         raise ValueError(f"n_total={n_total} must be positive")
     if not 0 < n_primary < n_total:
-        raise ValueError(
-            f"n_primary={n_primary} must lie between 0 and n_total={n_total}: there must be a reserve"
-        )
+        raise ValueError(f"n_primary={n_primary} must lie between 0 and n_total={n_total}: there must be a reserve")
     if not n_primary <= n_extended <= n_total:
-        raise ValueError(
-            f"n_extended={n_extended} must lie between n_primary={n_primary} and n_total={n_total}"
-        )
+        raise ValueError(f"n_extended={n_extended} must lie between n_primary={n_primary} and n_total={n_total}")
     if not (math.isfinite(foundation_size) and foundation_size >= 0):
         raise ValueError(f"foundation_size={foundation_size} must be a defined number of samples, at least 0")
     if not 0 <= accuracy <= 1:

@@ -46,9 +46,7 @@ DEVIATION = (
 # fmt: on
 
 
-def coverage_deficit(
-    coverage: ArrayLike, true_positives: ArrayLike, *, bins: int = BINS
-) -> tuple[Floats, Floats]:
+def coverage_deficit(coverage: ArrayLike, true_positives: ArrayLike, *, bins: int = BINS) -> tuple[Floats, Floats]:
     """Return how much coverage is missing beyond what chance takes from a normal sample of that size.
 
     ``(1 - C) - E[1 - C of n draws from N(0, 1)]``. It is not floored: for normal logits it is as often
@@ -71,9 +69,7 @@ def coverage_deficit(
     values, counts = np.asarray(coverage, dtype=np.float64), np.asarray(true_positives)
     check_histogram(bins, 1)
     if values.shape != counts.shape or values.size == 0:
-        raise ValueError(
-            f"true_positives has shape {counts.shape} and coverage {values.shape}: same, not empty"
-        )
+        raise ValueError(f"true_positives has shape {counts.shape} and coverage {values.shape}: same, not empty")
     if ((values < 0) | (values > 1)).any():
         raise ValueError(f"coverage spans [{np.nanmin(values)}, {np.nanmax(values)}]; it lies in [0, 1]")
     if not (counts >= 0).all():

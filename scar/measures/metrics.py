@@ -71,9 +71,7 @@ class StepScale(_CountMetric):
         kwargs: of `torchmetrics.Metric`.
     """
 
-    def __init__(
-        self, num_classes: int, decision: str = "argmax", *, fraction: float = 1.0, **kwargs: Any
-    ) -> None:
+    def __init__(self, num_classes: int, decision: str = "argmax", *, fraction: float = 1.0, **kwargs: Any) -> None:
         super().__init__(num_classes, decision, **kwargs)
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction={fraction} must be 1/r of the whole set, in (0, 1]")

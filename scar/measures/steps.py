@@ -117,9 +117,7 @@ class StepStatistics:
         scores, classes = check_batch(np.asarray(logits), np.asarray(labels), self.num_classes)
         predicted = scores.argmax(axis=1)
         largest = scores.reshape(-1).take(np.arange(0, scores.size, self.num_classes) + predicted)
-        if not (
-            np.isfinite(largest).all() and np.isfinite(scores.min())
-        ):  # arg-max finds NaN and +inf, min -inf
+        if not (np.isfinite(largest).all() and np.isfinite(scores.min())):  # arg-max finds NaN and +inf, min -inf
             bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
             raise ValueError(f"logits holds NaN or infinite values in rows {bad[:10].tolist()}")
         right = predicted == classes
@@ -173,9 +171,7 @@ class StepStatistics:
             raise ValueError(f"scale={scale} must be the fraction 1/r of the whole set, in (0, 1]")
         check_histogram(bins, min_count)
         logits, steps = self.true_positives()
-        coverage, defined = step_coverage(
-            logits, steps, num_steps=self.num_classes, bins=bins, min_count=min_count
-        )
+        coverage, defined = step_coverage(logits, steps, num_steps=self.num_classes, bins=bins, min_count=min_count)
         right = self.samples - self.misses - self.false_alarms
         return StepMeasures(
             scale=np.full(self.num_classes, (self.samples - self.invalid) / self.samples * scale),
@@ -211,9 +207,7 @@ class StepStatistics:
         """Count decisions ``fired`` [n, K], sample by sample right or wrong on every step."""
         own = fired[np.arange(len(classes)), classes]
         hits = self._count(classes[own])
-        errors = (
-            np.count_nonzero(fired, axis=1) + 1 - 2 * own
-        )  # false alarms, and the miss if its own step is silent
+        errors = np.count_nonzero(fired, axis=1) + 1 - 2 * own  # false alarms, and the miss if its own step is silent
         right = (self.num_classes - errors).astype(np.float64)
         # Σ right_i over the samples on which step j is wrong: those where it fired, less those of class j
         # where it fired, plus those of class j where it did not. Sums of integers are exact in float64.
@@ -225,9 +219,7 @@ class StepStatistics:
         self.invalid += int(np.count_nonzero(right == 0))
 
 
-def check_batch(
-    logits: NDArray[Any], labels: NDArray[Any], num_classes: int
-) -> tuple[NDArray[np.floating], Ints]:
+def check_batch(logits: NDArray[Any], labels: NDArray[Any], num_classes: int) -> tuple[NDArray[np.floating], Ints]:
     """Return logits as floats [n, K] and labels as int64 [n]; a ValueError names the bad argument."""
     if logits.ndim != 2 or logits.shape[1] != num_classes:
         raise ValueError(f"logits has shape {logits.shape}; it must be [n, {num_classes}]")
@@ -239,9 +231,7 @@ def check_batch(
         raise ValueError(f"labels has dtype {labels.dtype}; classes must be integers")
     classes = labels.astype(np.int64)
     if classes.min() < 0 or classes.max() >= num_classes:
-        raise ValueError(
-            f"labels spans {classes.min()}..{classes.max()}; classes must be 0..{num_classes - 1}"
-        )
+        raise ValueError(f"labels spans {classes.min()}..{classes.max()}; classes must be 0..{num_classes - 1}")
     scores = logits.astype(logits.dtype if logits.dtype.kind == "f" else np.float64, copy=False)
     return scores, classes
 

@@ -1,8 +1,8 @@
 """Blocks of probes: which probes share one, and the rows that they are trained on.
 
-A block is the unit of work. On the CPU it holds one probe and is trained by one thread, which measured faster than
-stacking; on a GPU small probes are stacked. Its shape follows from the shape of each of its probes alone, so that a
-result depends neither on the other probes nor on the number of threads and devices.
+A block is the unit of work. On the CPU it holds one probe and is trained by one thread, which measured faster
+than stacking; on a GPU small probes are stacked. Its shape follows from the shape of each of its probes
+alone, so that a result depends neither on the other probes nor on the number of threads and devices.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
 CPU_CHUNK, GPU_ELEMENTS = 512, 1 << 26
-# Rows of one product in a pass over all rows: what stays in the cache of a core; on a GPU, logits held at once.
+# Rows of one product in a pass over all rows: what a core caches; on a GPU, logits held at once.
 LOAD_ROWS = 4096
 # Rows copied at once from the features.
 ABSENT = -1e30
@@ -54,20 +54,21 @@ class BlockPlan:
 
 def plan_blocks(tasks: Sequence[ProbeTask], config: ProbeConfig, *, stacked: bool) -> list[BlockPlan]:
     """Put tasks into blocks; the largest first."""
-    groups: dict[tuple[object, ...], list[int]] = {}
+    groups: dict[tuple[int, int, int, object], list[int]] = {}
     for index, task in enumerate(tasks):
         n = len(task.train)
         size = STACK_LIMIT if stacked else 1
         while size > 1 and n * size > STACK_ROWS:
             size //= 2
         batch = config.batch_size if config.solver == "adam" and config.batch_size else STACK_ROWS
-        rows = n if size == 1 else min(STACK_ROWS // size, -(-n // batch) * batch)
-        alone = index if size == 1 else task.validation.tobytes()
-        groups.setdefault((size, rows, -(-n // batch), alone), []).append(index)
+        steps = -(-n // batch)
+        rows = n if size == 1 else min(STACK_ROWS // size, steps * batch)
+        company = index if size == 1 else task.validation.tobytes()
+        groups.setdefault((size, rows, steps, company), []).append(index)
     plans = [
         BlockPlan(tuple(members[start : start + size]), size, rows)
-        for (size, rows, *_), members in groups.items()  # type: ignore[misc]
-        for start in range(0, len(members), size)  # type: ignore[call-overload]
+        for (size, rows, _, _), members in groups.items()
+        for start in range(0, len(members), size)
     ]
     return sorted(plans, key=lambda plan: (-plan.size * plan.rows, plan.probes))
 
@@ -134,12 +135,10 @@ class Block:
 
     def fold(self, weights: Tensor) -> Tensor:
         """Return weights [P, K, D + 1] for raw features: ``(x - mean) / std`` becomes part of them."""
-        inner = weights[:, : self.num_classes, : self.dimension].double() * self._scale[:, None, :]
-        bias = (
-            weights[:, : self.num_classes, self.dimension].double()
-            - (inner @ self._shift[:, :, None])[:, :, 0]
-        )
-        return torch.cat([inner, bias[:, :, None]], dim=2).float()
+        weights = weights[:, : self.num_classes].double()
+        inner = weights[:, :, : self.dimension] * self._scale[:, None, :]
+        bias = weights[:, :, self.dimension, None] - inner @ self._shift[:, :, None]
+        return torch.cat([inner, bias], dim=2).float()
 
     def validate(self, weights: Tensor) -> Tensor:
         """Return the mean cross-entropy [P] on the validation rows, in float64."""
@@ -153,7 +152,7 @@ class Block:
         return total / len(self.validation_x)
 
     def degenerate(self, weights: Tensor) -> Tensor:
-        """Return [P]: one class among the training rows, or one prediction for all validation (or training) rows."""
+        """Return [P]: one class in the training rows, or one prediction for all validation rows."""
         first = self.y[:, :1]
         single = ((self.y == first) | ~self.real[:, 0]).all(dim=1)
         if len(self.validation_x):
@@ -177,9 +176,8 @@ def load_rows(features: Features, rows: NDArray[np.int64], out: Tensor, *, unit_
     """Copy rows of the features, followed by a one, into out [n, W]; divide each by its norm if asked."""
     for start in range(0, len(rows), LOAD_ROWS):
         chunk = features.array[rows[start : start + LOAD_ROWS]]
-        out[start : start + len(chunk), : chunk.shape[1]] = torch.from_numpy(
-            unit_rows(chunk) if unit_norm else chunk
-        )
+        chunk = unit_rows(chunk) if unit_norm else chunk
+        out[start : start + len(chunk), : chunk.shape[1]] = torch.from_numpy(chunk)
     out[:, features.dimension] = 1
 
 
@@ -188,11 +186,10 @@ def standardize(x: Tensor) -> tuple[Tensor, Tensor]:
 
     A constant feature becomes 0 and its 1 / std is 0 too, so that it has no weight on raw features.
     """
-    chunks = x.split(LOAD_ROWS)
-    mean = sum(chunk.sum(dim=0).double() for chunk in chunks) / len(x)
+    chunks = torch.split(x, LOAD_ROWS)
+    mean = torch.stack([chunk.sum(dim=0) for chunk in chunks]).double().sum(dim=0) / len(x)
     x -= mean.float()
-    variance = sum(chunk.square().sum(dim=0).double() for chunk in chunks) / len(x)
-    std = torch.as_tensor(variance).sqrt()
+    std = (torch.stack([chunk.square().sum(dim=0) for chunk in chunks]).double().sum(dim=0) / len(x)).sqrt()
     scale = torch.where(std > 1e-6 * mean.abs(), 1 / std, 0.0)
     x *= scale.float()
     return mean, scale

@@ -13,11 +13,11 @@ STRATEGIES = ("auto", "ddp", "ddp_spawn")
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """How one linear probe (softmax cross-entropy) is trained; every probe of a bank is trained alike.
+    """How a linear probe (softmax cross-entropy) is trained; all probes of a bank are trained alike.
 
     Attributes:
         name: of the configuration file.
-        solver: ``"adam"`` (epochs of mini-batches) or ``"lbfgs"`` (the optimum of the penalised, convex objective).
+        solver: ``"adam"`` (epochs of mini-batches) or ``"lbfgs"`` (the optimum of the penalised objective).
         scaling: ``"standard"`` (mean and standard deviation of the probe's own training rows, folded into the
             returned weights), ``"unit_norm"`` (each row divided by its Euclidean norm) or ``"none"``.
         batch_size: samples in a step of Adam; None takes all of them.
@@ -26,10 +26,11 @@ class ProbeConfig:
         patience: epochs (for a path, penalties) without an improvement before training stops.
         monitor: what has to improve, ``"validation_loss"`` or ``"train_accuracy"``; L-BFGS takes the former.
         restore_best: return the weights of the best epoch rather than the last ones.
-        penalties: λ of L-BFGS in ``mean loss + λ/2 · |W|²``, biases not penalised, weights of the scaled features. One
-            value is used as it is; of several, tried from the strongest on, the validation loss chooses.
-        tolerance: how far above its minimum the penalised objective may end; L-BFGS stops when ``|∇|² / 2λ``, a bound
-            on that distance, falls below it.
+        penalties: λ of L-BFGS in ``mean loss + λ/2 · |W|²``: W for the scaled features, biases not
+            penalised. One value is used as it is; of several, tried from the strongest on, the validation
+            loss chooses.
+        tolerance: how far above its minimum the penalised objective may end; L-BFGS stops when ``|∇|² /
+            2λ``, a bound on that distance, falls below it.
         precision: ``"float32"``; ``"tf32"`` or ``"bfloat16"`` for the products of training on a GPU.
     """
 
@@ -58,18 +59,14 @@ class ProbeConfig:
                 hint = "; null takes the whole training part" if name == "batch_size" else ""
                 raise ValueError(f"probe.{name}={value} must be above 0{hint}")
         if any(not penalty > 0 for penalty in self.penalties):
-            raise ValueError(
-                f"probe.penalties={list(self.penalties)} must be above 0, or the optimum may not exist"
-            )
+            raise ValueError(f"probe.penalties={list(self.penalties)} must be above 0, or the optimum may not exist")
         if (self.solver == "lbfgs") != bool(self.penalties):
             raise ValueError(
-                f"probe.penalties={list(self.penalties)} does not fit probe.solver={self.solver}: lbfgs needs one "
-                "penalty or more, adam takes none"
+                f"probe.penalties={list(self.penalties)} does not fit probe.solver={self.solver}: lbfgs "
+                "needs at least one, adam takes none"
             )
         if self.solver == "lbfgs" and self.monitor != "validation_loss":
-            raise ValueError(
-                f"probe.monitor={self.monitor} does not fit probe.solver=lbfgs; use validation_loss"
-            )
+            raise ValueError(f"probe.monitor={self.monitor} does not fit probe.solver=lbfgs; use validation_loss")
 
     @property
     def needs_validation(self) -> bool:
@@ -86,9 +83,10 @@ class TrainerConfig:
         accelerator: of Lightning, e.g. ``"auto"``, ``"cpu"``, ``"gpu"``.
         devices: processes (CPU) or GPUs; the probes are shared out between them.
         num_nodes: machines, with ``strategy="ddp"`` and a launcher such as torchrun or SLURM.
-        strategy: ``"auto"``, ``"ddp_spawn"`` (processes started here) or ``"ddp"`` (started by torchrun or SLURM).
+        strategy: ``"auto"``, ``"ddp_spawn"`` (processes started here) or ``"ddp"`` (by torchrun or SLURM).
         threads: probes trained at once on the CPU, over all processes of the machine; None takes every core.
-        memory_gib: memory for the training rows of the probes in work, per process; None takes half of what is free.
+        memory_gib: memory for the training rows of the probes in work, per process; None takes half of what
+            is free.
     """
 
     name: str = field(default="default", metadata={"runtime": True})
@@ -107,7 +105,7 @@ class TrainerConfig:
                 raise ValueError(f"trainer.{name}={value} must be above 0")
         if self.devices * self.num_nodes > 1 and self.strategy == "auto":
             raise ValueError(
-                f"trainer.devices={self.devices} with trainer.num_nodes={self.num_nodes} needs a strategy; use "
+                f"trainer.devices={self.devices} on trainer.num_nodes={self.num_nodes} needs a strategy; use "
                 "trainer.strategy=ddp_spawn, or ddp under torchrun or SLURM"
             )
 

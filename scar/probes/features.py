@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mmap
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,35 +22,36 @@ class Features:
 
     def __init__(self, array: NDArray[np.float32]) -> None:
         if array.ndim != 2 or 0 in array.shape or array.dtype != np.float32:
-            raise ValueError(
-                f"features of shape {array.shape} and type {array.dtype}: float32 [N, D] is needed"
-            )
+            raise ValueError(f"features of shape {array.shape} and type {array.dtype}: need float32 [N, D]")
         step = max(1, CHECK_VALUES // array.shape[1])
         for start in range(0, len(array), step):
             chunk = array[start : start + step]
             if not np.isfinite(np.einsum("ij->", chunk, dtype=np.float64)):
                 row, column = np.argwhere(~np.isfinite(chunk))[0]
-                raise ValueError(
-                    f"features[{start + row}, {column}] is {chunk[row, column]}; remove the sample or encode it again"
-                )
+                place = f"features[{start + row}, {column}]"
+                raise ValueError(f"{place} is {chunk[row, column]}; remove the sample or encode it again")
         self.array = array
+        self._shared: torch.Tensor | None = None
 
     @property
     def dimension(self) -> int:
         """Number of features D."""
-        return self.array.shape[1]
+        return int(self.array.shape[1])
 
     def __len__(self) -> int:
         return len(self.array)
 
     def __getstate__(self) -> dict[str, Any]:
-        array = self.array
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and array.flags.c_contiguous:
+        array, base = self.array, cast(object, self.array.base)
+        if isinstance(array, np.memmap) and isinstance(base, mmap.mmap) and array.flags.c_contiguous:
             return {"file": array.filename, "offset": array.offset, "shape": array.shape}
-        return {"shared": torch.from_numpy(np.array(array))}
+        if self._shared is None:  # has to live until the other process has opened it
+            self._shared = torch.from_numpy(np.array(array)).share_memory_()  # type: ignore[no-untyped-call]
+        return {"shared": self._shared}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "shared" in state:
-            self.array = state["shared"].numpy()
+        self._shared = state.get("shared")
+        if self._shared is not None:
+            self.array = self._shared.numpy()
         else:
             self.array = np.memmap(state["file"], np.float32, "r", state["offset"], state["shape"])

@@ -1,7 +1,7 @@
 """The optimum of the penalised objective by L-BFGS, for all probes of a block at once.
 
-The objective ``mean cross-entropy + λ/2 · |W|²`` is convex, so that its optimum does not depend on the optimiser, and
-``|∇|² / 2λ`` bounds the distance to its minimum (the biases, which are not penalised, aside).
+The objective ``mean cross-entropy + λ/2 · |W|²`` is convex, so that its optimum does not depend on the
+optimiser, and ``|∇|² / 2λ`` bounds the distance to its minimum (the biases, which are not penalised, aside).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ SHORTEST = 1e-8
 
 
 class LBFGSRun:
-    """The solution of one block; `epoch` is one evaluation of the objective, of which a finished probe takes no notice.
+    """The solution of one block; `epoch` is one evaluation of the objective, which a finished probe ignores.
 
-    Several penalties are solved in turn, each from the optimum of the one before, until the validation loss has not
-    improved for ``patience`` of them.
+    Several penalties are solved in turn, each from the optimum of the one before, until the validation loss
+    has not improved for ``patience`` of them.
 
     Attributes:
         kept: [P, C, W] weights to return.
@@ -103,15 +103,14 @@ class LBFGSRun:
         self._pairs += useful
 
     def _descent(self) -> Tensor:
-        """Return minus the product of the estimated inverse Hessian and the gradient (the two-loop recursion)."""
+        """Return minus the estimated inverse Hessian times the gradient (the two-loop recursion)."""
         probes = torch.arange(len(self._pairs), device=self._pairs.device)
         result, used = -self._gradient, []
         for back in range(1, HISTORY + 1):
             slot = (self._pairs - back) % HISTORY
             known = self._pairs >= back
-            factor = torch.where(known, self._curvature[slot, probes], 0) * _dot(
-                self._steps[slot, probes], result
-            )
+            factor = self._curvature[slot, probes] * _dot(self._steps[slot, probes], result)
+            factor = torch.where(known, factor, 0)
             result = result - _wide(factor) * self._changes[slot, probes]
             used.append((slot, known, factor))
         newest = (self._pairs - 1) % HISTORY

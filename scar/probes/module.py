@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,8 @@ Run = AdamRun | LBFGSRun
 Progress = Callable[[int, int], None]
 GPU_ALIGN = 16
 # Features and classes are padded to a multiple of this on a GPU; on a CPU padding costs more than it gains.
+LIGHTNING = ("pytorch_lightning", "lightning_fabric")
+# Loggers of Lightning.
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +34,8 @@ log = logging.getLogger(__name__)
 class ProbeBank(pl.LightningModule):
     """Trains probes in blocks, those of one device in parallel threads (CPU) or one after another (GPU).
 
-    The blocks are shared out between the ranks; no gradient is. Each rank writes its probes into buffers that are zero
-    elsewhere, and the sum over the ranks gathers them.
+    The blocks are shared out between the ranks; no gradient is. Each rank writes its probes into buffers
+    that are zero elsewhere, and the sum over the ranks gathers them.
     """
 
     def __init__(
@@ -53,9 +56,7 @@ class ProbeBank(pl.LightningModule):
         self.num_classes, self.config = num_classes, config
         self.threads, self.memory, self.progress = threads, memory, progress
         count = len(self.tasks)
-        self._unused = torch.nn.Parameter(
-            torch.zeros(())
-        )  # distributed strategies refuse a module without one
+        self._unused = torch.nn.Parameter(torch.zeros(()))  # distributed strategies refuse a module without one
         self.register_buffer("folded", torch.zeros(count, num_classes, features.dimension + 1))
         self.register_buffer("epochs", torch.zeros(count, dtype=torch.int64))
         for name in ("validation_loss", "converged", "degenerate", "penalty"):
@@ -67,7 +68,7 @@ class ProbeBank(pl.LightningModule):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start of a spawned rank."""
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         silence_lightning()
 
     def configure_optimizers(self) -> None:
@@ -86,7 +87,8 @@ class ProbeBank(pl.LightningModule):
         results = 4 * self.get_buffer("folded").numel()
         log.info(
             "%d probes in %d blocks on this rank; training rows %.2f GiB, at once %.2f GiB; results %.2f GiB",
-            len(self.tasks), len(sizes), sum(sizes) / 2**30, min(sum(sizes), self.memory) / 2**30, results / 2**30,
+            len(self.tasks), len(sizes), sum(sizes) / 2**30,
+            min(sum(sizes), self.memory) / 2**30, results / 2**30,
         )  # fmt: skip
         if not gpu:
             self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
@@ -206,5 +208,7 @@ def share_out(plans: Sequence[BlockPlan], ranks: int) -> list[list[BlockPlan]]:
 
 
 def silence_lightning() -> None:
-    """Keep Lightning's notices about devices and ranks out of the output of a study."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    """Keep Lightning's notices about devices, ranks and optimisers out of the output of a study."""
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+    for name in LIGHTNING:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -22,8 +22,8 @@ class ProbeTask:
     Attributes:
         train: [n] rows of the features that it is fitted to.
         validation: [v] rows that stop or choose it; may be empty where the config needs none.
-        seed: of its initialisation and its batch order, which depend on nothing else: tasks with one seed start from
-            the same weights, and at the same n see their rows in the same order.
+        seed: of its initialisation and its batch order, which depend on nothing else: tasks with one seed
+            start from the same weights, and at the same n see their rows in the same order.
     """
 
     train: Ints
@@ -39,10 +39,11 @@ class ProbeSet:
         weights: [P, D, K], the scaling of the features folded in.
         biases: [P, K].
         epochs: [P] epochs trained (evaluations of the objective for L-BFGS).
-        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows; NaN without such rows.
+        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows; NaN without
+            any.
         converged: [P] whether training ended by its own rule rather than at ``max_epochs``.
-        degenerate: [P] whether the training rows held one class only, or the probe predicts a single class for all of
-            its validation rows (its training rows, where there are none).
+        degenerate: [P] whether the training rows held one class only, or the probe predicts a single class
+            for all of its validation rows (its training rows, where there are none).
         penalty: [P] the penalty λ that was used or chosen; 0 for Adam.
         unit_norm: whether rows have to be divided by their Euclidean norm first; `logits` does so.
     """
@@ -64,7 +65,8 @@ class ProbeSet:
         x = np.asarray(x, dtype=np.float32)
         if self.unit_norm:
             x = unit_rows(x)
-        return x @ self.weights[p] + self.biases[p]
+        logits: Floats = x @ self.weights[p] + self.biases[p]
+        return logits
 
     def predict(self, p: int, x: Floats) -> Ints:
         """Return the predicted classes [n] of probe p for raw features x [n, D]."""
@@ -95,8 +97,8 @@ class ProbeSet:
 
 def unit_rows(x: Floats) -> Floats:
     """Divide each row of x [n, D] by its Euclidean norm; a row of zeros stays."""
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    scaled: Floats = x / np.where(norms > 0, norms, 1)
+    norms: Floats = np.linalg.norm(x, axis=1, keepdims=True)
+    scaled: Floats = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
     return scaled
 
 

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig, TrainerConfig
 from scar.probes.features import Features
-from scar.probes.module import ProbeBank, Progress, silence_lightning
+from scar.probes.module import LIGHTNING, ProbeBank, Progress, silence_lightning
 from scar.probes.probe_set import ProbeSet, ProbeTask
 
 if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
     from pytorch_lightning.loggers import Logger
 
+_LAUNCHERS = ("TorchElasticEnvironment", "SLURMEnvironment")
 _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
@@ -40,7 +41,8 @@ def train_probes(
 ) -> ProbeSet:
     """Train one linear probe per task.
 
-    A probe depends on its task and on the config alone: not on the other tasks, their order, threads or processes.
+    A probe depends on its task and the config alone: not on the other tasks, their order, threads or
+    processes.
 
     Args:
         features: [N, D] finite float32 values; may be memory-mapped.
@@ -57,8 +59,8 @@ def train_probes(
         The probes in the order of the tasks; on every rank under ``ddp``.
 
     Raises:
-        ValueError: for features that are not finite float32 [N, D], labels or rows out of range, an empty part, and
-            weights that did not stay finite.
+        ValueError: for features that are not finite float32 [N, D], labels or rows out of range, an empty
+            part, and weights that did not stay finite.
     """
     config, trainer = config or ProbeConfig(), trainer or TrainerConfig()
     labels = _checked_labels(labels, len(features), num_classes)
@@ -82,8 +84,8 @@ def train_probes(
     broken = np.flatnonzero(~np.isfinite(probes.weights).all(axis=(1, 2)))
     if len(broken):
         raise ValueError(
-            f"probe {broken[0]} ended with weights that are not finite at probe.learning_rate={config.learning_rate}; "
-            "lower it, or set probe.scaling=standard"
+            f"probe {broken[0]} has weights that are not finite; lower "
+            f"probe.learning_rate={config.learning_rate}, or set probe.scaling=standard"
         )
     return probes
 
@@ -126,18 +128,16 @@ def _memory(trainer: TrainerConfig) -> int:
     return free // 2 // trainer.devices
 
 
-def _lightning(
-    config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]
-) -> Trainer:
+def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> Trainer:
     """Return a trainer that does no more than it is asked for and writes nothing."""
     import pytorch_lightning as pl
-    from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+    from pytorch_lightning.plugins import environments
 
-    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    launched = any(getattr(environments, name).detect() for name in _LAUNCHERS)
     if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
         raise ValueError(
-            f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); without "
-            "one use trainer.strategy=ddp_spawn"
+            f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "
+            "without one use trainer.strategy=ddp_spawn"
         )
     return pl.Trainer(
         accelerator=config.accelerator,
@@ -159,17 +159,17 @@ def _lightning(
 def _settings(config: ProbeConfig) -> Iterator[None]:
     """Quiet Lightning, one thread per product, the asked precision; everything as before afterwards."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    level = logging.getLogger("pytorch_lightning").level
+    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
     before = {name: os.environ.get(name) for name in _RENDEZVOUS}
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
-    silence_lightning()
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
+            silence_lightning()
             yield
     finally:
-        logging.getLogger("pytorch_lightning").setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
         torch.set_float32_matmul_precision(precision)
         torch.set_num_threads(threads)
         for name, value in before.items():

@@ -63,9 +63,7 @@ def keep(frame: pd.DataFrame, where: dict[str, object]) -> pd.DataFrame:
     """
     for column, value in where.items():
         if column not in frame.columns:
-            raise ValueError(
-                f"where={where}: the rows have no column {column!r}; columns are {list(frame.columns)}"
-            )
+            raise ValueError(f"where={where}: the rows have no column {column!r}; columns are {list(frame.columns)}")
         chosen = frame[frame[column] == value]
         if chosen.empty:
             found = ", ".join(str(v) for v in sorted(frame[column].unique(), key=str)[:8])

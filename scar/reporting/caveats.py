@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from scar.reporting.comparison import missing_arms
 from scar.reporting.study import Study
 from scar.reporting.text import decimal, group_label, listing, name_of, share
@@ -46,24 +44,25 @@ def collect_caveats(study: Study) -> list[Caveat]:
 def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     """Which class was too small for its coverage at which factors, and how many samples it had."""
     own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
+    index = ["class_name", "factor", "seed"]
     coverage = own[(own.metric == "coverage") & own.value.isna()]
-    hits = own[own.metric == "true_positives"].groupby(["class_name", "factor"]).value.mean()
+    hits = own[own.metric == "true_positives"].set_index(index).value
     lines = []
-    for name, lost in coverage.groupby("class_name"):
+    for name, lost in coverage.groupby("class_name", sort=False):
         factors = sorted(int(f) for f in lost.factor.unique())
-        seeds = lost.seed.nunique()
-        counts = [hits.get((name, factor), np.nan) for factor in factors]
-        had = (
-            f", where it has about {decimal(float(np.nanmean(counts)), 0)} of them"
-            if np.any(np.isfinite(counts))
-            else ""
-        )
+        counts = hits.reindex(lost.set_index(index).index).dropna()
+        had = f" and has {_between(counts.min(), counts.max())} there" if len(counts) else ""
         at = listing([f"1/{factor}" for factor in factors], limit=9)
         lines.append(
-            f"{name}: coverage undefined at {at} of the data in {seeds} of {own.seed.nunique()} seeds: it needs "
-            f"{min_count} rightly classified samples with a positive logit{had}."
+            f"{name}: coverage undefined at {at} of the data in {lost.seed.nunique()} of {own.seed.nunique()} seeds: "
+            f"it needs {min_count} rightly classified samples with a positive logit{had}."
         )
     return lines
+
+
+def _between(low: float, high: float) -> str:
+    ends = (decimal(low, 0), decimal(high, 0))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
 
 
 def flag_lines(rows: pd.DataFrame) -> list[str]:
@@ -71,6 +70,7 @@ def flag_lines(rows: pd.DataFrame) -> list[str]:
     flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == "coverage"))]
     flagged = flagged[~flagged.metric.isin(("step_size",))]  # the same flags stand on its need
     flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
+    flagged = flagged[(flagged.flag != "met") | flagged.class_id.isna()]  # the tables show it class by class
     flagged = _name_classes(flagged, rows)
     lines = []
     for key, own in flagged.groupby(["stage", "metric", "subject", "estimator", "flag"], sort=False):
@@ -80,10 +80,9 @@ def flag_lines(rows: pd.DataFrame) -> list[str]:
         who = f" for {listing(classes)}" if classes else ""
         budgets = sorted(own.fraction.dropna().unique())
         at = f" at {listing([share(b) for b in budgets])}" if budgets else ""
-        meaning = EXPLANATIONS.get(flag, flag.replace("_", " "))
-        lines.append(
-            f"{about} of {name_of(subject) or stage}{who}{at}: {meaning} ({own.seed.nunique()} seeds)."
-        )
+        meaning, seeds = EXPLANATIONS.get(flag, flag.replace("_", " ")), own.seed.nunique()
+        of = f" ({name_of(subject)})" if subject else ""
+        lines.append(f"{about}{of}{who}{at}: {meaning} ({seeds} seed{'s' * (seeds > 1)}).")
     return lines
 
 
@@ -119,5 +118,6 @@ def missing_cells(study: Study) -> list[tuple[str, str]]:
     for row in frame.to_dict("records"):
         label = group_label({axis: row[axis] for axis in study.axes})
         seeds = listing([str(s) for s in row["seeds"]], limit=12)
-        lines.setdefault(row["command"], f"{label}: {name_of(row['subject'])}, seeds {seeds}")
+        word = "seeds" if len(row["seeds"]) > 1 else "seed"
+        lines.setdefault(row["command"], f"{label}: {name_of(row['subject'])}, {word} {seeds}")
     return [(what, command) for command, what in lines.items()]

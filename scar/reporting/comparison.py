@@ -17,7 +17,6 @@ from scar.statistics import (
     bootstrap_interval,
     corrected_interval,
     holm,
-    item_weights,
     replicate_metric,
 )
 
@@ -46,9 +45,7 @@ class Comparison:
     level: float
 
 
-def compare(
-    study: Study, *, reference: str = "scar", level: float = 0.95, resamples: int = 2000
-) -> Comparison:
+def compare(study: Study, *, reference: str = "scar", level: float = 0.95, resamples: int = 2000) -> Comparison:
     """Score every arm and compare `reference` with every other strategy, and with the primary set, at equal size.
 
     Accuracy and balanced accuracy get the two-way bootstrap over seeds × test items. Macro-F1, and jobs that kept no
@@ -101,10 +98,7 @@ class _GroupScores:
             ((s, None if np.isnan(f) else float(f)) for s, f in keys.itertuples(index=False)),
             key=lambda k: (-1.0 if k[1] is None else k[1], strategy_order(k[0])),
         )
-        sizes = {
-            m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"]
-            for m in ("n_test", "n_primary")
-        }
+        sizes = {m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"] for m in ("n_test", "n_primary")}
         self.n_test, self.n_primary = (float(v.mean()) if len(v) else float("nan") for v in sizes.values())
         self._replicates: dict[tuple[str, str, float | None], Floats] = {}
 
@@ -151,13 +145,11 @@ class _GroupScores:
             scores = self.outcomes.matrix(subject, fraction, seeds)
             replicates = self._item_replicates(subject, fraction, metric)
             return bootstrap_interval(
-                scores, self.outcomes.labels, metric=metric, level=self.level, replicates=replicates
+                scores, self.outcomes.labels, metric=metric, level=self.level, replicates=replicates, bounds=(0.0, 1.0)
             )
         if values.empty:
             return None
-        return corrected_interval(
-            values.to_numpy(dtype=float), test_share=self._test_share(), level=self.level
-        )
+        return corrected_interval(values.to_numpy(dtype=float), test_share=self._test_share(), level=self.level)
 
     def _difference(
         self, first: tuple[str, float | None], second: tuple[str, float | None], metric: str
@@ -169,13 +161,9 @@ class _GroupScores:
             ia, ib = ([self.outcomes.seeds(*arm).index(s) for s in seeds] for arm in (first, second))
             replicates = ra[:, ia] - rb[:, ib]
             labels = self.outcomes.labels
-            estimate = bootstrap_interval(
-                a - b, labels, metric=metric, level=self.level, replicates=replicates
-            )
+            estimate = bootstrap_interval(a - b, labels, metric=metric, level=self.level, replicates=replicates)
             return estimate, "bootstrap"
-        values = (
-            (self.per_seed(*first, metric) - self.per_seed(*second, metric)).dropna().to_numpy(dtype=float)
-        )
+        values = (self.per_seed(*first, metric) - self.per_seed(*second, metric)).dropna().to_numpy(dtype=float)
         if not len(values):
             return None
         flag = "identical" if not np.any(values) else ""

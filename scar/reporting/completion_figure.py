@@ -46,11 +46,7 @@ def draw_completion(
     strategies = sorted(arms.loc[arms.fraction.notna(), "subject"].unique(), key=strategy_order)
     with styled():
         figure = new_figure(7.2, 5.4 if len(differences) else 3.6)
-        grid = (
-            figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1], squeeze=False)
-            if len(differences)
-            else None
-        )
+        grid = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1], squeeze=False) if len(differences) else None
         upper, lower = (grid[0, 0], grid[1, 0]) if grid is not None else (figure.subplots(), None)
         drawing = Drawing(name=name, title=f"Completion: {group_label(group)}", alt="", figure=figure)
         step = _dodge(arms)
@@ -63,9 +59,7 @@ def draw_completion(
         if lower is not None:
             _draw_differences(drawing, lower, differences, arms, step)
         (lower if lower is not None else upper).set_xlabel("Samples added to the primary set")
-        figure.legend(
-            *upper.get_legend_handles_labels(), loc="outside upper left", ncols=5, columnspacing=1.3
-        )
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left", ncols=5, columnspacing=1.3)
     drawing.alt = _describe(group, metric, arms, differences)
     return drawing
 
@@ -98,9 +92,7 @@ def _dodge(arms: pd.DataFrame) -> float:
     return 0.08 * float(np.min(np.diff(added))) if len(added) > 1 else 0.0
 
 
-def _draw_arm(
-    drawing: Drawing, axes: Axes, arms: pd.DataFrame, subject: str, shift: float, index: int
-) -> None:
+def _draw_arm(drawing: Drawing, axes: Axes, arms: pd.DataFrame, subject: str, shift: float, index: int) -> None:
     own = arms[(arms.subject == subject) & arms.fraction.notna()].sort_values("added")
     colour, marker = colour_of(subject, index), MARKERS.get(subject, "D")
     label = name_of(subject)
@@ -108,12 +100,8 @@ def _draw_arm(
     for row in own.itertuples():
         x, y = row.added + shift, 100 * row.value
         if known(row.low) and known(row.high):
-            axes.plot(
-                [x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=1.3, solid_capstyle="butt"
-            )
-        (dot,) = axes.plot(
-            [x], [y], marker=marker, color=colour, markersize=5.5, linestyle="none", label=label
-        )
+            axes.plot([x, x], [100 * row.low, 100 * row.high], color=colour, linewidth=1.3, solid_capstyle="butt")
+        (dot,) = axes.plot([x], [y], marker=marker, color=colour, markersize=5.5, linestyle="none", label=label)
         text = f"{name_of(subject)}, +{count(row.added)}: {percent(row.value)} % {percent_interval(row.low, row.high)}"
         drawing.tip(dot, text)
         label = "_"
@@ -128,9 +116,7 @@ def _references(axes: Axes, arms: pd.DataFrame) -> None:
             axes.axhline(level, color=MUTED, linewidth=1.0, linestyle=style, label=f"{subject} only" if subject == "primary" else "all data")  # fmt: skip
 
 
-def _draw_differences(
-    drawing: Drawing, axes: Axes, differences: pd.DataFrame, arms: pd.DataFrame, step: float
-) -> None:
+def _draw_differences(drawing: Drawing, axes: Axes, differences: pd.DataFrame, arms: pd.DataFrame, step: float) -> None:
     added = arms[arms.subject == differences["first"].iloc[0]].set_index("fraction").added
     seconds = sorted(differences.second.unique(), key=strategy_order)
     for index, second in enumerate(seconds):
@@ -146,9 +132,7 @@ def _draw_differences(
                     linewidth=1.3,
                     solid_capstyle="butt",
                 )
-            (dot,) = axes.plot(
-                [x], [100 * row.value], marker=MARKERS.get(second, "D"), color=colour, markersize=5.5
-            )
+            (dot,) = axes.plot([x], [100 * row.value], marker=MARKERS.get(second, "D"), color=colour, markersize=5.5)
             drawing.tip(
                 dot,
                 f"SCAR − {name_of(second)}: {points(row.value)} points {points_interval(row.low, row.high)}",

@@ -56,9 +56,7 @@ def order_effect() -> tuple[float, float]:
     """Foundation Data Size of the recorded run by order 1 and order 3 of Eq. 9 [samples, without ln F]."""
     from scar.foundation import set_foundation_size
 
-    first, third = (
-        set_foundation_size(CIFAR10_RESNET, epsilon=EPSILON, delta=DELTA, order=q) for q in (1, 3)
-    )
+    first, third = (set_foundation_size(CIFAR10_RESNET, epsilon=EPSILON, delta=DELTA, order=q) for q in (1, 3))
     return float(first), float(third)
 
 
@@ -66,9 +64,7 @@ def ratio_effect() -> tuple[float, float]:
     """The published size of the recorded run, with and without its factor ln F [samples]."""
     from scar.foundation import reference_set_foundation_size
 
-    published = reference_set_foundation_size(
-        CIFAR10_RESNET, error_ratio=CIFAR10_RATIO, epsilon=EPSILON, delta=DELTA
-    )
+    published = reference_set_foundation_size(CIFAR10_RESNET, error_ratio=CIFAR10_RATIO, epsilon=EPSILON, delta=DELTA)
     return float(published), order_effect()[1]
 
 
@@ -140,19 +136,13 @@ def say_spread() -> str:
 
 def say_budget() -> str:
     frame = published_characteristics().groupby("dataset", sort=False).coverage.mean()
-    return (
-        "Share of the reserve that was added: "
-        + ", ".join(f"{d} {100 * c:.0f} %" for d, c in frame.items())
-        + "."
-    )
+    return "Share of the reserve that was added: " + ", ".join(f"{d} {100 * c:.0f} %" for d, c in frame.items()) + "."
 
 
 def say_leak() -> str:
     runs = published_runs()
     gain = runs[runs.dataset == "cifar100"].groupby("encoder", sort=False)[["primary_acc", "scar_acc"]].mean()
-    values = ", ".join(
-        f"{name} {100 * (row.scar_acc - row.primary_acc):+.1f}" for name, row in gain.iterrows()
-    )
+    values = ", ".join(f"{name} {100 * (row.scar_acc - row.primary_acc):+.1f}" for name, row in gain.iterrows())
     return f"CIFAR-100, SCAR minus primary in points: {values}; on CIFAR-10 it is at most {100 * cifar10_gain():.1f}."
 
 

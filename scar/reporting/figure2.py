@@ -35,10 +35,7 @@ def growth_frame(rows: pd.DataFrame, *, seed: int, subject: str = "primary") -> 
     from scar.foundation import concept_bound
 
     own = rows[
-        (rows.stage == "measures")
-        & (rows.subject == subject)
-        & (rows.seed == seed)
-        & rows.metric.isin(MEASURES)
+        (rows.stage == "measures") & (rows.subject == subject) & (rows.seed == seed) & rows.metric.isin(MEASURES)
     ]
     index = ["class_id", "class_name", "factor"]
     require_named_axes(own, [*index, "metric"])
@@ -89,17 +86,13 @@ def _panel(axes: Axes, factors: Floats, y: Floats, fit: GrowthFit, published: fl
     x = np.linspace(0.005, 1, 80)
     axes.plot(1 / factors, y, "o", color=INK, markersize=3.5, label="measured")
     if fit.defined[position]:
-        axes.plot(
-            x, fit.predict(x)[:, position], color=FOUNDATION[0], linewidth=1.4, label="regression of Eq. 7"
-        )
+        axes.plot(x, fit.predict(x)[:, position], color=FOUNDATION[0], linewidth=1.4, label="regression of Eq. 7")
     if np.isfinite(published):
         curve = published * -np.expm1(-1e-4 * x)
         axes.plot(x, curve, color=TOTAL, linewidth=1.2, linestyle="dashed", label="published fit (λ = 10⁻⁴)")
     axes.set_ylim(0, 1.15 * float(np.nanmax(y)))
     if fit.defined[position] and fit.decreasing[position]:
-        axes.text(
-            0.97, 0.06, "falls with size", transform=axes.transAxes, fontsize=6.5, color=MUTED, ha="right"
-        )
+        axes.text(0.97, 0.06, "falls with size", transform=axes.transAxes, fontsize=6.5, color=MUTED, ha="right")
     axes.tick_params(labelsize=7)
 
 

@@ -108,9 +108,7 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             float(np.nanmax(sizes[["value", "high"]].to_numpy(dtype=float), initial=floor * 2)),
         )
         axes.invert_yaxis()
-        figure.legend(
-            loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4
-        )
+        figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
     drawing.alt = _describe(sizes, labels)
     return drawing
 

@@ -67,9 +67,7 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         bar.outline.set_visible(False)  # type: ignore[operator]
         _size_legend(axes)
         if lacking:
-            axes.set_title(
-                f"not shown, a measure is undefined: {', '.join(lacking)}", fontsize=7.5, color=MUTED
-            )
+            axes.set_title(f"not shown, a measure is undefined: {', '.join(lacking)}", fontsize=7.5, color=MUTED)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         radii = np.sqrt(area / np.pi) * figure.dpi / 72
@@ -106,12 +104,8 @@ def _limits(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
 
 def _size_legend(axes: Axes) -> None:
     handles = [
-        axes.scatter(
-            [], [], s=LARGEST * scale, facecolors="none", edgecolors=INK, linewidths=0.6, label=f"{scale:g}"
-        )
+        axes.scatter([], [], s=LARGEST * scale, facecolors="none", edgecolors=INK, linewidths=0.6, label=f"{scale:g}")
         for scale in (0.1, 0.5, 1.0)
     ]
     box = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
-    axes.legend(
-        handles=handles, title="Scale S", alignment="left", title_fontsize=8.5, handletextpad=0.4, **box
-    )
+    axes.legend(handles=handles, title="Scale S", alignment="left", title_fontsize=8.5, handletextpad=0.4, **box)

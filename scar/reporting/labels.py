@@ -11,16 +11,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-ANGLES = np.deg2rad(
-    [0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255]
-)
+ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255])
 DISTANCES = (4, 12, 22, 34, 48, 64, 82, 102, 124, 148, 174, 202, 232, 264, 300, 340)
 """Gaps between the edge of a bubble and its label that are tried [pixels], nearest first."""
 
 
-def place_labels(
-    axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[str], *, fontsize: float
-) -> Floats:
+def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[str], *, fontsize: float) -> Floats:
     """Write one label per point, without overlap, with a thin line where the label stands off.
 
     Crowded points come first; each label takes the nearest free place among fixed angles and distances. The result

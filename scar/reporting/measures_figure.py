@@ -27,11 +27,7 @@ def measures_by_size(rows: pd.DataFrame, *, subject: str = "primary") -> pd.Data
     Raises:
         ValueError: the rows hold more than one group.
     """
-    own = rows[
-        (rows.stage == "measures")
-        & (rows.subject == subject)
-        & rows.metric.isin((*MEASURES, "true_positives"))
-    ]
+    own = rows[(rows.stage == "measures") & (rows.subject == subject) & rows.metric.isin((*MEASURES, "true_positives"))]
     frame = summarize(own, ["metric", "factor", "class_id"])
     sizes = own.groupby("factor").n.mean()
     names = own.drop_duplicates("class_id").set_index("class_id").class_name
@@ -58,9 +54,7 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
             axes.set_xlabel("Samples in the subset")
             axes.minorticks_off()
             if own.empty:
-                axes.text(
-                    0.5, 0.5, "undefined at every size", transform=axes.transAxes, ha="center", color=MUTED
-                )
+                axes.text(0.5, 0.5, "undefined at every size", transform=axes.transAxes, ha="center", color=MUTED)
                 continue
             _draw_lines(drawing, axes, own, colour)
             mean = own.groupby("n").value.mean()
@@ -82,7 +76,7 @@ def _draw_lines(drawing: Drawing, axes: Axes, own: pd.DataFrame, colour: str) ->
     axes.plot(mean.index, mean.to_numpy(), color=colour, linewidth=2.2, marker="o", markersize=4)
     ends = own[own.n == widest].sort_values("value")
     if len(ends) > 1 and np.ptp(ends.value) > 0:
-        for row, shift in ((ends.iloc[0], -3), (ends.iloc[-1], 3)):
-            at = {"xytext": (0, 3 * shift), "textcoords": "offset points", "ha": "right", "va": "center"}
+        for row, shift in ((ends.iloc[0], -2), (ends.iloc[-1], 2)):
+            at = {"xytext": (4, shift), "textcoords": "offset points", "va": "center"}
             axes.annotate(row.class_name, (row.n, row.value), fontsize=7.2, color=INK, **at)
-    axes.margins(y=0.16)
+    axes.margins(y=0.08)

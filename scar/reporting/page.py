@@ -56,7 +56,7 @@ def render_page(content: Content) -> str:
 def _figure(drawing: Drawing) -> dict[str, Any]:
     from markupsafe import Markup
 
-    return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}  # noqa: S704
+    return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}
 
 
 def _detail(detail: Detail) -> dict[str, Any]:

@@ -72,9 +72,7 @@ def _draw_need(axes: Axes, index: int, row: dict[str, float], end: float, edge: 
         return
     low, high = row["need_low"], row["need_high"]
     if known(low) and known(high) and low < edge:
-        axes.plot(
-            [low, min(high, edge)], [index, index], color=FOUNDATION[0], linewidth=1.1, solid_capstyle="butt"
-        )
+        axes.plot([low, min(high, edge)], [index, index], color=FOUNDATION[0], linewidth=1.1, solid_capstyle="butt")
     beyond = need > edge
     marker = {"marker": ">" if beyond else "D", "markersize": 5.5 if beyond else 4.8, "markeredgecolor": GRID}
     axes.plot([min(need, edge)], [index], color=FOUNDATION[0], markeredgewidth=0.5, **marker)
@@ -85,4 +83,6 @@ def _draw_need(axes: Axes, index: int, row: dict[str, float], end: float, edge: 
 def _describe(plan: pd.DataFrame) -> str:
     largest = plan[plan.added > 0].sort_values("added", ascending=False)
     names = [f"{row.class_name} +{count(row.added)}" for row in largest.itertuples()]
-    return f"Bars per class of samples in primary and added by the plan. Added: {listing(names) if names else 'nothing'}."
+    return (
+        f"Bars per class of samples in primary and added by the plan. Added: {listing(names) if names else 'nothing'}."
+    )

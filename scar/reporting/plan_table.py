@@ -74,9 +74,7 @@ def plan_table(plan: pd.DataFrame, *, group: Mapping[str, Any], seed: int, estim
         cells=pd.DataFrame(cells),
         values=frame,
         sort_by={"In primary": "primary", "Enough": "need", "In reserve": "reserve", "Add": "added"},
-        notes=(
-            "Samples. Enough: the class size at which the generalisation gap is within ε; met: it already is.",
-        ),
+        notes=("Samples. Enough: the class size at which the generalisation gap is within ε; met: it already is.",),
     )
 
 

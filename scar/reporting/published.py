@@ -72,9 +72,7 @@ def mean_and_range(runs: pd.DataFrame, by: tuple[str, ...] = GROUP) -> pd.DataFr
     return mean.add_suffix("_mean").join(spread.add_suffix("_range")).reset_index()
 
 
-def published_table(
-    runs: pd.DataFrame | None = None, *, by: tuple[str, ...] = GROUP, digits: int = 2
-) -> Table:
+def published_table(runs: pd.DataFrame | None = None, *, by: tuple[str, ...] = GROUP, digits: int = 2) -> Table:
     """Table 2 in the published format: percent, mean ± (max − min) over runs.
 
     Args:

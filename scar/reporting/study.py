@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
-RUNTIME = frozenset(
-    ("hydra", "paths", "logger", "callbacks", "trainer", "launcher", "store", "study", "experiment")
-)
+RUNTIME = frozenset(("hydra", "paths", "logger", "callbacks", "trainer", "launcher", "store", "study", "experiment"))
 """Top-level keys of a configuration that cannot change a number."""
 
 
@@ -84,9 +82,7 @@ class Study:
     def groups(self) -> list[dict[str, Any]]:
         """Values of the axes, one mapping per group, in the order of the rows."""
         frame = self.rows[list(self.axes)].drop_duplicates()
-        return [
-            dict(zip(self.axes, values, strict=True)) for values in frame.itertuples(index=False, name=None)
-        ]
+        return [dict(zip(self.axes, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
 
     def of(self, group: Mapping[str, Any]) -> pd.DataFrame:
         """Rows of one group."""
@@ -128,14 +124,10 @@ class Outcomes:
             found = load_outcomes(job.folder)
             own = np.asarray(found.pop("labels"), dtype=np.int64)
             if len(labels) and not np.array_equal(labels, own):
-                raise ValueError(
-                    f"{job.folder}: its test items differ from those of the other jobs of its group"
-                )
+                raise ValueError(f"{job.folder}: its test items differ from those of the other jobs of its group")
             labels = own
             for arm, right in found.items():
-                correct.setdefault(arm, {}).setdefault(
-                    int(job.columns["seed"]), np.asarray(right, dtype=bool)
-                )
+                correct.setdefault(arm, {}).setdefault(int(job.columns["seed"]), np.asarray(right, dtype=bool))
         return cls(labels=labels, correct=correct)
 
     def seeds(self, subject: str, fraction: float | None = None) -> list[int]:
@@ -174,13 +166,9 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
 
 
 def _job_folders(study: Path) -> list[Path]:
-    folders = sorted(
-        {file.parent for name in ("status.json", "rows.parquet") for file in study.glob(f"jobs/*/{name}")}
-    )
+    folders = sorted({file.parent for name in ("status.json", "rows.parquet") for file in study.glob(f"jobs/*/{name}")})
     if not folders:
-        raise FileNotFoundError(
-            f"no job under {study / 'jobs'}: run the study first, e.g. scar study={study.name} …"
-        )
+        raise FileNotFoundError(f"no job under {study / 'jobs'}: run the study first, e.g. scar study={study.name} …")
     return folders
 
 
@@ -188,17 +176,13 @@ def _read_job(folder: Path) -> tuple[Job, pd.DataFrame]:
     import pandas as pd
     from omegaconf import OmegaConf
 
-    status_file, config_file, rows_file = (
-        folder / name for name in ("status.json", "config.yaml", "rows.parquet")
-    )
+    status_file, config_file, rows_file = (folder / name for name in ("status.json", "config.yaml", "rows.parquet"))
     status = json.loads(status_file.read_text()) if status_file.exists() else {"status": "unfinished"}
     config = OmegaConf.to_container(OmegaConf.load(config_file)) if config_file.exists() else {}
     frame = pd.read_parquet(rows_file) if rows_file.exists() else pd.DataFrame(columns=list(COLUMNS))
     names = (*GROUP, "seed", "completion")
     columns = {name: frame[name].iloc[0] for name in names} if len(frame) else {}
-    return Job(
-        folder=folder, status=status, config=config if isinstance(config, dict) else {}, columns=columns
-    ), frame
+    return Job(folder=folder, status=status, config=config if isinstance(config, dict) else {}, columns=columns), frame
 
 
 def _hidden_axes(jobs: Sequence[Job]) -> list[str]:

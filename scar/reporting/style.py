@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -22,7 +22,12 @@ FOUNDATION = ("#0072b2", "#56b4e9", "#7a5195", "#8a8f98")
 STRATEGY = {"scar": "#0072b2", "random": "#d55e00", "class_average": "#009e73"}
 OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9")
 MARKERS = {"scar": "o", "random": "s", "class_average": "^"}
-FORMATS = ("png", "pdf", "svg")
+METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+"""What Matplotlib would write into files of each format: dates and versions, which differ from run to run."""
 RC = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": MUTED, "axes.labelcolor": INK,
     "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlecolor": INK,
@@ -51,6 +56,7 @@ class Drawing:
     alt: str
     figure: Figure
     tips: dict[str, str] = field(default_factory=dict)
+    _rendered: dict[str, bytes] = field(default_factory=dict)
 
     def tip(self, artist: Artist, text: str) -> None:
         """Give an artist a hover text."""
@@ -60,13 +66,19 @@ class Drawing:
 
     def render(self, kind: str) -> bytes:
         """Bytes of the figure as ``"png"``, ``"pdf"`` or ``"svg"``; the same bytes for the same rows."""
-        import matplotlib as mpl
+        if kind not in METADATA:
+            raise ValueError(f"kind={kind!r}: choose one of {', '.join(METADATA)}")
+        if kind not in self._rendered:
+            import matplotlib as mpl
 
-        metadata: dict[str, str | None] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]  # type: ignore[assignment]  # fmt: skip
-        buffer = BytesIO()
-        with mpl.rc_context(RC):
-            self.figure.savefig(buffer, format=kind, metadata=metadata)
-        return buffer.getvalue()
+            buffer = BytesIO()
+            with mpl.rc_context(RC):
+                if not self._rendered:  # lay out once, not once per format
+                    self.figure.draw_without_rendering()
+                    self.figure.set_layout_engine("none")
+                self.figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+            self._rendered[kind] = buffer.getvalue()
+        return self._rendered[kind]
 
     def inline_svg(self) -> str:
         """SVG for a page: own identifiers, hover texts, colours of ink from the page's theme."""
@@ -92,6 +104,7 @@ class Drawing:
     def close(self) -> None:
         """Free the memory of the figure."""
         self.figure.clear()
+        self._rendered.clear()
 
 
 @contextmanager

@@ -61,17 +61,11 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any]) -> An
     )
 
 
-def _quality(
-    rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str
-) -> tuple[str, ...]:
+def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str) -> tuple[str, ...]:
     own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
-    mean = {
-        m: own.loc[own.metric == m, "value"].mean() for m in ("scale", "coverage", "authenticity", "richness")
-    }
+    mean = {m: own.loc[own.metric == m, "value"].mean() for m in ("scale", "coverage", "authenticity", "richness")}
     values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
-    sentences = [
-        f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."
-    ]
+    sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
     for subject, phrase in (("primary", "the primary set"), ("total", "all training data")):
         arm = _pick(comparison.arms, group, subject=subject, metric="accuracy")
         if len(arm):
@@ -100,14 +94,10 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
     needs = rows[(rows.metric == "need") & (rows.subject == "primary") & (rows.estimator == driver)]
     if len(needs):
         met = needs[needs.value == 0].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
-        undefined = (
-            needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
-        )
+        undefined = needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
         per_seed = len(needs) / needs.seed.nunique()
         tail = f"; for {undefined:.1f} it is undefined" if undefined else ""
-        sentences.append(
-            f"On average over seeds the need is met for {met:.1f} of {per_seed:.0f} classes{tail}."
-        )
+        sentences.append(f"On average over seeds the need is met for {met:.1f} of {per_seed:.0f} classes{tail}.")
     return sentences or ["No estimate of the Foundation Data Size is in the rows."]
 
 

@@ -74,7 +74,8 @@ class Table:
             row = []
             for header in self.cells.columns:
                 key = self.values[self.sort_by[header]].iloc[position] if header in self.sort_by else ""
-                row.append({"text": str(self.cells[header].iloc[position]), "key": "" if key != key else key})
+                text, bracket, interval = str(self.cells[header].iloc[position]).partition(" [")
+                row.append({"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key})
             rows.append(row)
         return rows
 

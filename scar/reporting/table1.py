@@ -23,9 +23,7 @@ def table1(study: Study) -> Table:
             "Modality": row["modality"],
         }
         line |= {"Regime": name_of(row["regime"])}
-        line |= {
-            axis: row[axis] for axis in study.axes if axis not in ("dataset", "encoder", "modality", "regime")
-        }
+        line |= {axis: row[axis] for axis in study.axes if axis not in ("dataset", "encoder", "modality", "regime")}
         line |= {
             "Train": count(row["n_total"]), "Primary": count(row["n_primary"]), "Reserve": count(row["n_reserve"]),
             "Test": count(row["n_test"]), "Classes": count(row["num_classes"]),

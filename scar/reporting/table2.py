@@ -35,9 +35,7 @@ LEVEL_NOTE = (
     "Intervals are {level:.0f} %: bootstrap over seeds × test items, differences paired by both (macro-F1: over seeds, "
     "Nadeau-Bengio). A * marks p < 0.05 after Holm's correction over the {family} strategy comparisons."
 )
-MAJORITY_NOTE = (
-    "† some seeds answer one class only, or are no better than the most frequent class: read with care."
-)
+MAJORITY_NOTE = "† some seeds answer one class only, or are no better than the most frequent class: read with care."
 
 
 def characteristics_table(study: Study, estimator: str | None = None) -> Table:
@@ -49,8 +47,7 @@ def characteristics_table(study: Study, estimator: str | None = None) -> Table:
     for row in values.to_dict("records"):
         line = _heads(study.axes, row)
         line |= {
-            m: decimal(row[k])
-            for m, k in zip("SCAR", ("scale", "coverage", "authenticity", "richness"), strict=True)
+            m: decimal(row[k]) for m, k in zip("SCAR", ("scale", "coverage", "authenticity", "richness"), strict=True)
         }
         line |= {
             "Total": count(row["n_total"]), "Primary": count(row["n_primary"]), "Extended": count(row["extended"]),
@@ -79,11 +76,7 @@ def _foundation(row: Mapping[str, Any]) -> str:
         return "undefined" if row["foundation_flag"] != MISSING else MISSING
     if row["foundation"] == 0:
         return "met"
-    ends = (
-        f" [{count(row['foundation_low'])}, {count(row['foundation_high'])}]"
-        if known(row["foundation_low"])
-        else ""
-    )
+    ends = f" [{count(row['foundation_low'])}, {count(row['foundation_high'])}]" if known(row["foundation_low"]) else ""
     return count(row["foundation"]) + ends
 
 
@@ -158,9 +151,7 @@ def _notes(comparison: Comparison, metric: str, arms: pd.DataFrame) -> tuple[str
 
 def _rows(frame: pd.DataFrame, key: Mapping[str, Any]) -> pd.DataFrame:
     for column, value in key.items():
-        frame = (
-            frame[np.isclose(frame[column], value)] if column == "fraction" else frame[frame[column] == value]
-        )
+        frame = frame[np.isclose(frame[column], value)] if column == "fraction" else frame[frame[column] == value]
     return frame
 
 
@@ -226,9 +217,7 @@ def published_format_table(study: Study, fraction: float | None = None) -> Table
         caption="Table 2 in the published format: test accuracy in percent, mean ± (max − min) over runs",
         cells=pd.DataFrame(lines),
         values=pd.DataFrame(values),
-        notes=(
-            "Max − min grows with the number of runs, so the ± of ten seeds is wider than that of three.",
-        ),
+        notes=("Max − min grows with the number of runs, so the ± of ten seeds is wider than that of three.",),
     )
 
 

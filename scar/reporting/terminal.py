@@ -14,6 +14,7 @@ from scar.reporting.text import (
     decimal,
     group_label,
     known,
+    listing,
     name_of,
     percent,
     points,
@@ -35,25 +36,32 @@ CLASSES = 12
 """Classes of the plan that are printed."""
 CAVEATS = 6
 """Caveats that are printed."""
-DETAILS = 3
-"""Groups whose measures and plans are printed."""
+DETAILS = 2
+"""With more groups than this, measures and plans by class are left to the page."""
+SHOWN = 8
+"""Groups whose comparison is printed."""
 
 
 def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
-    for detail, group in zip(content.details[:DETAILS], content.study.groups(), strict=False):
+    groups = content.study.groups()
+    for position, group in enumerate(groups[:SHOWN]):
         rows = content.study.of(group)
-        console.print()
-        console.print(f"[bold]{detail.label}[/]", highlight=False)
-        for table in (measures_table(rows), foundation_table(rows, content.study.driver), _plan(detail)):
-            console.print(table)
-    console.print(comparison_table(content))
+        console.rule(group_label(group), align="left", style="dim")
+        if len(groups) <= DETAILS and position < len(content.details):
+            console.print(measures_table(rows))
+            console.print(foundation_table(rows, content.study.driver))
+            console.print(plan_overview(content.details[position]))
+        console.print(comparison_table(content, group))
+    if len(groups) > SHOWN:
+        console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
     level = f"{100 * content.comparison.level:g} %"
     console.print(
         f"Differences in points, paired over seeds and test items, with {level} intervals; * p < 0.05 after Holm.",
         style="dim",
     )
-    _print_caveats(content, console)
+    for line in caveat_lines(content):
+        console.print(f"! {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def plain_text(content: Content) -> str:
@@ -77,6 +85,13 @@ def _table(title: str, *headers: str) -> RichTable:
     return table
 
 
+def _row(table: RichTable, *cells: str) -> None:
+    """Add a row; brackets in names are no markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(cell) for cell in cells))
+
+
 def measures_table(rows: pd.DataFrame) -> RichTable:
     """Measures of the primary set by class: mean, lowest and highest class, undefined classes."""
     table = _table("Measures of the primary set, over classes", "", "mean", "lowest", "highest", "undefined")
@@ -86,11 +101,11 @@ def measures_table(rows: pd.DataFrame) -> RichTable:
         values = own[own.metric == metric].groupby("class_name").value.mean()
         defined = values.dropna().sort_values()
         if defined.empty:
-            table.add_row(metric, *["undefined" if len(values) else MISSING] * 3, str(len(values)))
+            _row(table, metric, *["undefined" if len(values) else MISSING] * 3, str(len(values)))
             continue
         ends = [f"{decimal(defined.iloc[i])} {defined.index[i]}" for i in (0, -1)]
         ends = ends if np.ptp(defined) > 0 else ["", ""]
-        table.add_row(metric, decimal(defined.mean()), *ends, str(len(values) - len(defined)))
+        _row(table, metric, decimal(defined.mean()), *ends, str(len(values) - len(defined)))
     return table
 
 
@@ -110,41 +125,38 @@ def foundation_table(rows: pd.DataFrame, driver: str) -> RichTable:
         ends = f"[{count(found['foundation_low'])}, {count(found['foundation_high'])}]" if known(found["foundation_low"]) else ""  # fmt: skip
         met, undefined = (own.value == 0).sum() / seeds, own.value.isna().sum() / seeds
         mark = " (drives the plan)" if estimator == driver else ""
-        table.add_row(name_of(estimator) + mark, text, ends, f"{met:.1f} of {len(own) / seeds:.0f}", f"{undefined:.1f}")
+        _row(table, name_of(estimator) + mark, text, ends, f"{met:.1f} of {len(own) / seeds:.0f}", f"{undefined:.1f}")
     return table
 
 
-def _plan(detail: Detail) -> RichTable:
+def plan_overview(detail: Detail) -> RichTable:
     """The first classes of the plan."""
     cells = detail.table.cells
     table = _table(detail.table.caption, *cells.columns)
     for row in cells.head(CLASSES).itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
+        _row(table, *(str(cell) for cell in row))
     if len(cells) > CLASSES:
-        table.add_row(f"… and {len(cells) - CLASSES} more", *[""] * (len(cells.columns) - 1))
+        _row(table, f"… and {len(cells) - CLASSES} more", *[""] * (len(cells.columns) - 1))
     return table
 
 
-def comparison_table(content: Content, metric: str = "accuracy") -> RichTable:
-    """Scores at equal added size and SCAR's paired differences, one line per group and budget."""
-    arms, differences = content.comparison.arms, content.comparison.differences
-    arms, differences = arms[arms.metric == metric], differences[differences.metric == metric]
-    found = arms[arms.fraction.notna()]
-    strategies = sorted({*STRATEGIES, *found.subject}, key=strategy_order)
-    several = len(content.study.groups()) > 1
-    seeds = f"{found.seeds.min():.0f}" if len(found) else "0"
-    title = f"Test {name_of(metric)} in percent at equal added size ({seeds} seeds or more)"
-    heads = ["data" if several else "budget", "added", "primary", *(name_of(s) for s in strategies)]
+def comparison_table(content: Content, group: Mapping[str, Any], metric: str = "accuracy") -> RichTable:
+    """Scores at equal added size and SCAR's paired differences for one group, one line per budget."""
+    arms, differences = (
+        _of(f[f.metric == metric], group) for f in (content.comparison.arms, content.comparison.differences)
+    )
+    budgeted, plain = arms[arms.fraction.notna()], arms[arms.fraction.isna()]
+    strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
+    seeds = sorted({int(n) for n in budgeted.seeds})
+    title = f"Test {name_of(metric)} in percent at equal added size ({' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds)"
+    heads = ["budget", "added", "primary", *(name_of(s) for s in strategies)]
     table = _table(title, *heads, *(f"SCAR − {name_of(s)}" for s in strategies[1:]))
-    for group in content.study.groups():
-        own, compared = _of(arms, group), _of(differences, group)
-        for fraction in sorted(own.fraction.dropna().unique()):
-            at = own[np.isclose(own.fraction, fraction)]
-            plain = own[own.fraction.isna()]
-            first = f"{group_label(group)} {share(fraction)}" if several else share(fraction)
-            scores = [_score(plain, "primary"), *(_score(at, s) for s in strategies)]
-            gaps = [_gap(compared[np.isclose(compared.fraction, fraction)], s) for s in strategies[1:]]
-            table.add_row(first, count(float(at.added.max())), *scores, *gaps)
+    for fraction in sorted(budgeted.fraction.unique()):
+        at = budgeted[np.isclose(budgeted.fraction, fraction)]
+        compared = differences[np.isclose(differences.fraction, fraction)]
+        scores = [_score(plain, "primary"), *(_score(at, s) for s in strategies)]
+        gaps = [_gap(compared, s) for s in strategies[1:]]
+        _row(table, share(fraction), count(float(at.added.max())), *scores, *gaps)
     return table
 
 
@@ -167,11 +179,14 @@ def _gap(frame: pd.DataFrame, second: str) -> str:
     return f"{points(one.value)}{'*' if one.p_holm < 0.05 else ''} {points_interval(one.low, one.high)}".strip()
 
 
-def _print_caveats(content: Content, console: Console) -> None:
-    lines = [f"missing: {what}\n  {command}" for what, command in content.missing]
-    lines += [f"not finished: {name}: {state}" + (f"\n  {c}" if c else "") for name, state, c in content.failed]
-    lines += [f"{label}: {text}" for label, texts in content.caveats.items() for text in texts]
-    for line in lines[:CAVEATS]:
-        console.print(f"! {line}", markup=False, highlight=False)
-    if len(lines) > CAVEATS:
-        console.print(f"! {len(lines) - CAVEATS} more in report.html, under Caveats", markup=False, highlight=False)
+def caveat_lines(content: Content) -> list[str]:
+    """Missing cells, unfinished jobs and caveats, most urgent first; at most `CAVEATS` and a count of the rest."""
+    lines = [f"missing: {what}\n    {command}" for what, command in content.missing]
+    lines += [f"not finished: {name}: {state}" + (f"\n    {c}" if c else "") for name, state, c in content.failed]
+    for group, texts in content.caveats.items():
+        label = f"{group}: " if len(content.study.groups()) > 1 else ""
+        lost = [text.split(": coverage undefined at ")[0] for text in texts if ": coverage undefined at " in text]
+        lines += [f"{label}coverage undefined at some sizes for {listing(lost)}"] if lost else []
+        lines += [f"{label}{text}" for text in texts if ": coverage undefined at " not in text]
+    rest = len(lines) - CAVEATS
+    return [*lines[:CAVEATS], f"{rest} more in report.html, under Caveats"] if rest > 0 else lines

@@ -24,9 +24,7 @@ def _write_fashion(folder: Path, *, train: int = 200, test: int = 60) -> dict[st
     arrays = {}
     for name, size in zip(FILES, (train, train, test, test), strict=True):
         arrays[name] = (
-            rng.integers(0, 256, (size, 28, 28))
-            if "images" in name
-            else rng.permutation(np.arange(size) % 10)
+            rng.integers(0, 256, (size, 28, 28)) if "images" in name else rng.permutation(np.arange(size) % 10)
         )
         _write_idx(folder / name, arrays[name])
     return arrays
@@ -53,9 +51,7 @@ def wordnet(tmp_path: Path) -> Path:
     """A data folder that holds a small data.noun: 40 animals, 20 plants, 10 shapes, 3 motives."""
     sizes = {5: 40, 20: 20, 25: 10, 16: 3}
     synsets = [
-        (number, f'text {i} of file {number}; "an example {i}"')
-        for number, n in sizes.items()
-        for i in range(n)
+        (number, f'text {i} of file {number}; "an example {i}"') for number, n in sizes.items() for i in range(n)
     ]
     _write_wordnet(tmp_path / "wordnet" / "data.noun", synsets)
     return tmp_path

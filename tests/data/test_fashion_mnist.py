@@ -15,9 +15,7 @@ from scar.data.fashion_mnist import FILES, FashionMnist
 from scar.data.paths import data_folder
 
 
-def test_images_labels_ids_and_splits_follow_the_files(
-    tmp_path: Path, write_fashion: Callable[..., Any]
-) -> None:
+def test_images_labels_ids_and_splits_follow_the_files(tmp_path: Path, write_fashion: Callable[..., Any]) -> None:
     written = write_fashion(tmp_path / "fashion_mnist")
     samples = FashionMnist().load(tmp_path)
     assert len(samples) == 260
@@ -131,9 +129,7 @@ def test_torchvision_delivers_where_there_is_no_package(
     server.shutdown()
     server.server_close()
     assert len(FashionMnist().load(tmp_path / "cache")) == 260
-    assert sorted(p.name for p in (tmp_path / "cache/fashion_mnist").iterdir() if p.name[0] != ".") == sorted(
-        FILES
-    )
+    assert sorted(p.name for p in (tmp_path / "cache/fashion_mnist").iterdir() if p.name[0] != ".") == sorted(FILES)
 
 
 @pytest.mark.slow

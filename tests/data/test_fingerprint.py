@@ -44,9 +44,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(files: list[Path], tmp_path: 
     assert fingerprint(files, memo) == fingerprint(files)
 
 
-def test_other_files_stay_in_the_memo_and_a_broken_one_is_made_anew(
-    files: list[Path], tmp_path: Path
-) -> None:
+def test_other_files_stay_in_the_memo_and_a_broken_one_is_made_anew(files: list[Path], tmp_path: Path) -> None:
     memo = tmp_path / "memo.json"
     memo.write_text("{broken")
     fingerprint(files[:1], memo)

@@ -34,9 +34,7 @@ def test_unknown_and_impossible_backends_are_refused() -> None:
         resolve_backend("onnxruntime", "cuda")
 
 
-@pytest.mark.parametrize(
-    ("visible", "count", "expected"), [("0", 2, True), ("0", 0, False), ("-1", 2, False)]
-)
+@pytest.mark.parametrize(("visible", "count", "expected"), [("0", 2, True), ("0", 0, False), ("-1", 2, False)])
 def test_a_gpu_counts_if_the_driver_shows_it(
     monkeypatch: pytest.MonkeyPatch, visible: str, count: int, expected: bool
 ) -> None:

@@ -21,8 +21,7 @@ def reference_features(state: dict[str, Any], pixels: Any) -> Any:
 
     def norm(x: Any, name: str) -> Any:
         mean, var, weight, bias = (
-            state[f"{name}.{part}"][:, None, None]
-            for part in ("running_mean", "running_var", "weight", "bias")
+            state[f"{name}.{part}"][:, None, None] for part in ("running_mean", "running_var", "weight", "bias")
         )
         return (x - mean) / torch.sqrt(var + 1e-3) * weight + bias
 
@@ -106,9 +105,7 @@ def test_weights_that_do_not_fit_are_refused(packaged: None, state: dict[str, An
 
 
 def test_blocks_are_counted_within_their_stage() -> None:
-    renamed = rename_keys(
-        {"_blocks.0._bn2.bias": 1, "_blocks.2._expand_conv.weight": 2, "_blocks.15._bn2.bias": 3}
-    )
+    renamed = rename_keys({"_blocks.0._bn2.bias": 1, "_blocks.2._expand_conv.weight": 2, "_blocks.15._bn2.bias": 3})
     assert renamed == {"blocks.0.0.bn2.bias": 1, "blocks.1.1.conv_pw.weight": 2, "blocks.6.0.bn3.bias": 3}
 
 
@@ -120,9 +117,7 @@ def test_bad_settings_are_refused() -> None:
     assert EfficientNetLite0(device="cpu").backend == "onnxruntime"
 
 
-def test_missing_weights_or_libraries_are_named_with_the_cure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_weights_or_libraries_are_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"does not hold efficientnet-lite0-57934424\.pth"):
         EfficientNetLite0(folder=str(tmp_path)).weights()
     monkeypatch.setattr("scar.encoders.base.find_spec", lambda name: None)

@@ -9,9 +9,7 @@ from scar.encoders.images import resize_batch, to_array
 def test_resizing_equals_that_of_pil(photographs: list[Image.Image], resolution: int) -> None:
     square = photographs[1]
     expected = square.resize((resolution, resolution), Image.Resampling.BICUBIC)
-    difference = resize_batch([square], resolution)[0].permute(1, 2, 0).numpy() - np.asarray(
-        expected, np.float32
-    )
+    difference = resize_batch([square], resolution)[0].permute(1, 2, 0).numpy() - np.asarray(expected, np.float32)
     assert np.abs(difference).max() <= 1.5  # PIL rounds after each of its two passes
     assert np.abs(difference).mean() < 0.4
 

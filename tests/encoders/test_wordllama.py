@@ -26,9 +26,7 @@ def test_embeddings_equal_those_of_the_library(packaged: None) -> None:
     vectors, tokenizer = WordLlama().weights()
     library = WordLlamaInference(load_file(vectors)["embedding.weight"], Tokenizer.from_file(str(tokenizer)))
     np.testing.assert_allclose(WordLlama().open()(texts), library.embed(texts), atol=1e-5)
-    np.testing.assert_allclose(
-        WordLlama(normalize=True).open()(texts), library.embed(texts, norm=True), atol=1e-5
-    )
+    np.testing.assert_allclose(WordLlama(normalize=True).open()(texts), library.embed(texts, norm=True), atol=1e-5)
 
 
 @needs_weights

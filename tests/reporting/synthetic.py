@@ -8,7 +8,18 @@ from omegaconf import OmegaConf
 
 from scar.results import Rows, arm_name, write_frame
 
-NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag & purse", "Boot_100%")
+NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag & purse",
+    "Boot_100%",
+)
 FRACTIONS = (0.05, 0.1, 0.25)
 ESTIMATORS = ("reference", "paper", "heldout")
 GAIN = {"scar": 0.06, "random": 0.04, "class_average": 0.05}
@@ -85,7 +96,12 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
 
 def _add_state(rows, names, primary, total, n_test):
     common = {"stage": "dataset", "key": "split"}
-    parts = {"primary": primary, "reserve": total - primary, "total": total, "test": np.full(len(names), n_test // len(names))}
+    parts = {
+        "primary": primary,
+        "reserve": total - primary,
+        "total": total,
+        "test": np.full(len(names), n_test // len(names)),
+    }
     for part, counts in parts.items():
         rows.add(f"n_{part}", counts.sum(), subject=part, **common)
         rows.add_classes("class_size", counts, names, subject=part, **common)
@@ -105,7 +121,13 @@ def _add_measures(rows, names, primary, rng):
         coverage = np.clip(coverage, 0, 1)
         authenticity = np.clip(0.9 + 0.09 * rng.random(len(names)) + 0.01 * np.log2(factor), 0, 1)
         richness = authenticity + (1 - authenticity) * (len(names) - 2) / (len(names) - 1)
-        common = {"stage": "measures", "subject": "primary", "key": "obs", "factor": factor, "n": int(primary.sum() // factor)}
+        common = {
+            "stage": "measures",
+            "subject": "primary",
+            "key": "obs",
+            "factor": factor,
+            "n": int(primary.sum() // factor),
+        }
         flags = ["" if ok else "undefined: too few true positives" for ok in defined]
         rows.add_classes("scale", np.full(len(names), 1 / factor), names, **common)
         rows.add_classes("coverage", coverage, names, low=coverage, high=coverage, flag=flags, **common)
@@ -119,7 +141,13 @@ def _add_estimates(rows, names, primary, met, rng):
         for index, estimator in enumerate(ESTIMATORS):
             size = 0.0 if estimator in met else (90_000.0, 4_000.0, 9_000.0)[index] * (1 + 0.05 * rng.random())
             flag = "met" if size == 0 else ""
-            common = {"stage": "foundation", "subject": subject, "estimator": estimator, "level": 0.95, "key": "foundation"}
+            common = {
+                "stage": "foundation",
+                "subject": subject,
+                "estimator": estimator,
+                "level": 0.95,
+                "key": "foundation",
+            }
             rows.add("foundation_size", size, low=0.8 * size, high=1.4 * size, flag=flag, **common)
             steps = np.full(len(names), size)
             flags = [flag] * len(names)
