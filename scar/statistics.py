@@ -186,6 +186,7 @@ def bootstrap_interval(
     if replicates is None:
         replicates = replicate_metric(x, labels, metric=metric, resamples=resamples, seed=seed)
     low, high, p_value = _rescaled_quantiles(replicates, value, crossed_variance(x, weights), level, seed)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
     return Estimate(value=value, low=low, high=high, level=level, p_value=p_value, seeds=seeds, spread=spread)
 
 

@@ -109,15 +109,15 @@ def share_by_weight(total: int, weights: Floats, caps: Ints) -> Ints:
     order = np.lexsort((np.arange(len(caps)), counts - exact))
     order = order[counts[order] < caps[order]]
     counts[order[:rest]] += 1
-    return counts
+    return counts.astype(np.int64)
 
 
 def _water_level(total: int, weights: Floats, caps: Ints) -> float:
     """Return the level t at which ``Σ min(t w_j, cap_j) = total``, by sorting the levels at which classes fill up."""
     used = weights > 0
-    level = np.sort(caps[used] / weights[used])
-    order = np.argsort(caps[used] / weights[used], kind="stable")
-    w, c = weights[used][order], caps[used][order].astype(np.float64)
+    ratio = caps[used] / weights[used]
+    order = np.argsort(ratio, kind="stable")
+    level, w, c = ratio[order], weights[used][order], caps[used][order].astype(np.float64)
     full = np.concatenate([[0.0], np.cumsum(c)])  # samples in the classes that are full
     growing = np.concatenate([np.cumsum(w[::-1])[::-1], [0.0]])  # weight of those that are not
     held = full[:-1] + level * growing[:-1]  # samples held when the next class fills up

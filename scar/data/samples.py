@@ -18,9 +18,9 @@ class Samples:
 
     Attributes:
         ids: [N] unique strings, stable between runs.
-        payloads: one lazily readable sequence of length N per modality (``"image"``, ``"text"``, …). Its items
-            are what the encoders of that modality take: a PIL image or a uint8 array for images, a string
-            text, a tuple of strings for several captions, a path for audio and video.
+        payloads: one lazily readable sequence of length N per modality (``"image"``, ``"text"``, …). Its
+            items are what the encoders of that modality take: a PIL image or a uint8 array for images, a string
+            for text, a tuple of strings for several captions, a path for audio and video.
         labels: [N] class indices in 0..K-1.
         class_names: [K] names, in the order of the indices.
         splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``.

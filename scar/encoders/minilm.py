@@ -27,6 +27,7 @@ class MiniLM(Encoder):
 
     name: str = "minilm"
     modality: str = "text"
+    batch_size: int = field(default=32, metadata={"runtime": True})
     max_tokens: int = 256
     normalize: bool = True
     device: str = field(default="auto", metadata={"runtime": True})

@@ -13,6 +13,9 @@ ORDERS = (1, 3)
 ERRORS = ("balanced", "binary")
 """Error of a step: mean of its miss and false-alarm rates, or share of wrong binary decisions (§3.1)."""
 
+SET_GAPS = ("mean", "every")
+"""Gap of a set in `heldout`: the mean of its steps' gaps (Definition 1), or every step's at once (Eq. 1)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundationConfig:
@@ -28,6 +31,7 @@ class FoundationConfig:
         bins: histogram bins of the coverage (§3.2.2).
         min_count: true positives that a defined coverage needs.
         error: error of a step function in `heldout`, ``"balanced"`` or ``"binary"``.
+        set_gap: gap of the set in `heldout`: ``"mean"`` over its steps, or ``"every"`` step's at once.
         accuracy_target: accuracy that `learning_curve` extrapolates to; None leaves the choice to the
             estimator.
         rate: growth rate λ at which `reference` ends, the lower bound of the published grid.
@@ -44,6 +48,7 @@ class FoundationConfig:
     bins: int = 100
     min_count: int = 30
     error: str = "balanced"
+    set_gap: str = "mean"
     accuracy_target: float | None = None
     rate: float = 1e-4
     prior: bool = True
@@ -56,7 +61,7 @@ class FoundationConfig:
             raise ValueError(
                 f"foundation.estimators={list(self.estimators)} must list some of {list(ESTIMATORS)}, once"
             )
-        for name, allowed in (("order", ORDERS), ("decision", DECISIONS), ("error", ERRORS)):
+        for name, allowed in (("order", ORDERS), ("decision", DECISIONS), ("error", ERRORS), ("set_gap", SET_GAPS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"foundation.{name}={getattr(self, name)!r} must be one of {list(allowed)}")
         for name in ("epsilon", "delta", "level"):

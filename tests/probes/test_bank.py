@@ -1,4 +1,4 @@
-import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
 
 torch = pytest.importorskip("torch")
 
-from problems import assert_same, gaussian_classes, tasks_of_sizes  # noqa: E402
+from probe_problems import assert_same, gaussian_classes, tasks_of_sizes  # noqa: E402
 
 from scar.probes.adam import AdamRun, initial_weights, torch_generator  # noqa: E402
 from scar.probes.block import Block, load_rows, plan_blocks  # noqa: E402
@@ -92,7 +92,7 @@ def _block(tasks, config, plan=None, align=1):
 
 @pytest.mark.parametrize("name", ["linear", "converged_path"])
 def test_stacked_and_padded_blocks_train_the_same_probes(name):
-    config = copy.replace(CONFIGS[name], tolerance=1e-7) if hasattr(copy, "replace") else CONFIGS[name]
+    config = replace(CONFIGS[name], tolerance=1e-7)
     alone = train(config=config)
     plans = plan_blocks(TASKS, config, stacked=True)
     assert max(len(plan.probes) for plan in plans) > 1

@@ -6,7 +6,7 @@ from scar.probes import ProbeConfig, ProbeTask, train_probes
 
 pytest.importorskip("torch")
 
-from problems import gaussian_classes
+from probe_problems import gaussian_classes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 

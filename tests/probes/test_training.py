@@ -6,7 +6,7 @@ from scar.probes import ProbeConfig, ProbeSet, ProbeTask, train_probes
 
 pytest.importorskip("torch")
 
-from problems import assert_same, gaussian_classes, tasks_of_sizes
+from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
 
 CLASSES = 4
 X, Y = gaussian_classes(1500, 12, CLASSES, separation=0.5)
