@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -61,16 +62,21 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
     rows.add("num_classes", job.num_classes, **common)
     rows.add("majority_rate", parts["test"].max() / parts["test"].sum(), subject="test", **common)
     for name, each in job.foundation("total").items():
-        extended, flag = _published_extension(job, job.foundation("primary")[name], name)
+        extended, unallocated = _published_extension(job, job.foundation("primary")[name], name)
+        bounded = math.isfinite(each.foundation_size)
         measures = dataset_measures(
             n_total=int(parts["total"].sum()),
             n_primary=int(parts["primary"].sum()),
             n_extended=extended,
-            foundation_size=each.foundation_size,
+            foundation_size=each.foundation_size if bounded else 0.0,
             accuracy=accuracy,
         )
+        flags = {"coverage": unallocated}
+        flags |= {} if bounded else dict.fromkeys(("scale", "richness"), "undefined: no finite foundation size")
         for measure in MEASURES:
-            rows.add(measure, getattr(measures, measure), subject="total", estimator=name, flag=flag, **common)
+            flag = flags.get(measure, "")
+            value = math.nan if flag.startswith("undefined: ") else getattr(measures, measure)
+            rows.add(measure, value, subject="total", estimator=name, flag=flag, **common)
 
 
 def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:

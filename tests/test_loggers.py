@@ -72,7 +72,9 @@ def test_an_offline_run_holds_config_table_plan_and_its_end(tmp_path):
     assert set(run.tags) == {"digits", "pixels", "mine"}
     config = {item.key: json.loads(item.value_json) for item in run.config.update}
     assert config["probe"] == {"solver": "adam"}
-    summary = {i.key or "/".join(i.nested_key): i.value_json for r in found if r.HasField("summary") for i in r.summary.update}
+    summary = {
+        i.key or "/".join(i.nested_key): i.value_json for r in found if r.HasField("summary") for i in r.summary.update
+    }
     assert json.loads(summary["primary/accuracy"]) == pytest.approx(0.9)
     assert any("results" in key for key in summary) or any(r.HasField("history") for r in found)
     assert next(r.exit.exit_code for r in found if r.HasField("exit")) == 0

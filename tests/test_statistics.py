@@ -61,15 +61,15 @@ def test_two_rows_meet_the_same_resamples(arms):
 @pytest.mark.parametrize("seeds", [3, 10])
 @pytest.mark.parametrize("spreads", [(0.003, 0.05, 0.3), (0.02, 0.1, 0.3)])
 def test_the_interval_covers_the_truth_about_as_often_as_it_says(seeds, spreads):
-    truth, items, repeats, rng = 0.02, 300, 400, np.random.default_rng(seeds)
+    truth, items, repeats, rng = 0.02, 300, 600, np.random.default_rng(seeds)
     labels = np.zeros(items, dtype=int)
     inside = 0
     for _ in range(repeats):
         seed_effect, item_effect = rng.normal(0, spreads[0], (seeds, 1)), rng.normal(0, spreads[1], (1, items))
         scores = truth + seed_effect + item_effect + rng.normal(0, spreads[2], (seeds, items))
-        estimate = bootstrap_interval(scores, labels, resamples=200)
+        estimate = bootstrap_interval(scores, labels, resamples=400)
         inside += estimate.low <= truth <= estimate.high
-    assert 0.925 <= inside / repeats <= 0.99
+    assert 0.92 <= inside / repeats <= 0.99
 
 
 def test_a_null_effect_is_rarely_called_significant():
@@ -127,7 +127,7 @@ def test_arms_of_different_shape_are_refused(arms, shape):
 
 
 def test_an_unknown_metric_is_refused(arms):
-    with pytest.raises(ValueError, match="metric='recall'.*accuracy, balanced_accuracy"):
+    with pytest.raises(ValueError, match=r"metric='recall'.*accuracy, balanced_accuracy"):
         bootstrap_interval(arms[0], arms[2], metric="recall")
 
 
@@ -143,7 +143,9 @@ def test_holm_equals_the_closed_testing_definition():
     p = np.array([0.01, 0.04, 0.03, 0.005])
     # Closed testing with Bonferroni for every subset: the adjusted value is the worst subset that holds the member.
     worst = [
-        max(min(1, len(s) * min(p[list(s)])) for r in range(1, 5) for s in itertools.combinations(range(4), r) if i in s)
+        max(
+            min(1, len(s) * min(p[list(s)])) for r in range(1, 5) for s in itertools.combinations(range(4), r) if i in s
+        )
         for i in range(4)
     ]
     np.testing.assert_allclose(holm(p), worst)

@@ -65,7 +65,8 @@ def allocate(
     gaps = np.maximum(np.where(np.isnan(wanted), 0.0, wanted) - have, 0.0)
     limit = int(available.sum()) if budget is None else int(budget)
     if not gaps.any():
-        return Allocation(counts=np.zeros(len(gaps), np.int64), flags=(*flags, "met"))
+        met = ("met",) if np.isfinite(wanted).any() else ()
+        return Allocation(counts=np.zeros(len(gaps), np.int64), flags=(*flags, *met))
     if rule == "published":
         return Allocation(counts=_published(gaps, available, limit), flags=flags)
     caps = np.minimum(available, np.ceil(gaps)).astype(np.int64)

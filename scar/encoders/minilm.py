@@ -50,7 +50,7 @@ class MiniLM(Encoder):
         from transformers.utils import logging
 
         folder, device = self.weights()[0].parent, resolve_device(self.device)
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
 

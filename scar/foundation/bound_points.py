@@ -76,21 +76,20 @@ def bound_points(observations: Observations, *, bins: int) -> BoundPoints:
 
 
 def _smooth_variance(spread: Floats, bound: Floats, null: Floats, size: Floats, parts: NDArray[np.int64]) -> Floats:
-    """Return the variance [R, K] of y of one part: a multiple of the chance variance plus b · y / n.
+    """Return the variance [R, K] of y of one part: multiples of the chance variance, of y / n and of y².
 
-    The two multiples are pooled over steps and factors, fitted to the variances between parts with relative
-    errors, and not below what chance alone gives.
+    The multiples are pooled over steps and factors: non-negative least squares of the variances between parts,
+    with relative errors. The first is at least 1, what chance alone gives.
     """
-    excess = np.maximum(bound, 0.0) / size
+    from scipy.optimize import nnls
+
+    positive = np.maximum(bound, 0.0)
+    columns = np.stack([null, positive / size, positive**2])
     degrees = np.maximum(parts - 1, 0).astype(np.float64)
-    factors = np.array([1.0, DEFICIT_VARIANCE])
-    if not degrees.any():
-        return np.asarray(factors[0] * null + factors[1] * excess)
-    columns = np.stack([null, excess])
-    for _ in range(20):
+    factors = np.array([1.0, DEFICIT_VARIANCE, 0.0])
+    for _ in range(20 if degrees.any() else 0):
         model = np.maximum(np.tensordot(factors, columns, 1), 1e-300)
-        scaled = columns * np.where(degrees > 0, np.sqrt(degrees) / model, 0.0)
-        target = spread * np.where(degrees > 0, np.sqrt(degrees) / model, 0.0)
-        gram = np.tensordot(scaled, scaled, axes=([1, 2], [1, 2])) + 1e-12 * np.eye(2)
-        factors = np.maximum(np.linalg.solve(gram, np.tensordot(scaled, target, axes=2)), [1.0, 0.0])
+        weight = np.sqrt(degrees) / model
+        excess = weight * (spread - null)
+        factors = nnls((weight * columns).reshape(3, -1).T, excess.ravel())[0] + np.array([1.0, 0.0, 0.0])
     return np.asarray(np.tensordot(factors, columns, 1))

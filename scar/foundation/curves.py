@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.foundation.gaps import Gaps
+from scar.foundation.reach import HORIZON
 
 Floats = NDArray[np.float64]
 
@@ -26,8 +27,6 @@ DRIFT = 0.3
 measured crossing in about 88 % (steps) and 99 % (set) of cases, noise of the measurement included."""
 TEMPER = 0.25
 """Power of the backtest's likelihood: the steps err alike, so that their scores are not independent."""
-HORIZON = 1000.0
-"""Farthest size at which a crossing is looked for, in multiples of the largest observed size."""
 ROUNDS = 40
 """Rounds of the estimation of the distribution of shapes."""
 

@@ -163,7 +163,8 @@ class _Region:
 
 def _decreasing(log_y: Floats, x: Floats, w: Floats, spread: _Spread) -> Bools:
     """Return [K]: is the slope of log y in log x negative at the one-sided level?"""
-    total = np.maximum(w.sum(axis=0), np.finfo(np.float64).tiny)
+    weight = w.sum(axis=0)
+    total = np.where(weight > 0, weight, 1.0)
     u = np.log(x)[:, None] - (w * np.log(x)[:, None]).sum(axis=0) / total
     leverage = np.maximum((w * u**2).sum(axis=0), 1e-12)
     slope = (w * u * log_y).sum(axis=0) / leverage

@@ -22,7 +22,8 @@ class Profile:
     ) -> None:
         self.log_y, self.x, self.w = log_y, x, w
         self.penalty, self.centre = penalty, centre
-        self.total = np.maximum(w.sum(axis=0), np.finfo(np.float64).tiny)
+        weight = w.sum(axis=0)
+        self.total = np.where(weight > 0, weight, 1.0)
 
     def __call__(self, log_kappa: Floats) -> tuple[Floats, Floats]:
         """Return (sum of squares [K], best log h [K]) at log κ [K]."""

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.foundation.config import ERRORS, SET_GAPS
-from scar.foundation.curves import HORIZON, CurveMixture, fit_mixture, quantiles
+from scar.foundation.curves import CurveMixture, fit_mixture, quantiles
 from scar.foundation.gaps import Gaps, measure_gaps
+from scar.foundation.reach import size_flags
 from scar.measures.observations import Observations
 
 Floats = NDArray[np.float64]
 Flags = dict[str | int, list[str]]
-
-TRUSTED_REACH = 4.0
-"""Extrapolation beyond this multiple of the observed data is flagged: up to it the prediction was validated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,17 +138,17 @@ class HeldoutEstimator:
                 raise ValueError(f"{name}={getattr(self, name)!r} must be one of {list(allowed)}")
 
     def _flags(self, largest: float) -> Flags:
-        count = self._gaps.sizes.size
-        rising = _rising(self._gaps)
-        flags: Flags = {}
-        for j, size in enumerate(self.step_sizes_):
-            flags[j] = _size_flags(float(size), largest, count)
-            if rising[j] and self._gaps.defined[j]:
-                flags[j].append("gap_rising")
-        flags["set"] = _size_flags(self.foundation_size_, largest, count)
-        if not self._gaps.defined.all():
+        count, defined = self._gaps.sizes.size, self._gaps.defined
+        rising = _rising(self._gaps) & defined
+        flags: Flags = {j: size_flags(float(size), largest, few=count < 2) for j, size in enumerate(self.step_sizes_)}
+        flags["set"] = size_flags(self.foundation_size_, largest, few=count < 2)
+        for each in flags.values():
+            each.extend(["few_sizes"] if count == 2 else [])
+        for j in np.flatnonzero(rising):
+            flags[int(j)].append("gap_rising")
+        if not defined.all():
             flags["set"].append("undefined_steps")
-        if self._gaps.defined.any() and _rising(self._gaps.steps(self._gaps.defined).mean())[0]:
+        if defined.any() and _rising(self._gaps.steps(defined).mean())[0]:
             flags["set"].append("gap_rising")
         return flags
 
@@ -193,18 +191,6 @@ def _mixtures(gaps: Gaps) -> tuple[CurveMixture | None, CurveMixture | None]:
 def _needed(sizes: Floats, largest: float) -> Floats:
     """Return the sizes, 0 where the observed data are enough already."""
     return np.where(sizes <= largest, 0.0, sizes)
-
-
-def _size_flags(size: float, largest: float, count: int) -> list[str]:
-    conditions = {
-        "too_few_sizes": count < 2,
-        "undefined": math.isnan(size) and count >= 2,
-        "few_sizes": count == 2,
-        "met": size == 0.0,
-        "unreachable": math.isinf(size),
-        f"extrapolated={size / largest:.1f}": TRUSTED_REACH < size / largest <= HORIZON,
-    }
-    return [name for name, holds in conditions.items() if holds]
 
 
 def _rising(gaps: Gaps) -> NDArray[np.bool_]:

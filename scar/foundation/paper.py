@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -151,7 +151,10 @@ class PaperEstimator:
 
 
 def _fit(points: BoundPoints, *, prior: tuple[float, float] | None, level: float) -> GrowthFit:
-    """Fit the growth curves; a misfit beyond the noise, pooled over steps, widens all intervals."""
+    """Fit the growth curves; a misfit beyond the noise, pooled over steps, widens all intervals.
+
+    Whether the bound falls with size is judged by the noise alone, or the misfit would hide it.
+    """
     seen = ~np.isnan(points.bound)
     error = np.where(seen, np.maximum(points.error, 1e-12), 1.0)
     value = np.where(seen, np.maximum(points.bound, error), np.nan)
@@ -165,7 +168,8 @@ def _fit(points: BoundPoints, *, prior: tuple[float, float] | None, level: float
     if not usable.any():
         return fit
     noise = math.sqrt(max(1.0, float(squares[usable].sum() / degrees[usable].sum())))
-    return fit_growth(value, points.fractions, weights=weights, noise=noise, prior=prior, level=level)
+    wider = fit_growth(value, points.fractions, weights=weights, noise=noise, prior=prior, level=level)
+    return replace(wider, decreasing=fit.decreasing)
 
 
 def _bounded(fit: GrowthFit, points: BoundPoints) -> Floats:

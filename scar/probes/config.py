@@ -85,8 +85,8 @@ class TrainerConfig:
         num_nodes: machines, with ``strategy="ddp"`` and a launcher such as torchrun or SLURM.
         strategy: ``"auto"``, ``"ddp_spawn"`` (processes started here) or ``"ddp"`` (by torchrun or SLURM).
         threads: probes trained at once on the CPU, over all processes of the machine; None takes every core.
-        memory_gib: memory for the training rows of the probes in work, per process; None takes half of what
-            is free.
+        memory_gib: memory for the training rows of the probes in work, per process; None takes the
+            size of the features for each thread, at most half of what is free (on a GPU, half of its memory).
     """
 
     name: str = field(default="default", metadata={"runtime": True})

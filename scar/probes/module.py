@@ -68,7 +68,7 @@ class ProbeBank(pl.LightningModule):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start of a spawned rank."""
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         silence_lightning()
 
     def configure_optimizers(self) -> None:
@@ -83,13 +83,13 @@ class ProbeBank(pl.LightningModule):
         gpu = self.device.type == "cuda"
         plans = plan_blocks(self.tasks, self.config, stacked=gpu)
         self._waiting = share_out(plans, self.trainer.world_size)[self.trainer.global_rank]
-        sizes = [plan.bytes(self._width) for plan in self._waiting]
-        results = 4 * self.get_buffer("folded").numel()
+        rows = sum(plan.bytes(self._width) for plan in self._waiting)
+        largest = max((plan.bytes(self._width) for plan in self._waiting), default=0)
         log.info(
-            "%d probes in %d blocks on this rank; training rows %.2f GiB, at once %.2f GiB; results %.2f GiB",
-            len(self.tasks), len(sizes), sum(sizes) / 2**30,
-            min(sum(sizes), self.memory) / 2**30, results / 2**30,
-        )  # fmt: skip
+            "memory of %d probes: features %.2f GiB, training rows %.2f GiB (in work at once %.2f), results %.2f GiB",
+            *(len(self.tasks), self.features.array.nbytes / 2**30, rows / 2**30),
+            *(min(rows, max(largest, self.memory)) / 2**30, self.get_buffer("folded").nbytes / 2**30),
+        )
         if not gpu:
             self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
 

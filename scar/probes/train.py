@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pytorch_lightning import Callback, Trainer
     from pytorch_lightning.loggers import Logger
 
-_LAUNCHERS = ("TorchElasticEnvironment", "SLURMEnvironment")
 _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
 
@@ -68,14 +68,15 @@ def train_probes(
     if not tasks:
         raise ValueError("tasks is empty: there is no probe to train")
     spawned = trainer.strategy == "ddp_spawn" and trainer.devices > 1
+    threads = max(1, (trainer.threads or available_cores()) // trainer.devices)
     bank = ProbeBank(
         Features(features),
         labels,
         tasks,
         num_classes=num_classes,
         config=config,
-        threads=max(1, (trainer.threads or available_cores()) // trainer.devices),
-        memory=_memory(trainer),
+        threads=threads,
+        memory=_memory(trainer, max(threads, 2) * features.nbytes),
         progress=None if spawned else progress,
     )
     with _settings(config), tempfile.TemporaryDirectory() as folder:
@@ -118,22 +119,30 @@ def _checked_task(task: ProbeTask, index: int, count: int, config: ProbeConfig) 
     return ProbeTask(**parts, seed=task.seed)
 
 
-def _memory(trainer: TrainerConfig) -> int:
-    """Bytes that the training rows in work may take in this process."""
+def _memory(trainer: TrainerConfig, wanted: int) -> int:
+    """Return the bytes that the training rows in work may take in this process."""
     if trainer.memory_gib is not None:
         return int(trainer.memory_gib * 2**30)
     if trainer.accelerator != "cpu" and torch.cuda.is_available():
         return torch.cuda.get_device_properties(0).total_memory // 2
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4 << 30
-    return free // 2 // trainer.devices
+    return min(wanted, _available_memory() // 2 // trainer.devices)
+
+
+def _available_memory() -> int:
+    """Bytes of memory that are free or could be freed."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
+        return 1024 * int(fields["MemAvailable"].split()[0])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> Trainer:
     """Return a trainer that does no more than it is asked for and writes nothing."""
     import pytorch_lightning as pl
-    from pytorch_lightning.plugins import environments
+    from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-    launched = any(getattr(environments, name).detect() for name in _LAUNCHERS)
+    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
     if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
         raise ValueError(
             f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "

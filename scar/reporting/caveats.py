@@ -5,23 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from scar.reporting.comparison import missing_arms
+from scar.reporting.flags import flag_lines
+from scar.reporting.missing import missing_arms
 from scar.reporting.study import Study
-from scar.reporting.text import decimal, group_label, listing, name_of, share
+from scar.reporting.text import decimal, group_label, listing, name_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-EXPLANATIONS = {
-    "met": "the generalisation gap is already within the tolerance, so no more samples are needed",
-    "majority_rate": "the arm answers one class only, or is no better than the most frequent class",
-    "one_seed": "one seed only: no interval",
-    "budget_above_need": "the budget is larger than what is needed",
-    "unseen": "the class is absent from the primary set; it takes the largest defined need",
-    "undefined": "the need is undefined, so nothing is allocated to the class",
-    "unreachable": "no size would be enough by this estimate",
-}
-"""Flags whose names do not say enough; the others are shown as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,39 +53,6 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
 def _between(low: float, high: float) -> str:
     ends = (decimal(low, 0), decimal(high, 0))
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def flag_lines(rows: pd.DataFrame) -> list[str]:
-    """Every other flag of the rows: what it means, for which metric, classes and seeds."""
-    flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == "coverage"))]
-    flagged = flagged[~flagged.metric.isin(("step_size",))]  # the same flags stand on its need
-    flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
-    flagged = flagged[(flagged.flag != "met") | flagged.class_id.isna()]  # the tables show it class by class
-    flagged = _name_classes(flagged, rows)
-    lines = []
-    for key, own in flagged.groupby(["stage", "metric", "subject", "estimator", "flag"], sort=False):
-        stage, metric, subject, estimator, flag = (str(part) for part in key)
-        about = " ".join(p for p in (name_of(estimator) if estimator else "", metric.replace("_", " ")) if p)
-        classes = [str(name) for name in own.class_name.unique() if name]
-        who = f" for {listing(classes)}" if classes else ""
-        budgets = sorted(own.fraction.dropna().unique())
-        at = f" at {listing([share(b) for b in budgets])}" if budgets else ""
-        meaning, seeds = EXPLANATIONS.get(flag, flag.replace("_", " ")), own.seed.nunique()
-        of = f" ({name_of(subject)})" if subject else ""
-        lines.append(f"{about}{of}{who}{at}: {meaning} ({seeds} seed{'s' * (seeds > 1)}).")
-    return lines
-
-
-def _name_classes(flagged: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Turn flags such as ``unseen:3``, set on a whole plan, into the flag and the name of class 3."""
-    names = rows[rows.class_id.notna()].drop_duplicates("class_id").set_index("class_id").class_name
-    parts = flagged.flag.str.extract(r"^(?P<kind>[^:]+):(?P<index>\d+)$")
-    of_class = parts["index"].notna()
-    named = parts["index"].where(of_class, "-1").astype(int).map(names).fillna("")
-    return flagged.assign(
-        flag=flagged.flag.where(~of_class, parts["kind"]),
-        class_name=flagged.class_name.where(~of_class, named),
-    )
 
 
 def failed_jobs(study: Study) -> list[tuple[str, str, str]]:

@@ -94,7 +94,7 @@ def _mean(rows: pd.DataFrame, metric: str) -> float:
 
 
 def sizes_by_estimator(study: Study, subject: str = "total") -> pd.DataFrame:
-    """Foundation Data Size of each group × estimator; columns: the axes, estimator, value, low, high, flag, …"""
+    """Foundation Data Size of each group × estimator; columns as of `summarize`."""
     rows = study.rows
     sizes = rows[(rows.metric == "foundation_size") & (rows.subject == subject)]
     return summarize(sizes, [*study.axes, "estimator"])

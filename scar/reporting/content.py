@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from scar.reporting.style import Drawing
     from scar.reporting.table import Table
 
+ANSWERED = 32
+"""Groups whose questions are answered in words."""
+
 
 @dataclass(kw_only=True, eq=False)
 class Detail:
@@ -93,7 +96,7 @@ def gather(
     return Content(
         study=study,
         comparison=comparison,
-        answers=[answer(study, comparison, group) for group in groups[: 4 * details]],
+        answers=[answer(study, comparison, group) for group in groups[:ANSWERED]],
         tables=[completions["accuracy"], characteristics_table(study, estimator), table1(study)],
         more_tables=[*(completions[m] for m in ALL_METRICS[1:]), published],
         figures=[draw_sizes(sizes_frame(study)), draw_bubbles(bubbles_frame(study, estimator))] if groups else [],

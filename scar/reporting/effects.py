@@ -79,47 +79,56 @@ def unit_effect() -> tuple[float, float]:
 
 
 def say_order() -> str:
+    """What orders 2 and 3 of the bound do."""
     first, third = order_effect()
     return f"CIFAR-10 ResNet: {count(first)} samples at order 1, {count(third)} at order 3: {first - third:.2g} apart."
 
 
 def say_ratio() -> str:
+    """What ln F does to the set size."""
     published, plain = ratio_effect()
     factor = published / plain
     return f"CIFAR-10 ResNet: {count(published)} samples as published, {count(plain)} without ln F (× {factor:.2f}; ln 5 = {math.log(5):.2f})."
 
 
 def say_two_sided() -> str:
+    """What a two-sided gap would cost."""
     return f"The factor 2 adds ln 2 / (2ε²) = {count(math.log(2) / (2 * EPSILON**2))} samples."
 
 
 def say_decade() -> str:
+    """What a decade of the growth fit's bound costs."""
     samples = math.log(10) / (2 * EPSILON**2)
     return f"Each decade of that bound moves every size by {count(samples)} samples, times ln F."
 
 
 def say_margins() -> str:
+    """Where completion helped beyond the noise."""
     wins = margins()
     return f"SCAR's margin exceeds the range of both arms in {wins['random']} (random) and {wins['average']} (class average) of {wins['cells']} cells."
 
 
 def say_ones() -> str:
+    """How often S or R says nothing."""
     scale, richness, either = identical_ones()
     return f"In the published cells S is 1 in {scale} and R is 1 in {richness}; one of them is 1 in {either} of 38."
 
 
 def say_constant() -> str:
+    """Where accuracies repeat."""
     found = repeated_accuracies()
     values = "; ".join(f"{cell}: {', '.join(f'{v:.3f}' for v in v_)}" for cell, v_ in found.items())
     return f"{len(found)} cells repeat an accuracy three times or more over arms and runs: {values}."
 
 
 def say_units() -> str:
+    """How uneven the plan is in each unit."""
     published, ours = unit_effect()
     return f"CIFAR-10 ResNet: the best-served class gets {published:.2f} times the least-served by the published rule; in class units {ours:.2f} times."
 
 
 def say_jsd() -> str:
+    """What chance takes from coverage."""
     from scar.measures.debias import coverage_deficit
 
     sizes = np.array([30, 100, 1000])
@@ -129,17 +138,20 @@ def say_jsd() -> str:
 
 
 def say_spread() -> str:
+    """How max − min compares with a standard deviation."""
     runs = published_runs().groupby(["dataset", "modality", "encoder"]).scar_acc
     ratio = float(((runs.max() - runs.min()) / runs.std(ddof=1)).replace([np.inf], np.nan).mean())
     return f"On average max − min of the three SCAR runs is {ratio:.2f} times their standard deviation."
 
 
 def say_budget() -> str:
+    """How much of the reserve was added."""
     frame = published_characteristics().groupby("dataset", sort=False).coverage.mean()
     return "Share of the reserve that was added: " + ", ".join(f"{d} {100 * c:.0f} %" for d, c in frame.items()) + "."
 
 
 def say_leak() -> str:
+    """What the leak may have given."""
     runs = published_runs()
     gain = runs[runs.dataset == "cifar100"].groupby("encoder", sort=False)[["primary_acc", "scar_acc"]].mean()
     values = ", ".join(f"{name} {100 * (row.scar_acc - row.primary_acc):+.1f}" for name, row in gain.iterrows())
@@ -147,12 +159,14 @@ def say_leak() -> str:
 
 
 def cifar10_gain() -> float:
+    """Largest gain of SCAR over primary on CIFAR-10, where nothing leaked."""
     runs = published_runs()
     means = runs[runs.dataset == "cifar10"].groupby("encoder")[["primary_acc", "scar_acc"]].mean()
     return float((means.scar_acc - means.primary_acc).max())
 
 
 def say_function_of_k() -> str:
+    """How little the published size depends on anything but K."""
     means = published_characteristics().set_index("dataset").foundation
     spread = means.groupby(level=0).agg(lambda v: v.max() / v.min())
     image = spread[["cifar10", "cifar100"]].max()

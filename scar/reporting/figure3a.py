@@ -18,7 +18,7 @@ from scar.reporting.style import (
     only_grid,
     styled,
 )
-from scar.reporting.text import count, group_label, known, name_of
+from scar.reporting.text import group_label, known, name_of, size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
     """Grouped horizontal bars, one group per label.
 
     A Foundation Data Size of 0 has no place on a logarithmic axis: it is written as "met", an undefined one as
-    "undefined".
+    "undefined", an infinite one as "unbounded".
 
     Args:
         sizes: of `sizes_frame`.
@@ -89,8 +89,11 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
     series += [("foundation", e, FOUNDATION[i % len(FOUNDATION)]) for i, e in enumerate(estimators)]
     bar = BAR if len(labels) <= 6 else 0.115
     height = 1.1 + len(labels) * (bar * len(series) + 0.14)
-    positive = sizes.value[sizes.value > 0]
+    drawn = sizes[["value", "high"]].to_numpy(dtype=float)
+    positive = sizes.value[(sizes.value > 0) & np.isfinite(sizes.value)]
     floor = 2.0 ** np.floor(np.log2(positive.min()) - 1) if len(positive) else 1.0
+    top = float(np.nanmax(finite[["value", "high"]].to_numpy(dtype=float), initial=2 * floor))
+    top = float(np.max(drawn[np.isfinite(drawn)], initial=floor * 2))
     with styled():
         figure = new_figure(8, height)
         axes = figure.subplots()
@@ -100,13 +103,8 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             title = {"total": "Total", "extension": "Extension (primary + SCAR plan)"}.get(part)
             title = title or f"Foundation, {name_of(estimator)}"
             offset = (index - (len(series) - 1) / 2) * 0.86 / len(series)
-            _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, title))
-        _dress(
-            axes,
-            labels,
-            floor,
-            float(np.nanmax(sizes[["value", "high"]].to_numpy(dtype=float), initial=floor * 2)),
-        )
+            _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, top, title))
+        _dress(axes, labels, floor, top)
         axes.invert_yaxis()
         figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
     drawing.alt = _describe(sizes, labels)
@@ -119,26 +117,28 @@ def _draw_series(
     labels: list[str],
     own: pd.DataFrame,
     offset: float,
-    look: tuple[float, str, float, str],
+    look: tuple[float, str, float, float, str],
 ) -> None:
-    thickness, colour, floor, title = look
+    thickness, colour, floor, top, title = look
     axes.barh([0], [0], height=0, color=colour, label=title)
-    small = {"fontsize": 7.2 if len(labels) <= 6 else 5.6, "va": "center", "color": INK}
+    small: dict[str, Any] = {"fontsize": 7.2 if len(labels) <= 6 else 5.6, "va": "center", "color": INK}
     for position, label in enumerate(labels):
         if label not in own.index:
             continue
         row, y = own.loc[label], position + offset
         value = float(row.value)
-        text = "undefined" if not known(value) else ("met (0)" if value == 0 else count(value))
+        text = (
+            "undefined" if np.isnan(value) else "unbounded" if np.isinf(value) else count(value) if value else "met (0)"
+        )
         end = floor
-        if known(value) and value > 0:
+        if np.isfinite(value) and value > 0:
             patch = axes.barh([y], [value - floor], left=floor, height=thickness * 0.86, color=colour)[0]
             drawing.tip(patch, f"{label}: {title} {text}")
             end = value
             if known(row.low) and known(row.high) and row.high > row.low:
-                ends = [max(row.low, floor), row.high]
+                ends = [max(row.low, floor), min(row.high, top)]
                 axes.plot(ends, [y, y], color=INK, linewidth=0.9, solid_capstyle="butt")
-                end = max(value, row.high)
+                end = max(value, ends[1])
         axes.annotate(text, (end, y), xytext=(3, 0), textcoords="offset points", **small)
 
 
@@ -158,8 +158,7 @@ def _describe(sizes: pd.DataFrame, labels: list[str]) -> str:
     for label in labels[:4]:
         own = sizes[sizes.label == label]
         numbers = [
-            f"{row.part}{f' ({name_of(row.estimator)})' if row.estimator else ''} "
-            f"{'undefined' if not known(row.value) else count(row.value)}"
+            f"{row.part}{f' ({name_of(row.estimator)})' if row.estimator else ''} {size(row.value)}"
             for row in own.itertuples()
         ]
         parts.append(f"{label}: {', '.join(numbers)}")

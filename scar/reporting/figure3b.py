@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from scar.reporting.text import decimal, group_label
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from scar.reporting.study import Study
 
@@ -57,14 +58,14 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         drawing = Drawing(name=name, title="Scale, Coverage, Authenticity, Richness", alt="", figure=figure)
         x, y = (shown[m].to_numpy(dtype=float) for m in ("coverage", "authenticity"))
         area = LARGEST * np.maximum(shown["scale"].to_numpy(dtype=float), SMALLEST)
-        style = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "edgecolors": INK, "linewidths": 0.6}
+        style: dict[str, Any] = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "edgecolors": INK, "linewidths": 0.6}
         dots = axes.scatter(x, y, s=area, c=shown["richness"], zorder=3, **style)
         _limits(axes, x, y)
         axes.set_xlabel("Coverage C: share of the reserve that the plan takes up")
         axes.set_ylabel("Authenticity A: test accuracy")
         bar = figure.colorbar(dots, ax=axes, shrink=0.6, aspect=22, pad=0.01)
         bar.set_label("Richness R = min(1, FDS / N)", color=INK)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         _size_legend(axes)
         if lacking:
             axes.set_title(f"not shown, a measure is undefined: {', '.join(lacking)}", fontsize=7.5, color=MUTED)
@@ -82,14 +83,12 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
     return drawing
 
 
-def _hover(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[object]:
+def _hover(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Line2D]:
     """Invisible points over the bubbles, one artist each, that carry the hover texts."""
-    from matplotlib.lines import Line2D
-
     discs: list[Line2D] = []
     for cx, cy in zip(x, y, strict=True):
         discs += axes.plot([cx], [cy], marker="o", markersize=14, alpha=0.0, linestyle="none", zorder=5)
-    return list(discs)
+    return discs
 
 
 def _limits(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
@@ -107,5 +106,5 @@ def _size_legend(axes: Axes) -> None:
         axes.scatter([], [], s=LARGEST * scale, facecolors="none", edgecolors=INK, linewidths=0.6, label=f"{scale:g}")
         for scale in (0.1, 0.5, 1.0)
     ]
-    box = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
+    box: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "ncols": 3, "borderaxespad": 0.2}
     axes.legend(handles=handles, title="Scale S", alignment="left", title_fontsize=8.5, handletextpad=0.4, **box)

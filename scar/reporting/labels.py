@@ -24,7 +24,8 @@ def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[st
 
     Args:
         axes: with final limits and a laid-out figure.
-        x, y: [n] data coordinates.
+        x: [n] data coordinates.
+        y: [n] data coordinates.
         radii: [n] radii of the bubbles [pixels].
         texts: [n] labels.
         fontsize: of the labels [points].
@@ -54,15 +55,9 @@ def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[st
             start, end = inverse.transform(points[index]), inverse.transform(anchor)
             axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=0.5, zorder=1.5)
             lines.append((points[index], anchor))
-        axes.text(
-            *inverse.transform(centre),
-            texts[index],
-            fontsize=fontsize,
-            ha="center",
-            va="center",
-            color=INK,
-            zorder=4,
-        )
+        at = inverse.transform(centre)
+        look = {"fontsize": fontsize, "ha": "center", "va": "center", "color": INK, "zorder": 4}
+        axes.text(at[0], at[1], texts[index], None, **look)
     return boxes
 
 

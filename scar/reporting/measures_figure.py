@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -77,6 +77,6 @@ def _draw_lines(drawing: Drawing, axes: Axes, own: pd.DataFrame, colour: str) ->
     ends = own[own.n == widest].sort_values("value")
     if len(ends) > 1 and np.ptp(ends.value) > 0:
         for row, shift in ((ends.iloc[0], -2), (ends.iloc[-1], 2)):
-            at = {"xytext": (4, shift), "textcoords": "offset points", "va": "center"}
+            at: dict[str, Any] = {"xytext": (4, shift), "textcoords": "offset points", "va": "center"}
             axes.annotate(row.class_name, (row.n, row.value), fontsize=7.2, color=INK, **at)
     axes.margins(y=0.08)

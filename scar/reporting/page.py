@@ -116,7 +116,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
     seeds = sorted({int(job.columns["seed"]) for job in done if job.columns})
     facts = [("Seeds", ", ".join(map(str, seeds))), ("Report made by", f"scar {__version__}")]
     facts += [(package, ", ".join(sorted(found))) for package, found in sorted(versions.items())]
-    return facts + [("Needs by", study.driver), ("Rows", str(len(study.rows)))]
+    return [*facts, ("Needs by", study.driver), ("Rows", str(len(study.rows)))]
 
 
 def _configs(study: Study) -> list[tuple[str, str]]:

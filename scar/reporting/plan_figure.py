@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from scar.reporting.style import (
     only_grid,
     styled,
 )
-from scar.reporting.text import count, known, listing
+from scar.reporting.text import count, known, listing, size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,15 +66,19 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan") -> Drawing:
 
 def _draw_need(axes: Axes, index: int, row: dict[str, float], end: float, edge: float) -> None:
     need = row["need"]
-    small = {"fontsize": 7.2, "va": "center", "color": INK, "textcoords": "offset points"}
+    small: dict[str, Any] = {"fontsize": 7.2, "va": "center", "color": INK, "textcoords": "offset points"}
     if not known(need) or need == 0:
-        axes.annotate("met" if need == 0 else "need undefined", (end, index), xytext=(4, 0), **small)
+        axes.annotate("met" if need == 0 else f"need {size(need)}", (end, index), xytext=(4, 0), **small)
         return
     low, high = row["need_low"], row["need_high"]
-    if known(low) and known(high) and low < edge:
+    if not np.isnan(low) and not np.isnan(high) and low < edge:
         axes.plot([low, min(high, edge)], [index, index], color=FOUNDATION[0], linewidth=1.1, solid_capstyle="butt")
     beyond = need > edge
-    marker = {"marker": ">" if beyond else "D", "markersize": 5.5 if beyond else 4.8, "markeredgecolor": GRID}
+    marker: dict[str, Any] = {
+        "marker": ">" if beyond else "D",
+        "markersize": 5.5 if beyond else 4.8,
+        "markeredgecolor": GRID,
+    }
     axes.plot([min(need, edge)], [index], color=FOUNDATION[0], markeredgewidth=0.5, **marker)
     if beyond:
         axes.annotate(count(need), (edge, index), xytext=(5, 0), **small)

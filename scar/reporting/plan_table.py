@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from scar.reporting.table import Table
-from scar.reporting.text import count, group_label, known, share
+from scar.reporting.text import count, group_label, known, share, size, size_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ def plan_by_class(
     """
     own = rows[rows.seed == seed]
     if own.empty:
-        raise ValueError(f"seed={seed}: no rows; seeds are {sorted(rows.seed.unique())}")
+        raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
     sizes = own[own.metric == "class_size"]
     primary = sizes[sizes.subject == "primary"][["class_id", "class_name", "value"]]
     frame = primary.rename(columns={"value": "primary"})
@@ -79,10 +79,5 @@ def plan_table(plan: pd.DataFrame, *, group: Mapping[str, Any], seed: int, estim
 
 
 def need_text(row: Mapping[str, Any]) -> str:
-    """``met``, ``undefined``, or the class size that is enough with its interval."""
-    if not known(row["need"]):
-        return "undefined"
-    if row["need"] == 0:
-        return "met"
-    low, high = row["need_low"], row["need_high"]
-    return count(row["need"]) + (f" [{count(low)}, {count(high)}]" if known(low) and known(high) else "")
+    """``met``, ``undefined``, ``unreachable``, or the class size that is enough, with its interval."""
+    return f"{size(row['need'])} {size_interval(row['need_low'], row['need_high'])}".strip()

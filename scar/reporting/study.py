@@ -179,10 +179,11 @@ def _read_job(folder: Path) -> tuple[Job, pd.DataFrame]:
     status_file, config_file, rows_file = (folder / name for name in ("status.json", "config.yaml", "rows.parquet"))
     status = json.loads(status_file.read_text()) if status_file.exists() else {"status": "unfinished"}
     config = OmegaConf.to_container(OmegaConf.load(config_file)) if config_file.exists() else {}
+    nested: dict[str, Any] = {str(k): v for k, v in config.items()} if isinstance(config, dict) else {}
     frame = pd.read_parquet(rows_file) if rows_file.exists() else pd.DataFrame(columns=list(COLUMNS))
     names = (*GROUP, "seed", "completion")
     columns = {name: frame[name].iloc[0] for name in names} if len(frame) else {}
-    return Job(folder=folder, status=status, config=config if isinstance(config, dict) else {}, columns=columns), frame
+    return Job(folder=folder, status=status, config=nested, columns=columns), frame
 
 
 def _hidden_axes(jobs: Sequence[Job]) -> list[str]:

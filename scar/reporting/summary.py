@@ -24,6 +24,7 @@ from scar.reporting.text import (
     points,
     points_interval,
     share,
+    size_interval,
 )
 
 if TYPE_CHECKING:
@@ -103,15 +104,15 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
 
 def _enough(name: str, found: Mapping[str, Any], have: float, driver: bool) -> str:
     label = f"{name[0].upper()}{name[1:]} estimate{' (drives the plan)' if driver else ''}"
-    size = found["foundation"]
-    if not known(size):
-        return f"{label}: undefined."
-    low, high = found["foundation_low"], found["foundation_high"]
-    ends = f" [{count(low)}, {count(high)}]" if known(low) and known(high) else ""
-    if size == 0:
+    found_size = found["foundation"]
+    if found_size == 0:
         return f"{label}: enough; the generalisation gap is already within the tolerance."
-    verdict = "enough" if size <= have else f"not enough, {count(size - have)} short"
-    return f"{label}: {count(size)} samples{ends} are needed, the primary set holds {count(have)}: {verdict}."
+    if not known(found_size):
+        reason = "no size would be enough" if found_size == np.inf else "undefined"
+        return f"{label}: {reason}."
+    ends = f" {size_interval(found['foundation_low'], found['foundation_high'])}".rstrip()
+    verdict = "enough" if found_size <= have else f"not enough, {count(found_size - have)} short"
+    return f"{label}: {count(found_size)} samples{ends} are needed, the primary set holds {count(have)}: {verdict}."
 
 
 def _additions(rows: pd.DataFrame, seed: int, driver: str) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$", "×": r"$\times$",
-    "Δ": r"$\Delta$", "ε": r"$\varepsilon$", "δ": r"$\delta$", "κ": r"$\kappa$", "λ": r"$\lambda$", "≥": r"$\geq$",
+    "Δ": r"$\Delta$", "ε": r"$\varepsilon$", "∞": r"$\infty$", "δ": r"$\delta$", "κ": r"$\kappa$", "λ": r"$\lambda$", "≥": r"$\geq$",
     "≤": r"$\leq$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "·": r"$\cdot$", "–": "--", "…": r"\ldots{}",
     "\u202f": r"\,", "→": r"$\rightarrow$", "√": r"$\surd$", "²": "$^2$", "₂": "$_2$", "“": "``", "”": "''",
     "’": "'", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}",
@@ -82,7 +82,7 @@ class Table:
     def _alignment(self) -> tuple[str, ...]:
         numeric = re.compile(r"^[−+\d\[]")
         return tuple(
-            "right" if all(numeric.match(str(t)) or str(t) in ("missing", "met", "–", "") for t in self.cells[c]) else "left"
+            "right" if all(numeric.match(str(t)) or str(t) in ("missing", "met", "undefined", "unreachable", "–", "") for t in self.cells[c]) else "left"
             for c in self.cells.columns
         )  # fmt: skip
 
@@ -93,6 +93,6 @@ def escape_latex(text: object) -> str:
 
 
 def latex_document(tables: Sequence[Table], *, header: str) -> str:
-    """Return LaTeX source of several tables, to be read with ``\\input``."""
+    r"""Return LaTeX source of several tables, to be read with ``\input``."""
     comment = f"% {header}\n% Needs \\usepackage{{booktabs}} and \\usepackage{{graphicx}}.\n"
     return comment + "\n".join(table.to_latex() for table in tables)

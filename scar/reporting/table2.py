@@ -17,13 +17,14 @@ from scar.reporting.text import (
     count,
     decimal,
     group_label,
-    known,
     name_of,
     percent,
     percent_interval,
     points,
     points_interval,
     share,
+    size,
+    size_interval,
 )
 
 if TYPE_CHECKING:
@@ -72,12 +73,9 @@ def characteristics_table(study: Study, estimator: str | None = None) -> Table:
 
 
 def _foundation(row: Mapping[str, Any]) -> str:
-    if not known(row["foundation"]):
-        return "undefined" if row["foundation_flag"] != MISSING else MISSING
-    if row["foundation"] == 0:
-        return "met"
-    ends = f" [{count(row['foundation_low'])}, {count(row['foundation_high'])}]" if known(row["foundation_low"]) else ""
-    return count(row["foundation"]) + ends
+    if row["foundation_flag"] == MISSING:
+        return MISSING
+    return f"{size(row['foundation'])} {size_interval(row['foundation_low'], row['foundation_high'])}".strip()
 
 
 def completion_table(

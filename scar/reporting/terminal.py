@@ -13,13 +13,14 @@ from scar.reporting.text import (
     count,
     decimal,
     group_label,
-    known,
     listing,
     name_of,
     percent,
     points,
     points_interval,
     share,
+    size,
+    size_interval,
 )
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ def foundation_table(rows: pd.DataFrame, driver: str) -> RichTable:
         found = foundation_of(sizes[sizes.estimator == estimator])
         own = needs[needs.estimator == estimator]
         seeds = max(own.seed.nunique(), 1)
-        size = found["foundation"]
-        text = "undefined" if not known(size) else ("met" if size == 0 else count(size))
-        ends = f"[{count(found['foundation_low'])}, {count(found['foundation_high'])}]" if known(found["foundation_low"]) else ""  # fmt: skip
+        text, ends = size(found["foundation"]), size_interval(found["foundation_low"], found["foundation_high"])
         met, undefined = (own.value == 0).sum() / seeds, own.value.isna().sum() / seeds
         mark = " (drives the plan)" if estimator == driver else ""
         _row(table, name_of(estimator) + mark, text, ends, f"{met:.1f} of {len(own) / seeds:.0f}", f"{undefined:.1f}")

@@ -84,6 +84,20 @@ def count(value: float) -> str:
     return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−") if known(value) else MISSING
 
 
+def size(value: float) -> str:
+    """A Foundation Data Size or need: a count, or ``met`` (0), ``unreachable`` (∞), ``undefined`` (NaN)."""
+    if math.isnan(value):
+        return "undefined"
+    return "met" if value == 0 else ("unreachable" if math.isinf(value) else count(value))
+
+
+def size_interval(low: float, high: float) -> str:
+    """``"[1 019, 61 590]"``, open ends as ∞; empty where it is undefined or nothing but 0."""
+    if math.isnan(low) or math.isnan(high) or high == 0:
+        return ""
+    return f"[{', '.join('∞' if math.isinf(end) else count(end) for end in (low, high))}]"
+
+
 def decimal(value: float, digits: int = 3) -> str:
     """A plain decimal, or ``"missing"``."""
     return minus(f"{value:.{digits}f}") if known(value) else MISSING

@@ -56,12 +56,12 @@ def write_report(
         FileNotFoundError: no job.
         ValueError: several studies without `output`; an unknown axis in `where`; no finished job.
     """
-    single = isinstance(study_folder, str | Path)
-    folders = [Path(f) for f in ([study_folder] if single else study_folder)]  # type: ignore[list-item]
+    given = [study_folder] if isinstance(study_folder, str | Path) else study_folder
+    folders = [Path(folder) for folder in given]
     if output is None and len(folders) != 1:
         raise ValueError(f"output=None: say where the report on {len(folders)} studies goes")
     target = folders[0] if output is None else Path(output)
-    settings = {"estimator": estimator, "level": level, "resamples": resamples, "details": details}
+    settings: dict[str, Any] = {"estimator": estimator, "level": level, "resamples": resamples, "details": details}
     settings |= {"where": dict(where or {}), "formats": list(formats), "folders": [f.name for f in folders]}
     digest = _digest(folders, settings)
     paths = None if force else _reusable(target, digest)

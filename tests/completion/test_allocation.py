@@ -63,6 +63,8 @@ def test_met_and_undefined_needs_are_flagged_not_filled():
     met = allocate(needs=[10, 5], counts=[20, 5], reserve=[9, 9], budget=5)
     assert met.counts.tolist() == [0, 0]
     assert "met" in met.flags
+    nothing_known = allocate(needs=[np.nan, np.nan], counts=[5, 5], reserve=[9, 9], budget=5)
+    assert nothing_known.flags == ("undefined:0", "undefined:1")
     undefined = allocate(needs=[np.nan, 30], counts=[5, 5], reserve=[9, 9], budget=20)
     assert undefined.counts.tolist() == [0, 9]
     assert "undefined:0" in undefined.flags

@@ -97,5 +97,5 @@ def test_the_real_data_have_the_expected_counts() -> None:
     assert sizes["noun.shape"] == 341
     assert all(samples.payloads["text"])
     report = exact_duplicates(samples)
-    assert sum(len(group) - 1 for group in report.groups) == 664
+    assert sum(len(group) - 1 for group in report.groups) == 631
     assert report.conflicting == 8

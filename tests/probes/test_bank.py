@@ -3,18 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
 
-import scar  # noqa: F401  (its import hook comes before torch's companions)
 from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
-
-torch = pytest.importorskip("torch")
-
-from probe_problems import assert_same, gaussian_classes, tasks_of_sizes  # noqa: E402
-
-from scar.probes.adam import AdamRun, initial_weights, torch_generator  # noqa: E402
-from scar.probes.block import Block, load_rows, plan_blocks  # noqa: E402
-from scar.probes.features import Features  # noqa: E402
-from scar.probes.lbfgs import LBFGSRun  # noqa: E402
+from scar.probes.adam import AdamRun, initial_weights, torch_generator
+from scar.probes.block import Block, load_rows, plan_blocks
+from scar.probes.features import Features
+from scar.probes.lbfgs import LBFGSRun
 
 CLASSES = 5
 VALIDATION = np.arange(2000, 2300)

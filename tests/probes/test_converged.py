@@ -1,14 +1,10 @@
 import numpy as np
 import pytest
-
-import scar  # noqa: F401
-from scar.probes import ProbeConfig, ProbeTask, train_probes
-
-pytest.importorskip("torch")
-
 from probe_problems import gaussian_classes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+
+from scar.probes import ProbeConfig, ProbeTask, train_probes
 
 CLASSES = 6
 X, Y = gaussian_classes(6000, 40, CLASSES, separation=0.25)

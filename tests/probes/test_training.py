@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
-
-import scar  # noqa: F401
-from scar.probes import ProbeConfig, ProbeSet, ProbeTask, train_probes
-
-pytest.importorskip("torch")
-
 from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
+
+from scar.probes import ProbeConfig, ProbeSet, ProbeTask, train_probes
 
 CLASSES = 4
 X, Y = gaussian_classes(1500, 12, CLASSES, separation=0.5)

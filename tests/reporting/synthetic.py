@@ -63,7 +63,7 @@ def write_study(
 
 def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, constant):
     dataset, encoder, modality, regime = group
-    job = folder / "jobs" / f"{dataset}-{encoder}-{modality}-{regime}-{seed}-{strategy}"
+    job = folder / "jobs" / f"{dataset}-{encoder}-{modality}-{regime}-{seed}-{strategy}".replace("/", "")
     job.mkdir(parents=True)
     names = NAMES[:classes]
     shared = {"study": folder.name, "job": job.name, "dataset": dataset, "encoder": encoder, "modality": modality}

@@ -1,0 +1,194 @@
+"""The rows about training the probes."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from experiments.benchmarks import competitors
+from experiments.benchmarks.floors import measure_floor
+from experiments.benchmarks.problem import Problem, make_problem
+from experiments.benchmarks.timing import Row, interleave
+from scar.probes import ProbeConfig, TrainerConfig, train_probes
+
+PENALTY = 1e-3
+
+
+def bank(problem: Problem, *, epochs: int, **settings: object) -> Callable[[], object]:
+    """Our side: the default probe, or one with other settings, with early stopping out of reach."""
+    config = ProbeConfig(max_epochs=epochs, patience=10**6, **settings)  # type: ignore[arg-type]
+    trainer = TrainerConfig(accelerator="cpu")
+    return lambda: train_probes(
+        problem.x, problem.y, problem.tasks, num_classes=problem.classes, config=config, trainer=trainer
+    )
+
+
+def fairly(case: Callable[[], object]) -> Callable[[], object]:
+    """Run a competitor with one thread or all, whichever was faster in a trial."""
+    everything, seconds = torch.get_num_threads(), {}
+    for threads in {1, everything}:
+        torch.set_num_threads(threads)
+        start = time.perf_counter()
+        case()
+        seconds[threads] = time.perf_counter() - start
+    torch.set_num_threads(everything)
+
+    def run() -> None:
+        torch.set_num_threads(min(seconds, key=lambda threads: seconds[threads]))
+        case()
+        torch.set_num_threads(everything)
+
+    return run
+
+
+def minibatch_rows(quick: bool, repetitions: int) -> list[Row]:
+    """Batches of 500 at C = 10, 5k × 384, and C = 100, each against the loops of a user."""
+    n, epochs = (6000, 2) if quick else (50_000, 3)
+    shape = f"{n // 1000}k×768, 83 probes, {epochs} epochs"
+    problem = make_problem(n, 768, 10)
+    times = interleave(
+        f"mini-batch {shape} C=10",
+        {
+            "scar": bank(problem, epochs=epochs),
+            "a": fairly(lambda: competitors.dataloader_loop(problem, epochs=epochs, batch_size=500)),
+            "b": fairly(lambda: competitors.lightning_trainers(problem, epochs=epochs)),
+            "d": fairly(lambda: competitors.in_memory_loop(problem, epochs=epochs)),
+        },
+        repetitions,
+    )
+    ours = times["scar"].median
+    rows = [
+        Row("mini-batch 500, C=10, 83 probes, vs (a) DataLoader loop", times["a"].median / ours, 4, note=shape),
+        Row("the same, vs (b) a Lightning Trainer each", times["b"].median / ours, 10, note=shape),
+        Row("the same, vs (d) a loop over tensors in memory", times["d"].median / ours, None, note=shape),
+    ]
+    for count, dimension, classes, bar in ((n // 10, 384, 10, None), (n, 768, 100, 2.5)):
+        factors = (1, 2, 5) if classes == 100 else (1, 2, 5, 10, 15, 20, 30)
+        problem = make_problem(count, dimension, classes, factors)
+        note = f"{count}×{dimension}, {len(problem.tasks)} probes"
+        loop = fairly(lambda problem=problem: competitors.dataloader_loop(problem, epochs=1, batch_size=500))
+        times = interleave(f"C={classes} {note}", {"scar": bank(problem, epochs=1), "a": loop}, repetitions)
+        value = times["a"].median / times["scar"].median
+        rows.append(Row(f"mini-batch 500, {dimension} wide, C={classes}, vs (a)", value, bar, note=note))
+    return rows
+
+
+def full_batch_rows(quick: bool, repetitions: int) -> list[Row]:
+    """The published full-batch manner, and the optimum against scikit-learn."""
+    n = 6000 if quick else 50_000
+    problem = make_problem(n, 768, 10)
+    full = {"batch_size": None, "scaling": "unit_norm", "monitor": "train_accuracy", "restore_best": False}
+    times = interleave(
+        f"full batch {n}×768",
+        {
+            "scar": bank(problem, epochs=3, **full),
+            "a": fairly(lambda: competitors.dataloader_loop(problem, epochs=3, batch_size=None)),
+        },
+        repetitions,
+    )
+    value = times["a"].median / times["scar"].median
+    note = f"{n // 1000}k×768, 83 probes, 3 epochs"
+    rows = [Row("full batch, one pass over the parts, vs (a) full batch", value, 20, note=note)]
+    small = make_problem(n // 10, 384, 10)
+    config = ProbeConfig(solver="lbfgs", penalties=(PENALTY,), max_epochs=2000)
+    times = interleave(
+        f"converged {n // 10}×384",
+        {
+            "scar": lambda: train_probes(small.x, small.y, small.tasks, num_classes=10, config=config),
+            "c": fairly(lambda: competitors.scikit_learn(small, penalty=PENALTY)),
+        },
+        repetitions,
+    )
+    value = times["c"].median / times["scar"].median
+    note = f"{n // 10}×384, 83 probes, λ = {PENALTY:g}"
+    return [*rows, Row("converged, vs (c) scikit-learn to the same optimum", value, None, note=note)]
+
+
+def floor_rows(quick: bool, repetitions: int) -> list[Row]:
+    """Time of an epoch, the set-up excluded, against the products (or the gather) alone."""
+    rows = []
+    n = 10_000 if quick else 50_000
+    threads = torch.get_num_threads()
+    for classes in (10, 100):
+        problem = make_problem(n, 768, classes, (1, 2, 5))
+        cases = {"1 epoch": bank(problem, epochs=1), "5 epochs": bank(problem, epochs=5)}
+        times = interleave(f"floor C={classes}", cases, repetitions)
+        epoch = (times["5 epochs"].median - times["1 epoch"].median) / 4
+        floor = measure_floor(768, classes)
+        steps = sum(len(task.train) for task in problem.tasks) / 500
+        checks = sum(len(task.validation) for task in problem.tasks) / 500
+        least = (steps * floor.train + checks * floor.forward) / threads
+        note = (
+            f"products {floor.products * 1e6:.0f} µs, gather {floor.gather * 1e6:.0f} µs per 500×768 and core; "
+            f"sgemm peak {floor.peak / 1e9:.0f} GFLOP/s; epoch of {steps:.0f} steps {epoch * 1e3:.0f} ms"
+        )
+        rows.append(Row(f"fraction of the measured floor, C={classes}", 100 * least / epoch, 40, "%", note=note))
+    return rows
+
+
+def growth_rows(quick: bool, repetitions: int) -> list[Row]:
+    """Cost of an epoch per row over N, C and the number of probes, one axis at a time."""
+    sizes = (20_000, 40_000, 80_000) if quick else (10_000, 30_000, 100_000, 300_000, 1_000_000)
+    rows = []
+    for name, problems, units in (
+        ("N", {n: make_problem(n, 128, 10, (1, 2)) for n in sizes}, None),
+        ("the number of probes", {k: repeat(make_problem(sizes[0], 128, 10, (5,)), k) for k in (1, 2, 4, 8)}, None),
+        ("C", {c: make_problem(sizes[0], 128, c, (1, 2)) for c in (10, 30, 100, 300, 1000)}, "reported"),
+    ):
+        cases = {}
+        for key, problem in problems.items():
+            cases[f"{key}, 1 epoch"], cases[f"{key}, 4 epochs"] = bank(problem, epochs=1), bank(problem, epochs=4)
+        times = interleave(f"growth in {name}", cases, repetitions)
+        costs = {k: (times[f"{k}, 4 epochs"].least - times[f"{k}, 1 epoch"].least) / 3 / k for k in problems}
+        middle = float(np.median(list(costs.values())))
+        off = 100 * max(abs(cost / middle - 1) for cost in costs.values())
+        note = ", ".join(f"{key}: {cost * 1e6:.3g}" for key, cost in costs.items()) + " µs per unit"
+        rows.append(Row(f"cost in {name}: off linear by", off, None if units else 15, "%", False, note))
+    return rows
+
+
+def repeat(problem: Problem, times: int) -> Problem:
+    return Problem(problem.x, problem.y, problem.tasks * times, problem.classes)
+
+
+MEMORY = """
+import logging, resource, sys
+import numpy as np
+import scar, torch
+from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
+plan = []
+class Keep(logging.Handler):
+    def emit(self, record): plan.append(record.args)
+logging.getLogger("scar.probes.module").addHandler(Keep())
+logging.getLogger("scar.probes.module").setLevel(logging.INFO)
+rng = np.random.default_rng(0)
+tiny = np.ones((600, 4), np.float32)
+train = lambda x, y, tasks: train_probes(x, y, tasks, num_classes=10, config=ProbeConfig(max_epochs=2))
+train(tiny, np.arange(600) % 10, [ProbeTask(np.arange(500), np.arange(500, 600), 0)])
+x = np.load(sys.argv[1], mmap_mode="r")
+n = len(x) * 10 // 11
+parts = [p for r in (1, 2, 5, 10, 15, 20, 30) for p in np.array_split(rng.permutation(n), r)]
+y = rng.integers(0, 10, len(x))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+train(x, y, [ProbeTask(part, np.arange(n, len(x)), 0) for part in parts])
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+count, features, _, work, results = plan[-1]
+print((peak - before) / 2**20, features + work + results)
+"""
+
+
+def memory_rows(quick: bool, repetitions: int) -> list[Row]:
+    """Peak of the resident memory over what the plan announced, in a process of its own."""
+    n = 20_000 if quick else 55_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.npy"
+        np.save(path, np.random.default_rng(0).standard_normal((n, 768), dtype=np.float32))
+        command = [sys.executable, "-c", MEMORY, str(path)]
+        peak, planned = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    note = f"{n}×768, 83 probes: peak {peak:.2f} GiB, plan {planned:.2f} GiB (features, rows in work, results)"
+    return [Row("peak memory over the printed plan", peak / planned, 1.3, "×", False, note)]

@@ -1,0 +1,150 @@
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import write_study
+
+from scar.reporting.comparison import compare
+from scar.reporting.completion_figure import draw_completion
+from scar.reporting.figure2 import draw_growth, growth_frame
+from scar.reporting.figure3a import draw_sizes, published_sizes_frame, sizes_frame
+from scar.reporting.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
+from scar.reporting.labels import place_labels
+from scar.reporting.measures_figure import draw_measures, measures_by_size
+from scar.reporting.plan_figure import draw_plan
+from scar.reporting.plan_table import plan_by_class
+from scar.reporting.study import load_study
+from scar.reporting.style import new_figure
+
+
+def drawings(study):
+    (group,) = study.groups()
+    yield draw_sizes(sizes_frame(study))
+    yield draw_bubbles(bubbles_frame(study))
+    yield draw_completion(compare(study, resamples=100), group)
+    yield draw_plan(plan_by_class(study.rows, seed=0, estimator="heldout"), title="plan")
+    yield draw_measures(measures_by_size(study.rows), title="measures")
+    yield draw_growth(growth_frame(study.rows, seed=0), title="growth")
+
+
+def test_figures_are_the_same_bytes_every_time(study):
+    for first, second in zip(drawings(study), drawings(study), strict=True):
+        for kind in ("svg", "pdf", "png") if first.name == "figure3a" else ("svg",):
+            assert first.render(kind) == second.render(kind), (first.name, kind)
+
+
+@pytest.mark.slow
+def test_figures_are_the_same_bytes_in_another_process(tmp_path):
+    script = (
+        "import sys; from scar.reporting.figure3b import *;"
+        "sys.stdout.buffer.write(draw_bubbles(published_bubbles_frame()).render('svg'))"
+    )
+    first, second = (
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout for _ in "ab"
+    )
+    assert first == second
+    assert len(first) > 10_000
+
+
+def test_every_figure_is_well_formed_and_says_what_it_shows(study):
+    for drawing in drawings(study):
+        root = ElementTree.fromstring(drawing.inline_svg())
+        assert root.get("role") == "img"
+        assert root.get("aria-label") == drawing.alt
+        assert len(drawing.alt) > 40
+        identifiers = [e.get("id") for e in root.iter() if e.get("id")]
+        assert all(i.startswith(f"{drawing.name}-") for i in identifiers)
+
+
+def test_hover_texts_reach_the_svg(study):
+    drawing = draw_plan(plan_by_class(study.rows, seed=0, estimator="heldout"), title="plan")
+    titles = [e.text for e in ElementTree.fromstring(drawing.inline_svg()).iter("{http://www.w3.org/2000/svg}title")]
+    assert any(text.startswith("Trouser: ") for text in titles)
+
+
+def bar_widths(axes):
+    return sorted(round(p.get_x() + p.get_width()) for p in axes.patches if p.get_height() > 0 and p.get_width() > 0)
+
+
+def test_bars_end_at_the_sizes_and_met_is_written_out(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=2, met=("paper",)))
+    frame = sizes_frame(study)
+    drawing = draw_sizes(frame)
+    (axes,) = drawing.figure.axes
+    assert bar_widths(axes) == sorted(round(v) for v in frame.value if v > 0)
+    texts = [t.get_text() for t in axes.texts]
+    assert texts.count("met (0)") == 1
+    assert axes.get_xscale() == "log"
+
+
+def test_an_undefined_size_is_written_out():
+    frame = pd.DataFrame(
+        {"label": "a", "part": ["total", "foundation"], "estimator": ["", "paper"], "value": [100.0, np.nan]}
+    ).assign(low=np.nan, high=np.nan)
+    assert "undefined" in [t.get_text() for t in draw_sizes(frame).figure.axes[0].texts]
+
+
+def test_labels_of_the_38_published_bubbles_cover_nothing():
+    drawing = draw_bubbles(published_bubbles_frame())
+    axes = drawing.figure.axes[0]
+    renderer = drawing.figure.canvas.get_renderer()
+    boxes = [text.get_window_extent(renderer) for text in axes.texts]
+    assert len(boxes) == 38
+    frame = axes.get_window_extent()
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+        assert frame.x0 <= box.x0
+        assert box.x1 <= frame.x1
+        assert frame.y0 <= box.y0
+        assert box.y1 <= frame.y1
+
+
+def test_labels_do_not_cover_bubbles_either():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 20))
+    figure = new_figure(8, 6)
+    axes = figure.subplots()
+    axes.set(xlim=(-0.2, 1.2), ylim=(-0.2, 1.2))
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    boxes = place_labels(axes, x, y, np.full(20, 6.0), [f"label {i}" for i in range(20)], fontsize=7)
+    points = axes.transData.transform(np.column_stack([x, y]))
+    inside = (points[:, None] > boxes[None, :, :2]) & (points[:, None] < boxes[None, :, 2:])
+    assert not inside.all(axis=-1).any()
+
+
+def test_38_groups_of_bars_are_drawn():
+    drawing = draw_sizes(published_sizes_frame())
+    assert len(drawing.figure.axes[0].get_yticks()) == 38
+    assert len(bar_widths(drawing.figure.axes[0])) == 3 * 38
+
+
+def test_bubbles_without_a_measure_are_named_instead_of_drawn():
+    frame = published_bubbles_frame().head(3).reset_index(drop=True)
+    frame.loc[1, "richness"] = np.nan
+    drawing = draw_bubbles(frame)
+    assert frame.label[1] in drawing.figure.axes[0].get_title(loc="left")
+    assert len(drawing.figure.axes[0].texts) == 2
+
+
+def test_growth_points_are_eq_7(study):
+    frame = growth_frame(study.rows, seed=1).set_index(["class_name", "factor"])
+    rows = study.rows[(study.rows.stage == "measures") & (study.rows.seed == 1)]
+    one = rows[(rows.class_name == "Trouser") & (rows.factor == 1)].set_index("metric").value
+    y = (1 - one.coverage) * np.exp(2 * one.scale * (one.richness - one.authenticity) ** 2)
+    assert frame.y[("Trouser", 1)] == pytest.approx(y)
+
+
+def test_two_groups_do_not_share_one_curve(tmp_path):
+    groups = [("digits", "pixels", "image", regime) for regime in ("natural", "long_tailed")]
+    study = load_study(write_study(tmp_path / "s", seeds=1, groups=groups))
+    with pytest.raises(ValueError, match="'regime'"):
+        measures_by_size(study.rows)
+    with pytest.raises(ValueError, match="'regime'"):
+        growth_frame(study.rows, seed=0)
+    partial = {k: v for k, v in study.groups()[0].items() if k != "regime"}
+    with pytest.raises(ValueError, match="'regime'"):
+        draw_completion(compare(study, resamples=100), partial)

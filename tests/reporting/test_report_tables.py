@@ -1,0 +1,227 @@
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import NAMES, write_study
+
+from scar.reporting.caveats import failed_jobs, missing_cells, undefined_coverage
+from scar.reporting.characteristics import characteristics, summarize
+from scar.reporting.comparison import compare
+from scar.reporting.flags import flag_lines
+from scar.reporting.plan_table import plan_by_class, plan_table
+from scar.reporting.study import load_study
+from scar.reporting.summary import answer
+from scar.reporting.table import escape_latex, latex_document
+from scar.reporting.table1 import table1
+from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
+
+
+@pytest.fixture(scope="module")
+def comparison(study):
+    return compare(study, resamples=300)
+
+
+def raw(folder):
+    """All rows as they lie on the disk, read without the project's code."""
+    frame = pd.concat([pd.read_parquet(file) for file in folder.glob("jobs/*/rows.parquet")])
+    return frame.drop_duplicates(["stage", "subject", "fraction", "seed", "metric", "estimator", "class_id", "factor"])
+
+
+def test_completion_table_equals_a_recount_of_the_raw_rows(study_folder, comparison):
+    for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        table = completion_table(comparison, metric=metric)
+        rows = raw(study_folder)
+        rows = rows[(rows.stage == "evaluation") & (rows.metric == metric)]
+        for line in table.values.to_dict("records"):
+            for arm in ("scar", "random", "class_average"):
+                own = rows[(rows.subject == arm) & (rows.fraction == line["fraction"])]
+                assert line[arm] == pytest.approx(own.value.mean())
+                assert line[f"{arm}_spread"] == pytest.approx(np.ptp(own.value))
+            assert line["primary"] == pytest.approx(rows[rows.subject == "primary"].value.mean())
+            gap = line["scar"] - line["random"]
+            assert line["scar_minus_random"] == pytest.approx(gap)
+            assert line["scar_minus_random_low"] < gap < line["scar_minus_random_high"]
+
+
+def test_cells_show_the_numbers_of_the_values(comparison):
+    table = completion_table(comparison)
+    assert list(table.cells.Budget) == ["5 %", "10 %", "25 %"]
+    for cell, value in zip(table.cells["SCAR"], table.values["scar"], strict=True):
+        assert cell.startswith(f"{100 * value:.1f} [")
+    assert set(table.sort_by.values()) <= set(table.values.columns)
+
+
+def test_a_planted_difference_is_marked_and_a_null_one_is_not(tmp_path):
+    gain = {"scar": 0.09, "random": 0.03, "class_average": 0.09}
+    study = load_study(write_study(tmp_path / "s", seeds=8, n_test=1500, gain=gain))
+    comparison = compare(study, resamples=400)
+    table = completion_table(comparison)
+    assert table.cells["SCAR − random"].str.contains(r"\*").all()
+    assert not table.cells["SCAR − class average"].str.contains(r"\*").any()
+    text = " ".join(answer(study, comparison, study.groups()[0]).benefit)
+    assert "against random: better: +" in text
+    assert "against class average: no difference shown: " in text
+
+
+def test_holm_runs_over_the_strategy_comparisons_of_a_metric(comparison):
+    own = comparison.differences
+    own = own[(own.metric == "accuracy") & (own.second != "primary")]
+    assert len(own) == 6
+    smallest = own.p_value.min()
+    assert own.p_holm[own.p_value.idxmin()] == pytest.approx(min(1, 6 * smallest))
+    gains = comparison.differences[comparison.differences.second == "primary"]
+    assert gains.p_holm.isna().all()
+
+
+def test_two_budgets_are_not_averaged_in_silence(comparison):
+    with pytest.raises(ValueError, match="'fraction'"):
+        completion_table(comparison, by=("dataset", "encoder", "modality", "regime"))
+
+
+def test_two_regimes_are_not_averaged_in_silence(tmp_path):
+    groups = [("digits", "pixels", "image", regime) for regime in ("natural", "long_tailed")]
+    study = load_study(write_study(tmp_path / "s", seeds=2, groups=groups))
+    with pytest.raises(ValueError, match=r"'regime' .*long_tailed, natural"):
+        completion_table(compare(study, resamples=100), by=("dataset", "encoder", "modality", "fraction"))
+    sizes = study.rows[(study.rows.metric == "foundation_size") & (study.rows.subject == "total")]
+    with pytest.raises(ValueError, match="'estimator'"):
+        summarize(sizes, ["dataset", "encoder", "modality", "regime"])
+    assert len(completion_table(compare(study, resamples=100)).cells) == 6
+
+
+def test_constant_arms_are_marked(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=2, constant=(("random", 1),)))
+    comparison = compare(study, resamples=100)
+    table = completion_table(comparison)
+    assert table.cells["Random"].str.contains("†").all()
+    assert not table.cells["SCAR"].str.contains("†").any()
+    assert any("†" in note for note in table.notes)
+    assert any("one class only" in line for line in flag_lines(study.rows))
+
+
+def test_missing_cells_come_with_a_command(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=2, strategies=("scar", "random"))
+    shutil.rmtree(next(folder.glob("jobs/*-1-random")))
+    study = load_study(folder)
+    found = {command: what for what, command in missing_cells(study)}
+    common = "scar -m study=s dataset=fashion_mnist encoder=efficientnet_lite0 regime=long_tailed"
+    assert set(found) == {
+        f"{common} completion=random seed=1 subsets=quick",
+        f"{common} completion=class_average seed=0,1 subsets=quick",
+    }
+    table = completion_table(compare(study, resamples=100))
+    assert (table.cells["Class average"] == "missing").all()
+    assert (table.cells["SCAR − class average"] == "missing").all()
+
+
+def test_failed_jobs_are_listed_with_their_error(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    status = next(folder.glob("jobs/*-0-random/status.json"))
+    status.write_text(json.dumps({"status": "failed", "error": "MemoryError: no\ntrace", "overrides": ["seed=0"]}))
+    ((name, state, command),) = failed_jobs(load_study(folder))
+    assert name.endswith("-0-random")
+    assert (state, command) == ("failed: MemoryError: no", "scar seed=0")
+
+
+def test_one_job_alone_makes_tables(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=1, strategies=("scar",)))
+    table = completion_table(compare(study, resamples=100))
+    assert (table.cells["Random"] == "missing").all()
+    assert len(table1(study).cells) == len(characteristics_table(study).cells) == 1
+
+
+def test_class_names_not_numbers(study):
+    plan = plan_by_class(study.rows, seed=0, estimator="heldout")
+    assert list(plan.class_name) == list(NAMES[:4])
+    table = plan_table(plan, group=study.groups()[0], seed=0, estimator="held-out")
+    assert set(table.cells["Class"]) == set(NAMES[:4])
+    assert table.cells[table.cells["Class"] == NAMES[0]]["Enough"].item() == "met"
+
+
+def test_plan_by_class_equals_the_raw_rows(study_folder, study):
+    plan = plan_by_class(study.rows, seed=2, estimator="heldout", fraction=0.1).set_index("class_name")
+    rows = raw(study_folder)
+    rows = rows[rows.seed == 2]
+    added = rows[(rows.metric == "added") & (rows.subject == "scar") & (rows.fraction == 0.1)]
+    assert plan.added.to_dict() == added.set_index("class_name").value.to_dict()
+    sizes = rows[(rows.metric == "class_size") & (rows.subject == "primary")]
+    assert plan.primary.to_dict() == sizes.set_index("class_name").value.to_dict()
+
+
+def test_an_unknown_seed_is_refused(study):
+    with pytest.raises(ValueError, match=r"seed=9.*\[0, 1, 2\]"):
+        plan_by_class(study.rows, seed=9, estimator="heldout")
+
+
+def test_set_level_characteristics_take_the_driver_and_say_met(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=2, met=("heldout",)))
+    assert characteristics(study).estimator.item() == "heldout"
+    assert characteristics_table(study).cells["Foundation"].item() == "met"
+    assert "Reference" not in characteristics_table(study, "reference").cells["Foundation"].item()
+
+
+def test_undefined_coverage_says_which_class_where_and_why(study):
+    lines = undefined_coverage(study.rows)
+    assert lines
+    assert all("it needs 30 rightly classified samples" in line for line in lines)
+    boot = next(line for line in lines if line.startswith("Pullover"))
+    assert "1/10" in boot
+    low = min(int(v) for v in boot.split("has ")[1].split(" there")[0].split(" to "))
+    assert low < 30
+
+
+def test_our_rows_in_the_published_format(study, study_folder):
+    table = published_format_table(study)
+    rows = raw(study_folder)
+    own = rows[(rows.metric == "accuracy") & (rows.subject == "scar") & (rows.fraction == 0.25)].value
+    assert table.cells["SCAR"].item() == f"{100 * own.mean():.2f} ± {100 * np.ptp(own):.2f}"
+    assert table.cells["Source"].item() == "ours"
+
+
+def test_published_rows_stand_beside_ours_where_they_match(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=2, groups=[("cifar10", "resnet", "image", "natural")]))
+    table = published_format_table(study)
+    assert list(table.cells["Source"]) == ["ours", "published"]
+    assert table.cells["SCAR"].iloc[1] == "91.54 ± 0.13"
+
+
+def test_markdown_holds_every_cell(comparison):
+    table = completion_table(comparison)
+    lines = [line for line in table.to_markdown().splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(table.cells)
+    assert [c.strip() for c in lines[2].strip("|").split("|")] == list(table.cells.iloc[0])
+
+
+def test_latex_has_booktabs_rules_and_one_row_per_line(comparison):
+    table = completion_table(comparison)
+    source = table.to_latex()
+    for part in (r"\begin{table*}", r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}", r"\end{table*}"):
+        assert source.count(part) == 1
+    body = source.split(r"\midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(body) == len(table.cells)
+    assert all(line.count(" & ") == len(table.cells.columns) - 1 for line in body)
+    assert source.isascii()
+
+
+def test_latex_escapes_what_it_would_misread():
+    assert escape_latex("Bag & purse_100% [−1]*") == r"Bag \& purse\_100\% {[}$-$1{]}{*}"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_latex_compiles(study, comparison, tmp_path):
+    plan = plan_table(
+        plan_by_class(study.rows, seed=0, estimator="heldout"), group=study.groups()[0], seed=0, estimator="x"
+    )
+    tables = [completion_table(comparison), characteristics_table(study), published_format_table(study), plan]
+    (tmp_path / "tables.tex").write_text(latex_document(tables, header="test"))
+    (tmp_path / "main.tex").write_text(
+        r"\documentclass[twocolumn]{article}\usepackage{booktabs}\usepackage{graphicx}"
+        r"\begin{document}\input{tables}\end{document}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-1500:]
+    assert (tmp_path / "main.pdf").stat().st_size > 1000
