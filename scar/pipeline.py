@@ -160,7 +160,8 @@ class Job:
         """[N, D] embeddings, memory-mapped."""
 
         def make(folder: Path) -> None:
-            extract(self.config.dataset.load(self.data_dir), self.config.encoder, folder)
+            partial = self.store.root / "partial" / self.embeddings_key.digest  # shards survive an interruption
+            extract(self.config.dataset.load(self.data_dir), self.config.encoder, folder, partial=partial)
 
         return EmbeddingSet.load(self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name))
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -31,13 +32,20 @@ def chunks(content: bytes):
 
 
 def records(folder: Path):
+    """Return the records of the run once its end is written; the service of wandb writes in its own time."""
     from wandb.proto import wandb_internal_pb2
 
     (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
-    for data in chunks(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        yield record
+    for _ in range(100):
+        found = []
+        for data in chunks(path.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            found.append(record)
+        if any(record.HasField("exit") for record in found):
+            return found
+        time.sleep(0.1)
+    raise TimeoutError(f"{path} never got the record of its end")
 
 
 def frame() -> pd.DataFrame:
@@ -64,7 +72,7 @@ def test_an_offline_run_holds_config_table_plan_and_its_end(tmp_path):
     plan.write_text("id,class_name,reason,cost\n7,three,scar: 1 of this class,1\n")
     with logger(tmp_path, tags=("mine",)) as log:
         log.log(frame(), [plan])
-    found = list(records(tmp_path))
+    found = records(tmp_path)
     run = next(r.run for r in found if r.HasField("run"))
     assert run.run_id == "0123456789abcdef"
     assert run.run_group == "my study"

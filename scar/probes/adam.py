@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,8 @@ from scar.probes.block import Block
 from scar.probes.config import ProbeConfig
 from scar.probes.probe_set import ProbeTask
 from scar.randomness import derive_seed
+
+_thread = threading.local()
 
 
 class AdamRun:
@@ -31,7 +35,6 @@ class AdamRun:
         self._share = self._shares()
         self._first, self._second = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
         self._gradient, self._steps = torch.empty_like(self._weights), torch.zeros((), device=block.device)
-        self._rows = torch.empty(count * self.batch, block.width, dtype=block.x.dtype, device=block.device)
         self._minus_one = torch.full((count, 1, self.batch), -1.0, device=block.device)
         self.kept = self._weights.clone()
         self.epochs = torch.zeros(count, dtype=torch.int64, device=block.device)
@@ -74,11 +77,12 @@ class AdamRun:
         y = block.y.gather(1, order)[:, None, :]
         order += rows * torch.arange(count, device=block.device)[:, None]
         flat = block.x.view(count * rows, width)
+        buffer = batch_buffer(count * self.batch, flat)
         for start in range(0, rows, self.batch):
             places = slice(start, start + self.batch)
             chosen = order[:, places].reshape(-1)
-            torch.index_select(flat, 0, chosen, out=self._rows[: len(chosen)])
-            x = self._rows[: len(chosen)].view(count, -1, width)
+            torch.index_select(flat, 0, chosen, out=buffer[: len(chosen)])
+            x = buffer[: len(chosen)].view(count, -1, width)
             self._accumulate(x, y[:, :, places], places, beta=0)
             self._update()
 
@@ -120,6 +124,15 @@ class AdamRun:
             amsgrad=False,
             maximize=False,
         )
+
+
+def batch_buffer(rows: int, like: Tensor) -> Tensor:
+    """Return room for a batch [rows, W], one per thread, so that it stays in the cache of its core."""
+    key = (rows, like.shape[1], like.dtype, like.device)
+    if getattr(_thread, "key", None) != key:
+        _thread.key, _thread.buffer = key, like.new_empty(rows, like.shape[1])
+    buffer: Tensor = _thread.buffer
+    return buffer
 
 
 def add_product(total: Tensor, error: Tensor, x: Tensor, *, beta: int) -> None:

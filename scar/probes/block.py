@@ -27,8 +27,8 @@ STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
 CPU_CHUNK, GPU_ELEMENTS = 512, 1 << 26
 # Rows of one product in a pass over all rows: what a core caches; on a GPU, logits held at once.
-LOAD_ROWS = 4096
-# Rows copied at once from the features.
+LOAD_ROWS = 512
+# Rows copied at once from the features; they stay in the cache of a core.
 ABSENT = -1e30
 # The bias of a padding class: its probability and its gradient are exactly 0.
 
@@ -108,12 +108,13 @@ class Block:
         self.validation_y = torch.from_numpy(labels[members[0].validation]).to(device)
         self.sizes = torch.tensor([len(task.train) for task in self.tasks], device=device)
         self.real = torch.arange(plan.rows, device=device)[None, None, :] < self.sizes[:, None, None]
-        self.x = torch.zeros(plan.size, plan.rows, self.width, device=device)
+        self.x = torch.empty(plan.size, plan.rows, self.width, device=device)
         self.y = torch.zeros(plan.size, plan.rows, dtype=torch.int64, device=device)
         self._shift = torch.zeros(plan.size, self.dimension, dtype=torch.float64, device=device)
         self._scale = torch.ones_like(self._shift)
         for p, task in enumerate(self.tasks):
             rows = self.x[p, : len(task.train)]
+            self.x[p, len(task.train) :] = 0
             load_rows(features, task.train, rows, unit_norm=config.scaling == "unit_norm")
             if config.scaling == "standard":
                 self._shift[p], self._scale[p] = standardize(rows[:, : self.dimension])
@@ -153,18 +154,19 @@ class Block:
 
     def degenerate(self, weights: Tensor) -> Tensor:
         """Return [P]: one class in the training rows, or one prediction for all validation rows."""
-        first = self.y[:, :1]
-        single = ((self.y == first) | ~self.real[:, 0]).all(dim=1)
+        single = ((self.y == self.y[:, :1]) | ~self.real[:, 0]).all(dim=1)
         if len(self.validation_x):
-            predicted = self._predictions(self.fold(weights), self.validation_x[None])
-            return single | (predicted == predicted[:, :1]).all(dim=1)
-        predicted = self._predictions(weights.to(self.x.dtype), self.x)
-        return single | ((predicted == predicted[:, :1]) | ~self.real[:, 0]).all(dim=1)
-
-    def _predictions(self, weights: Tensor, x: Tensor) -> Tensor:
+            weights, x, ignored = self.fold(weights), self.validation_x[None], None
+        else:
+            weights, x, ignored = weights.to(self.x.dtype), self.x, ~self.real
+        always = torch.ones(weights.shape[:2], dtype=torch.bool, device=self.device)
         pieces = self.chunks(x.shape[1])
-        parts = [(weights @ x[:, start : start + pieces.step].mT).argmax(dim=1) for start in pieces]
-        return torch.cat(parts, dim=1)
+        for start in pieces:
+            places = slice(start, start + pieces.step)
+            logits = weights @ x[:, places].mT
+            predicted = logits == logits.amax(dim=1, keepdim=True)
+            always &= (predicted if ignored is None else predicted | ignored[:, :, places]).all(dim=2)
+        return single | always.any(dim=1)
 
 
 def aligned(size: int, align: int) -> int:
@@ -173,12 +175,13 @@ def aligned(size: int, align: int) -> int:
 
 
 def load_rows(features: Features, rows: NDArray[np.int64], out: Tensor, *, unit_norm: bool) -> None:
-    """Copy rows of the features, followed by a one, into out [n, W]; divide each by its norm if asked."""
+    """Copy rows of the features, then a one, then zeros, into out [n, W]; divide each by its norm if asked."""
     for start in range(0, len(rows), LOAD_ROWS):
         chunk = features.array[rows[start : start + LOAD_ROWS]]
         chunk = unit_rows(chunk) if unit_norm else chunk
         out[start : start + len(chunk), : chunk.shape[1]] = torch.from_numpy(chunk)
     out[:, features.dimension] = 1
+    out[:, features.dimension + 1 :] = 0
 
 
 def standardize(x: Tensor) -> tuple[Tensor, Tensor]:

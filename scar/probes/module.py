@@ -83,32 +83,35 @@ class ProbeBank(pl.LightningModule):
         gpu = self.device.type == "cuda"
         plans = plan_blocks(self.tasks, self.config, stacked=gpu)
         self._waiting = share_out(plans, self.trainer.world_size)[self.trainer.global_rank]
-        rows = sum(plan.bytes(self._width) for plan in self._waiting)
-        largest = max((plan.bytes(self._width) for plan in self._waiting), default=0)
-        log.info(
-            "memory of %d probes: features %.2f GiB, training rows %.2f GiB (in work at once %.2f), results %.2f GiB",
-            *(len(self.tasks), self.features.array.nbytes / 2**30, rows / 2**30),
-            *(min(rows, max(largest, self.memory)) / 2**30, self.get_buffer("folded").nbytes / 2**30),
-        )
+        sizes = [plan.bytes(self._width) for plan in self._waiting]
+        held = {task.validation.tobytes(): len(task.validation) for task in self.tasks}
+        plan = {
+            "features": self.features.array.nbytes,
+            "training rows": min(sum(sizes), max([self.memory, *sizes])),
+            "validation rows": 4 * self._width * sum(held.values()),
+            "results": self.get_buffer("folded").nbytes,
+        }
+        parts = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in plan.items())
+        log.info("memory for %d of %d probes: %s", len(self._waiting), len(self.tasks), parts)
         if not gpu:
             self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
 
-    def training_step(self, *_: Any) -> None:
+    def training_step(self, *batch: Any) -> None:
         """Train every probe in work for one epoch; then take out what has finished."""
         self._admit()
-        for _ in self._map(_train_epoch, [run for _, run in self._work]):
-            pass
-        remaining = []
-        for plan, run in self._work:
-            if bool(run.finished[: len(plan.probes)].all()):
-                self._finish(plan, run)
-            else:
-                remaining.append((plan, run))
-        self._work = remaining
+        list(self._map(_train_epoch, [run for _plan, run in self._work]))
+        over = [bool(run.finished[: len(plan.probes)].all()) for plan, run in self._work]
+        finished = [item for item, done in zip(self._work, over, strict=True) if done]
+        self._work = [item for item, done in zip(self._work, over, strict=True) if not done]
+        gathered = self._map(_results, [run for _, run in finished])
+        for (plan, _), results in zip(finished, gathered, strict=True):
+            for name, values in results.items():
+                buffer = self.get_buffer(name)
+                buffer[list(plan.probes)] = values[: len(plan.probes)].to(buffer.dtype)
         if self.progress is not None:
             self.progress(int((self.get_buffer("epochs") > 0).sum()), len(self.tasks))
         if self.trainer.loggers:
-            self.log("probes_in_work", float(sum(len(plan.probes) for plan, _ in remaining)))
+            self.log("probes_in_work", float(sum(len(plan.probes) for plan, _ in self._work)))
         done = not (self._work or self._waiting)
         self.trainer.should_stop = self.trainer.strategy.reduce_boolean_decision(done, all=True)
 
@@ -161,20 +164,6 @@ class ProbeBank(pl.LightningModule):
         )  # fmt: skip
         return AdamRun(block, self.config) if self.config.solver == "adam" else LBFGSRun(block, self.config)
 
-    @torch.inference_mode()
-    def _finish(self, plan: BlockPlan, run: Run) -> None:
-        results = {
-            "folded": run.block.fold(run.kept),
-            "epochs": run.epochs,
-            "validation_loss": run.block.validate(run.kept),
-            "converged": run.converged,
-            "degenerate": run.block.degenerate(run.kept),
-            "penalty": run.penalty,
-        }
-        for name, values in results.items():
-            buffer = self.get_buffer(name)
-            buffer[list(plan.probes)] = values[: len(plan.probes)].to(buffer.dtype)
-
     def probe_set(self) -> ProbeSet:
         """Return the gathered probes."""
         values = {name: buffer.cpu().numpy() for name, buffer in self.named_buffers()}
@@ -194,6 +183,19 @@ class ProbeBank(pl.LightningModule):
 @torch.inference_mode()
 def _train_epoch(run: Run) -> None:
     run.epoch()
+
+
+@torch.inference_mode()
+def _results(run: Run) -> dict[str, Tensor]:
+    """Return what the buffers of the bank gather, [P, ...] each."""
+    return {
+        "folded": run.block.fold(run.kept),
+        "epochs": run.epochs,
+        "validation_loss": run.block.validate(run.kept),
+        "converged": run.converged,
+        "degenerate": run.block.degenerate(run.kept),
+        "penalty": run.penalty,
+    }
 
 
 def share_out(plans: Sequence[BlockPlan], ranks: int) -> list[list[BlockPlan]]:

@@ -92,7 +92,7 @@ def _panel(axes: Axes, factors: Floats, y: Floats, fit: GrowthFit, published: fl
         axes.plot(x, curve, color=TOTAL, linewidth=1.2, linestyle="dashed", label="published fit (λ = 10⁻⁴)")
     axes.set_ylim(0, 1.15 * float(np.nanmax(y)))
     if fit.defined[position] and fit.decreasing[position]:
-        axes.text(0.97, 0.06, "falls with size", transform=axes.transAxes, fontsize=6.5, color=MUTED, ha="right")
+        axes.text(0.97, 0.92, "falls with size", transform=axes.transAxes, fontsize=6.5, color=MUTED, ha="right")
     axes.tick_params(labelsize=7)
 
 

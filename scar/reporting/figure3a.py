@@ -18,7 +18,7 @@ from scar.reporting.style import (
     only_grid,
     styled,
 )
-from scar.reporting.text import group_label, known, name_of, size
+from scar.reporting.text import group_label, name_of, size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,6 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
     drawn = sizes[["value", "high"]].to_numpy(dtype=float)
     positive = sizes.value[(sizes.value > 0) & np.isfinite(sizes.value)]
     floor = 2.0 ** np.floor(np.log2(positive.min()) - 1) if len(positive) else 1.0
-    top = float(np.nanmax(finite[["value", "high"]].to_numpy(dtype=float), initial=2 * floor))
     top = float(np.max(drawn[np.isfinite(drawn)], initial=floor * 2))
     with styled():
         figure = new_figure(8, height)
@@ -127,15 +126,13 @@ def _draw_series(
             continue
         row, y = own.loc[label], position + offset
         value = float(row.value)
-        text = (
-            "undefined" if np.isnan(value) else "unbounded" if np.isinf(value) else count(value) if value else "met (0)"
-        )
+        text = "met (0)" if value == 0 else size(value)
         end = floor
         if np.isfinite(value) and value > 0:
             patch = axes.barh([y], [value - floor], left=floor, height=thickness * 0.86, color=colour)[0]
             drawing.tip(patch, f"{label}: {title} {text}")
             end = value
-            if known(row.low) and known(row.high) and row.high > row.low:
+            if not np.isnan(row.low) and row.high > row.low:  # an open end is drawn to the edge
                 ends = [max(row.low, floor), min(row.high, top)]
                 axes.plot(ends, [y, y], color=INK, linewidth=0.9, solid_capstyle="butt")
                 end = max(value, ends[1])

@@ -118,7 +118,7 @@ def test_undefined_points_are_left_out_and_empty_steps_are_undefined():
     assert fit.defined.tolist() == [True, True, False]
     assert fit.h[1] == pytest.approx(7.0, rel=1e-5)
     assert np.isnan(fit.h_interval[2]).all()
-    assert not (fit.identified[2] or fit.at_edge[2] or fit.decreasing[2])
+    assert not any(flags[2] for flags in (fit.identified, fit.at_edge, fit.decreasing))
 
 
 def test_a_bound_that_falls_with_size_is_flagged():

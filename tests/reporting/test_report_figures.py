@@ -148,3 +148,11 @@ def test_two_groups_do_not_share_one_curve(tmp_path):
     partial = {k: v for k, v in study.groups()[0].items() if k != "regime"}
     with pytest.raises(ValueError, match="'regime'"):
         draw_completion(compare(study, resamples=100), partial)
+
+
+def test_an_open_interval_does_not_open_the_axis():
+    columns = ["label", "part", "estimator", "value", "low", "high"]
+    frame = pd.DataFrame([["a", "total", "", 100.0, np.nan, np.nan], ["a", "foundation", "x", 900.0, 50.0, np.inf]])
+    drawing = draw_sizes(frame.set_axis(columns, axis=1))
+    assert drawing.figure.axes[0].get_xlim()[1] < 2000
+    drawing.render("svg")

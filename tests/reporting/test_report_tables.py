@@ -11,7 +11,7 @@ from scar.reporting.caveats import failed_jobs, missing_cells, undefined_coverag
 from scar.reporting.characteristics import characteristics, summarize
 from scar.reporting.comparison import compare
 from scar.reporting.flags import flag_lines
-from scar.reporting.plan_table import plan_by_class, plan_table
+from scar.reporting.plan_table import need_text, plan_by_class, plan_table
 from scar.reporting.study import load_study
 from scar.reporting.summary import answer
 from scar.reporting.table import escape_latex, latex_document
@@ -225,3 +225,29 @@ def test_latex_compiles(study, comparison, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout[-1500:]
     assert (tmp_path / "main.pdf").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (4105.4, 614, np.inf, "4\u202f105 [614, ∞]"),
+        (0.0, 0.0, 0.0, "met"),
+        (np.nan, np.nan, np.nan, "undefined"),
+        (np.inf, 10, np.inf, "unreachable [10, ∞]"),
+    ],
+)
+def test_sizes_say_what_a_bare_number_would_hide(value, low, high, text):
+    assert need_text({"need": value, "need_low": low, "need_high": high}) == text
+
+
+def test_flags_with_numbers_or_classes_come_as_one_line(study):
+    rows = study.rows.copy()
+    needs = rows.index[(rows.metric == "need") & (rows.estimator == "heldout") & (rows.subject == "primary")]
+    rows.loc[needs[:2], "flag"] = ["extrapolated=7.8", "extrapolated=12.3"]
+    budgets = rows.index[(rows.metric == "budget") & (rows.subject == "scar")]
+    rows.loc[budgets, "flag"] = "unseen:1;met"
+    lines = flag_lines(rows)
+    assert sum("7.8 to 12.3" in line for line in lines) == 1
+    unseen = next(line for line in lines if "absent from the primary set" in line)
+    assert "Trouser" in unseen
+    assert "at 5 %, 10 % and 25 %" in unseen
