@@ -11,16 +11,24 @@ from torch.utils.data import DataLoader, TensorDataset
 from experiments.benchmarks.problem import Problem
 from scar.probes import ProbeTask
 
+Probe = tuple[torch.nn.Linear, np.ndarray, np.ndarray]
+# A layer, and the mean and standard deviation that its features are scaled by.
+
+
+def scaling(problem: Problem, task: ProbeTask) -> tuple[np.ndarray, np.ndarray]:
+    x = problem.x[task.train]
+    return x.mean(axis=0), x.std(axis=0)
+
 
 def tensors(problem: Problem, task: ProbeTask) -> tuple[torch.Tensor, ...]:
     x, y = problem.x[task.train], problem.y[task.train]
-    mean, std = x.mean(axis=0), x.std(axis=0)
+    mean, std = scaling(problem, task)
     held, answers = (problem.x[task.validation] - mean) / std, problem.y[task.validation]
     return tuple(torch.from_numpy(array) for array in ((x - mean) / std, y, held, answers))
 
 
-def dataloader_loop(problem: Problem, *, epochs: int, batch_size: int | None) -> None:
-    """(a) A DataLoader over a TensorDataset per probe: the manner of the published code."""
+def dataloader_loop(problem: Problem, *, epochs: int, batch_size: int | None) -> Probe:
+    """(a) A DataLoader over a TensorDataset per probe: the manner of the published code; returns the last one."""
     for task in problem.tasks:
         x, y, held, answers = tensors(problem, task)
         loader = DataLoader(TensorDataset(x, y), batch_size=batch_size or len(x), shuffle=True)
@@ -35,6 +43,7 @@ def dataloader_loop(problem: Problem, *, epochs: int, batch_size: int | None) ->
             with torch.no_grad():
                 for features, labels in validation:
                     functional.cross_entropy(layer(features), labels, reduction="sum").item()
+    return layer, *scaling(problem, task)
 
 
 def lightning_trainers(problem: Problem, *, epochs: int) -> None:

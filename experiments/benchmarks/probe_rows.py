@@ -137,7 +137,7 @@ def growth_rows(quick: bool, repetitions: int) -> list[Row]:
     rows = []
     for name, problems, units in (
         ("N", {n: make_problem(n, 128, 10, (1, 2)) for n in sizes}, None),
-        ("the number of probes", {k: repeat(make_problem(sizes[0], 128, 10, (5,)), k) for k in (1, 2, 4, 8)}, None),
+        ("the number of probes", {k: repeat(make_problem(sizes[0], 128, 10, (1, 2, 5)), k) for k in (1, 2, 4, 8)}, None),
         ("C", {c: make_problem(sizes[0], 128, c, (1, 2)) for c in (10, 30, 100, 300, 1000)}, "reported"),
     ):
         cases = {}
