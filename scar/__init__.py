@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scar import _torchvision
 
 if TYPE_CHECKING:
-    from scar.api import Characterization as Characterization
+    from scar.answers import Characterization as Characterization
     from scar.api import characterize as characterize
 
 __version__ = "0.1.0"

@@ -71,10 +71,10 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
             foundation_size=each.foundation_size if bounded else 0.0,
             accuracy=accuracy,
         )
-        flags = {"coverage": unallocated}
-        flags |= {} if bounded else dict.fromkeys(("scale", "richness"), "undefined: no finite foundation size")
+        reasons = {"coverage": unallocated}
+        reasons |= {} if bounded else dict.fromkeys(("scale", "richness"), "undefined: no finite foundation size")
         for measure in MEASURES:
-            flag = flags.get(measure, "")
+            flag = reasons.get(measure, "")
             value = math.nan if flag.startswith("undefined: ") else getattr(measures, measure)
             rows.add(measure, value, subject="total", estimator=name, flag=flag, **common)
 

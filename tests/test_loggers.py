@@ -11,7 +11,6 @@ import pytest
 from scar.loggers import JobLogger, LoggerConfig
 from scar.results import Rows
 
-
 HEADER = 7
 BLOCK = 32_768
 

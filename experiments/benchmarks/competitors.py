@@ -106,7 +106,7 @@ def in_memory_loop(problem: Problem, *, epochs: int) -> None:
 
 
 def published_measures(logits: np.ndarray, labels: np.ndarray) -> list[tuple[float, ...]]:
-    """The measures sample by sample and class by class, as the definitions read."""
+    """The measures class by class and sample by sample, as the definitions read; only errors look at other classes."""
     decided = logits.argmax(axis=1)
     count, classes = logits.shape
     rows = []
@@ -114,12 +114,13 @@ def published_measures(logits: np.ndarray, labels: np.ndarray) -> list[tuple[flo
         valid = semi = 0
         rich = 0.0
         for i in range(count):
-            right = [(decided[i] == k) == (labels[i] == k) for k in range(classes)]
-            if right[j]:
+            if (decided[i] == j) == (labels[i] == j):
                 valid += 1
-            elif any(right):
+                continue
+            right = sum((decided[i] == k) == (labels[i] == k) for k in range(classes))
+            if right:
                 semi += 1
-                rich += sum(right[:j] + right[j + 1 :]) / (classes - 1)
+                rich += right / (classes - 1)
         values = logits[(labels == j) & (decided == j) & (logits[:, j] > 0), j]
         coverage = 1 - divergence(values) if len(values) > 1 else float("nan")
         rows.append(((valid + semi) / count, coverage, valid / count, (valid + rich) / count))
@@ -128,19 +129,19 @@ def published_measures(logits: np.ndarray, labels: np.ndarray) -> list[tuple[flo
 
 def numpy_measures(logits: np.ndarray, labels: np.ndarray) -> list[tuple[float, ...]]:
     """The measures in a well-written NumPy loop over the classes."""
-    decided = logits.argmax(axis=1)
     count, classes = logits.shape
-    correct = decided == labels
-    right_steps = np.where(correct, classes, classes - 2)
-    own = logits[np.arange(count), labels]
+    steps = np.arange(classes)
+    decided = logits.argmax(axis=1)
+    right = (decided[:, None] == steps) == (labels[:, None] == steps)
+    right_steps = right.sum(axis=1)
     rows = []
     for j in range(classes):
-        right = (decided == j) == (labels == j)
-        semi = ~right & (right_steps > 0)
-        rich = right.sum() + (right_steps[semi] / (classes - 1)).sum()
-        values = own[correct & (labels == j) & (own > 0)]
+        valid = right[:, j]
+        semi = ~valid & (right_steps > 0)
+        rich = valid.sum() + (right_steps[semi] / (classes - 1)).sum()
+        values = logits[(labels == j) & (decided == j) & (logits[:, j] > 0), j]
         coverage = 1 - divergence(values) if len(values) > 1 else float("nan")
-        rows.append(((right.sum() + semi.sum()) / count, coverage, right.mean(), rich / count))
+        rows.append(((valid.sum() + semi.sum()) / count, coverage, valid.mean(), rich / count))
     return rows
 
 

@@ -30,7 +30,7 @@ HEAVY = ("torch", "pytorch_lightning", "timm", "transformers")
 
 def measure_rows(quick: bool, repetitions: int) -> list[Row]:
     """50 000 samples against both loops; the published manner, linear in the samples, on a share of them."""
-    n, share = 50_000, 50
+    n, share = 50_000, 10
     rng = np.random.default_rng(0)
     rows = []
     for classes, published, numpy_loop in ((10, 80, 2.5), (100, 500, 12)):

@@ -48,7 +48,7 @@ def fairly(case: Callable[[], object]) -> Callable[[], object]:
 
 def minibatch_rows(quick: bool, repetitions: int) -> list[Row]:
     """Batches of 500 at C = 10, 5k × 384, and C = 100, each against the loops of a user."""
-    n, epochs = (6000, 2) if quick else (50_000, 3)
+    n, epochs = (6000, 2) if quick else (50_000, 10)
     shape = f"{n // 1000}k×768, 83 probes, {epochs} epochs"
     problem = make_problem(n, 768, 10)
     times = interleave(
@@ -80,19 +80,19 @@ def minibatch_rows(quick: bool, repetitions: int) -> list[Row]:
 
 def full_batch_rows(quick: bool, repetitions: int) -> list[Row]:
     """The published full-batch manner, and the optimum against scikit-learn."""
-    n = 6000 if quick else 50_000
+    n, epochs = (6000, 2) if quick else (50_000, 10)
     problem = make_problem(n, 768, 10)
     full = {"batch_size": None, "scaling": "unit_norm", "monitor": "train_accuracy", "restore_best": False}
     times = interleave(
         f"full batch {n}×768",
         {
-            "scar": bank(problem, epochs=3, **full),
-            "a": fairly(lambda: competitors.dataloader_loop(problem, epochs=3, batch_size=None)),
+            "scar": bank(problem, epochs=epochs, **full),
+            "a": fairly(lambda: competitors.dataloader_loop(problem, epochs=epochs, batch_size=None)),
         },
         repetitions,
     )
     value = times["a"].median / times["scar"].median
-    note = f"{n // 1000}k×768, 83 probes, 3 epochs"
+    note = f"{n // 1000}k×768, 83 probes, {epochs} epochs"
     rows = [Row("full batch, one pass over the parts, vs (a) full batch", value, 20, note=note)]
     small = make_problem(n // 10, 384, 10)
     config = ProbeConfig(solver="lbfgs", penalties=(PENALTY,), max_epochs=2000)
@@ -137,7 +137,11 @@ def growth_rows(quick: bool, repetitions: int) -> list[Row]:
     rows = []
     for name, problems, units in (
         ("N", {n: make_problem(n, 128, 10, (1, 2)) for n in sizes}, None),
-        ("the number of probes", {k: repeat(make_problem(sizes[0], 128, 10, (1, 2, 5)), k) for k in (1, 2, 4, 8)}, None),
+        (
+            "the number of probes",
+            {k: repeat(make_problem(sizes[0], 128, 10, (1, 2, 5)), k) for k in (1, 2, 4, 8)},
+            None,
+        ),
         ("C", {c: make_problem(sizes[0], 128, c, (1, 2)) for c in (10, 30, 100, 300, 1000)}, "reported"),
     ):
         cases = {}

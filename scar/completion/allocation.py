@@ -110,7 +110,8 @@ def share_by_weight(total: int, weights: Floats, caps: Ints) -> Ints:
     order = np.lexsort((np.arange(len(caps)), counts - exact))
     order = order[counts[order] < caps[order]]
     counts[order[:rest]] += 1
-    return counts.astype(np.int64)
+    shares: Ints = counts
+    return shares
 
 
 def _water_level(total: int, weights: Floats, caps: Ints) -> float:
@@ -132,7 +133,8 @@ def _published(gaps: Floats, reserve: Ints, limit: int) -> Ints:
     weights = gaps / gaps.sum()
     used = weights > 0
     bottleneck = np.min(np.minimum(reserve[used], gaps[used]) / weights[used])
-    return np.floor(min(limit, bottleneck) * weights).astype(np.int64)
+    counts: Ints = np.floor(min(limit, bottleneck) * weights).astype(np.int64)
+    return counts
 
 
 def _defined(needs: Floats, counts: Ints) -> tuple[Floats, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from scar.probes.adam import add_product
 from scar.probes.block import Block
 from scar.probes.config import ProbeConfig
 
-HISTORY = 20
+HISTORY = 10
 # Pairs of steps and gradient changes from which the curvature is estimated.
 SLACK = 1e-7
 # Relative rounding error of the objective, which the line search forgives.
@@ -39,15 +39,13 @@ class LBFGSRun:
         self._point, self._gradient = block.start(), torch.zeros_like(block.start())
         self._direction = torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
-        self._steps = torch.zeros(HISTORY, *self._point.shape, device=device)
+        self._steps = torch.zeros(count, HISTORY, self._point[0].numel(), device=device)
         self._changes = torch.zeros_like(self._steps)
-        self._curvature = torch.zeros(HISTORY, count, device=device)
         self._value = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
         self._length, self._slope = torch.ones(count, device=device), torch.zeros(count, device=device)
-        self._pairs = torch.zeros(count, dtype=torch.int64, device=device)
-        self._level, self._spent = self._pairs.clone(), self._pairs.clone()
+        self._level = torch.zeros(count, dtype=torch.int64, device=device)
         self.kept = self._point.clone()
-        self.epochs, self._waited = self._pairs.clone(), self._pairs.clone()
+        self.epochs, self._spent, self._waited = (self._level.clone() for _ in range(3))
         self.finished = torch.zeros(count, dtype=torch.bool, device=device)
         self.converged, self.penalty = self.finished.clone(), self._penalties[self._level]
         self._best = self._value.clone()
@@ -66,8 +64,7 @@ class LBFGSRun:
         self._value = torch.where(accepted, value, self._value)
         self._direction = torch.where(_wide(accepted), self._descent(), self._direction)
         self._slope = _dot(self._direction, self._gradient)
-        first = torch.where(self._pairs > 0, 1.0, 1 / self._gradient.flatten(1).norm(dim=1).clamp(min=1.0))
-        self._length = torch.where(accepted, first, self._length / 2)
+        self._length = torch.where(accepted, 1.0, self._length / 2)
         self.epochs += live
         self._spent += live
         solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self.config.tolerance
@@ -93,34 +90,34 @@ class LBFGSRun:
         return loss + penalty / 2 * inner.square().sum(dim=(1, 2), dtype=torch.float64), gradient
 
     def _remember(self, accepted: Tensor, trial: Tensor, gradient: Tensor) -> None:
-        """Store the step and the change of the gradient of each accepted probe in its own ring."""
+        """Append the step and the change of the gradient of each accepted probe; the oldest pair goes."""
         step, change = trial - self._point, gradient - self._gradient
-        product = _dot(step, change)
-        useful = accepted & (product > 1e-10 * _dot(change, change))
-        probes, slot = torch.arange(len(accepted), device=accepted.device), self._pairs % HISTORY
-        for ring, new in ((self._steps, step), (self._changes, change), (self._curvature, 1 / product)):
-            ring[slot, probes] = torch.where(_wide(useful, new.ndim), new, ring[slot, probes])
-        self._pairs += useful
+        useful = _wide(accepted & (_dot(step, change) > 1e-10 * _dot(change, change)))
+        for name, new in (("_steps", step), ("_changes", change)):
+            pairs = getattr(self, name)
+            longer = torch.cat([pairs[:, 1:], new.flatten(1)[:, None]], dim=1)
+            setattr(self, name, torch.where(useful, longer, pairs))
 
     def _descent(self) -> Tensor:
-        """Return minus the estimated inverse Hessian times the gradient (the two-loop recursion)."""
-        probes = torch.arange(len(self._pairs), device=self._pairs.device)
-        result, used = -self._gradient, []
-        for back in range(1, HISTORY + 1):
-            slot = (self._pairs - back) % HISTORY
-            known = self._pairs >= back
-            factor = self._curvature[slot, probes] * _dot(self._steps[slot, probes], result)
-            factor = torch.where(known, factor, 0)
-            result = result - _wide(factor) * self._changes[slot, probes]
-            used.append((slot, known, factor))
-        newest = (self._pairs - 1) % HISTORY
-        change = self._changes[newest, probes]
-        scale = 1 / (self._curvature[newest, probes] * _dot(change, change))
-        result = result * _wide(torch.where(self._pairs > 0, scale, 1))
-        for slot, known, factor in reversed(used):
-            back_factor = self._curvature[slot, probes] * _dot(self._changes[slot, probes], result)
-            result = result + _wide(torch.where(known, factor - back_factor, 0)) * self._steps[slot, probes]
-        return result
+        """Return minus the estimated inverse Hessian times the gradient.
+
+        With the steps S and changes Y as columns, R the upper triangle of SᵀY and γ the scale of the newest
+        pair, it is ``γ g + S R⁻ᵀ((D + γ YᵀY) u - γ Yᵀg) - γ Y u`` with ``u = R⁻¹ Sᵀg``, D the diagonal of R
+        (Byrd, Nocedal and Schnabel 1994). A pair not yet there is zero; so is its part.
+        """
+        s, y, g = self._steps, self._changes, self._gradient.flatten(1)[:, :, None]
+        sy, yy = (s @ y.mT).double(), (y @ y.mT).double()
+        diagonal = sy.diagonal(dim1=1, dim2=2)
+        known = diagonal > 0
+        upper = sy.triu() + torch.diag_embed((~known).double())
+        first = 1 / self._gradient.flatten(1).norm(dim=1).clamp(min=1.0)
+        scale = torch.where(known[:, -1], diagonal[:, -1] / yy[:, -1, -1], first)[:, None, None]
+        u = torch.linalg.solve_triangular(upper, (s @ g).double(), upper=True)
+        inner = diagonal[:, :, None] * u + scale * (yy @ u - (y @ g).double())
+        w = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
+        product = scale.float() * (g - y.mT @ u.float()) + s.mT @ w.float()
+        descent: Tensor = -product.view_as(self._gradient)
+        return descent
 
     def _next_level(self, over: Tensor, solved: Tensor) -> None:
         """Compare the optimum at this penalty with the best so far; go on to the next penalty, or finish."""
@@ -137,12 +134,14 @@ class LBFGSRun:
         self._level += over & ~last
         self._value = torch.where(over, torch.inf, self._value)
         self._direction = torch.where(_wide(over), 0.0, self._direction)
-        self._pairs, self._spent = torch.where(over, 0, self._pairs), torch.where(over, 0, self._spent)
+        self._spent = torch.where(over, 0, self._spent)
+        self._steps = torch.where(_wide(over), 0.0, self._steps)
+        self._changes = torch.where(_wide(over), 0.0, self._changes)
 
 
-def _wide(values: Tensor, ndim: int = 3) -> Tensor:
-    """Append axes to values [P]."""
-    return values.reshape(-1, *[1] * (ndim - 1))
+def _wide(values: Tensor) -> Tensor:
+    """Return values [P] as [P, 1, 1]."""
+    return values[:, None, None]
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

@@ -117,12 +117,15 @@ class ProbeBank(pl.LightningModule):
 
     def on_fit_end(self) -> None:
         """Gather the results of all ranks on each of them."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-        self._validation.clear()
         for buffer in self.buffers():
             self.trainer.strategy.reduce(buffer, reduce_op="sum")
+
+    def close(self) -> None:
+        """End the threads and drop what only training needs, also after an error."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+        self._work, self._validation = [], {}
 
     @property
     def _width(self) -> int:

@@ -7,7 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ def train_probes(
         memory=_memory(trainer, max(threads, 2) * features.nbytes),
         progress=None if spawned else progress,
     )
-    with _settings(config), tempfile.TemporaryDirectory() as folder:
+    with _settings(config), tempfile.TemporaryDirectory() as folder, closing(bank):
         _lightning(trainer, folder, loggers, callbacks).fit(bank)
     probes = bank.probe_set()
     broken = np.flatnonzero(~np.isfinite(probes.weights).all(axis=(1, 2)))
@@ -148,8 +148,9 @@ def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], ca
             f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "
             "without one use trainer.strategy=ddp_spawn"
         )
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"  # losses are float64, which MPS lacks
     return pl.Trainer(
-        accelerator=config.accelerator,
+        accelerator=automatic if config.accelerator == "auto" else config.accelerator,
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy=config.strategy,

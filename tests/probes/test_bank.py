@@ -154,6 +154,17 @@ def test_a_lightning_logger_sees_the_probes_in_work(tmp_path):
     assert values[-1] == 0
 
 
+@pytest.mark.parametrize(("limit", "rows"), [(1e-9, 1200), (1.0, 1200 + 40 + 130 + 501 + 500 + 77)])
+def test_the_memory_is_planned_before_training(caplog, limit, rows):
+    big = np.repeat(X, 40, axis=1)
+    with caplog.at_level("INFO", "scar.probes"):
+        train(features=big, config=ProbeConfig(max_epochs=1), trainer=TrainerConfig(memory_gib=limit))
+    width = 24 * 40 + 1
+    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("scar.probes")]
+    assert f"training rows {4 * width * rows / 2**20:.0f} MiB" in line
+    assert f"validation rows {4 * width * len(VALIDATION) / 2**20:.0f} MiB" in line
+
+
 def test_tasks_of_one_seed_and_size_see_their_rows_in_one_order():
     features, labels = np.concatenate([X, X]), np.concatenate([Y, Y])
     first = TASKS[0]

@@ -1,0 +1,127 @@
+"""Predict from a quarter of the data how much is enough, then measure it.
+
+python -m experiments.need_study        see README.md for what it asks and what to expect
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import scar  # noqa: F401  its import hook has to run before Lightning's
+from experiments.common import DATASETS, open_job, write_csv, write_png, write_text
+from experiments.need_study.figure import draw
+from experiments.need_study.predict import predictions
+from experiments.need_study.reality import falling_crossing, gap_curve, observe_reality, reality_key, recall_curve
+from experiments.need_study.score import decisions, score_cases, summarize
+from scar.measures import Observations
+from scar.pipeline import Job
+from scar.store import make_key
+
+CUTS = ("split.validation=0.05", "split.heldout=0.15", "split.primary=0.25", "subsets=quick")
+"""What one has is the primary set, a quarter of the training data that the cuts leave."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that is fixed before a result is seen.
+
+    Attributes:
+        datasets: overrides per dataset.
+        seeds: each redraws all cuts and probes.
+        gaps: targets ε of the gap, for classes and set alike.
+        recalls: targets of the held-out recall, for classes and set alike.
+        min_heldout: held-out samples that a class needs to be a case.
+    """
+
+    datasets: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(DATASETS))
+    seeds: tuple[int, ...] = tuple(range(8))
+    gaps: tuple[float, ...] = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06)
+    recalls: tuple[float, ...] = tuple(round(0.30 + 0.01 * i, 2) for i in range(69))
+    min_heldout: int = 100
+
+
+def real_sizes(real: Observations, settings: Settings) -> pd.DataFrame:
+    """Return the real size per question, target and class (-1: the set)."""
+    records = []
+    sizes, gaps = gap_curve(real)
+    _, recalls = recall_curve(real)
+    classes = np.append(np.arange(real.num_steps), -1)
+    for question, curves, targets in (("gap", gaps, settings.gaps), ("recall", -recalls, settings.recalls)):
+        sign = 1.0 if question == "gap" else -1.0
+        for target in targets:
+            for class_id, curve in zip(classes, curves.T, strict=True):
+                crossing = falling_crossing(sizes, curve, sign * target)
+                records.append({"question": question, "target": target, "class_id": class_id, "real": crossing})
+    return pd.DataFrame.from_records(records)
+
+
+def run_seed(job: Job, dataset: str, settings: Settings) -> pd.DataFrame:
+    """Return the cases of one dataset and seed; probes and cases come from the store where they are there."""
+
+    def make(folder: Path) -> None:
+        have, real = job.observations("primary"), observe_reality(job)
+        said = predictions(have, settings.gaps, settings.recalls)
+        cases = said.merge(real_sizes(real, settings), on=["question", "target", "class_id"], how="left")
+        heldout = np.append(have.heldout_class_sizes, have.heldout_class_sizes.sum())[cases["class_id"]]
+        cases = cases[heldout >= settings.min_heldout]
+        names = [*job.catalogue.class_names, "(set)"]
+        cases.insert(0, "class_name", [names[i] for i in cases["class_id"]])
+        cases.insert(0, "everything", real.n_total)
+        cases.insert(0, "have", have.n_total)
+        cases.insert(0, "seed", job.config.seed)
+        cases.insert(0, "dataset", dataset)
+        cases.to_parquet(folder / "cases.parquet", index=False)
+
+    code = ["scar.foundation", *(f"experiments.need_study.{name}" for name in ("run", "predict", "reality"))]
+    fixed = {"gaps": settings.gaps, "recalls": settings.recalls, "min_heldout": settings.min_heldout}
+    key = make_key(
+        "need_study_cases",
+        config=fixed | {"dataset": dataset},
+        upstream=[job.observations_key("primary"), reality_key(job)],
+        code=code,
+    )
+    return pd.read_parquet(job.store.obtain(key, make) / "cases.parquet")
+
+
+def run(settings: Settings, *, store: Path, out: Path) -> pd.DataFrame:
+    """Run the study and write cases.csv, table.csv, decisions.csv, table.md and figure.png; returns the table."""
+    frames = []
+    for dataset, overrides in settings.datasets.items():
+        for seed in settings.seeds:
+            start = time.perf_counter()
+            job = open_job([*overrides, *CUTS, f"seed={seed}"], store)
+            frames.append(run_seed(job, dataset, settings))
+            print(f"{dataset} seed {seed}: {time.perf_counter() - start:.1f} s", flush=True)
+    cases = score_cases(pd.concat(frames, ignore_index=True))
+    table, outside = summarize(cases), decisions(cases)
+    write_csv(out / "cases.csv", cases)
+    write_csv(out / "table.csv", table)
+    write_csv(out / "decisions.csv", outside)
+    text = "\n\n".join(frame.to_markdown(index=False, floatfmt=".2f") for frame in (table, outside))
+    write_text(out / "table.md", text + "\n")
+    write_png(out / "figure.png", draw(cases, table))
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.need_study", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=8, help="number of seeds per dataset")
+    parser.add_argument("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
+    parser.add_argument("--store", type=Path, default=Path("outputs/store"))
+    parser.add_argument("--out", type=Path, default=Path("outputs/need_study"))
+    given = parser.parse_args(arguments)
+    chosen = {name: DATASETS[name] for name in given.datasets}
+    run(Settings(datasets=chosen, seeds=tuple(range(given.seeds))), store=given.store, out=given.out)
+    print((given.out / "table.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
