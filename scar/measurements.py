@@ -59,6 +59,9 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
     for part in ("total", "primary", "reserve", "test"):
         flags = ["" if count else f"absent_from_{part}" for count in parts[part]]
         rows.add_classes("class_size", parts[part], names, subject=part, flag=flags, **common)
+    for note in job.catalogue.notes:
+        said = note.replace(": ", " – ").replace(";", ",")  # a colon and a semicolon mean something in a flag
+        rows.add("samples", len(job.catalogue.ids), flag=said, stage="dataset", key=str(job.dataset_key))
     rows.add("num_classes", job.num_classes, **common)
     rows.add("majority_rate", parts["test"].max() / parts["test"].sum(), subject="test", **common)
     for name, each in job.foundation("total").items():

@@ -151,7 +151,8 @@ class Job:
 
         def make(folder: Path) -> None:
             samples = self.config.dataset.load(self.data_dir)
-            save_catalogue(folder, samples, notes=(str(exact_duplicates(samples)),))
+            duplicates = exact_duplicates(samples)
+            save_catalogue(folder, samples, notes=(str(duplicates),) if duplicates.groups else ())
 
         return load_catalogue(self.store.obtain(self.dataset_key, make))
 

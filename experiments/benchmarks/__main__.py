@@ -58,7 +58,7 @@ def main() -> None:
                 rows += suite(options.quick, repetitions)
     table = Table("what", "measured", "bar", "", "how")
     for row in rows:
-        table.add_row(row.what, f"{row.value:.3g} {row.unit}", row.goal, row.verdict, row.note)
+        table.add_row(row.what, row.measured, row.goal, row.verdict, row.note)
     console.print(table)
     options.out.mkdir(parents=True, exist_ok=True)
     columns = [

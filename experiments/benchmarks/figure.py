@@ -21,10 +21,12 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     colours = ["tab:blue" if row.verdict == "pass" else "tab:orange" for row in judged]
     axes.barh([row.what for row in judged], shares, color=colours)
     for place, (row, share) in enumerate(zip(judged, shares, strict=True)):
-        axes.annotate(f" {row.value:.3g} {row.unit}", (share, place), va="center", fontsize=8)
+        axes.annotate(f" {row.measured}", (share, place), va="center", fontsize=8)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.set_xlim(min(0.5, 0.8 * min(shares)), 2 * max(shares))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
     axes.invert_yaxis()
     axes.set_xlabel("measured / bar (times and sizes: bar / measured)")
     figure.savefig(path, dpi=150)

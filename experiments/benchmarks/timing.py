@@ -34,6 +34,10 @@ class Row:
     note: str = ""
 
     @property
+    def measured(self) -> str:
+        return f"{self.value:,.0f} {self.unit}" if self.value >= 100 else f"{self.value:.3g} {self.unit}"
+
+    @property
     def verdict(self) -> str:
         if self.bar is None:
             return ""

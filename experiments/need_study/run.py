@@ -41,7 +41,7 @@ class Settings:
     """
 
     datasets: dict[str, tuple[str, ...]] = field(default_factory=lambda: dict(DATASETS))
-    seeds: tuple[int, ...] = tuple(range(8))
+    seeds: tuple[int, ...] = tuple(range(5))
     gaps: tuple[float, ...] = (0.01, 0.015, 0.02, 0.03, 0.04, 0.06)
     recalls: tuple[float, ...] = tuple(round(0.30 + 0.01 * i, 2) for i in range(69))
     min_heldout: int = 100
@@ -113,7 +113,7 @@ def run(settings: Settings, *, store: Path, out: Path) -> pd.DataFrame:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.need_study", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=8, help="number of seeds per dataset")
+    parser.add_argument("--seeds", type=int, default=5, help="number of seeds per dataset")
     parser.add_argument("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
     parser.add_argument("--store", type=Path, default=Path("outputs/store"))
     parser.add_argument("--out", type=Path, default=Path("outputs/need_study"))
