@@ -10,8 +10,17 @@ from experiments.common import mean_interval
 from experiments.need_study import run as need_study
 from experiments.need_study.predict import power_law
 from experiments.need_study.reality import FRACTIONS, falling_crossing, real_subsets
-from experiments.need_study.score import band, decisions, interval_scores, log_error, score_cases, summarize
+from experiments.need_study.score import (
+    band,
+    decisions,
+    interval_scores,
+    log_error,
+    score_cases,
+    summarize,
+    with_other_seed,
+)
 from experiments.scale_invariance import run as scale_invariance
+from experiments.scale_invariance.measure import paired_means
 from experiments.scale_invariance.verdict import CAP, drift_table, drifts, overall, size_drift, verdict
 
 SIZES = np.exp(np.linspace(np.log(1_000), np.log(64_000), 13))
@@ -55,8 +64,9 @@ def test_errors_are_signed_capped_and_worst_without_an_answer():
 
 def test_an_interval_score_is_the_width_plus_forty_times_the_miss():
     low, high = [1_000, 3_000, 0, math.nan, 2_000], [4_000, 6_000, 1_000, math.nan, math.inf]
-    covered, score = interval_scores(low, high, np.full(5, 2_000), np.full(5, 1_000))
+    covered, width, score = interval_scores(low, high, np.full(5, 2_000), np.full(5, 1_000))
     assert covered.tolist() == [True, False, False, False, True]
+    np.testing.assert_allclose(width, [2.0, 1.0, 0.0, 5.0, 4.0])
     np.testing.assert_allclose(score, [2.0, 1.0 + 40 * math.log2(1.5), 40.0, 5.0, 4.0])
 
 
@@ -73,14 +83,21 @@ def planted_cases():
     for seed in (0, 1):
         for name, said in (("heldout", real), ("power_half", 2 * real), ("paper", np.full(4, math.nan))):
             columns = {"predicted": said, "low": said / 2, "high": said * 2, "real": real, "class_id": range(4)}
-            about = {"dataset": "d", "seed": seed, "question": "gap", "estimator": name, "target": 0.02}
+            about = {
+                "dataset": "d",
+                "seed": seed,
+                "plan": "quick",
+                "question": "gap",
+                "estimator": name,
+                "target": 0.02,
+            }
             frames.append(pd.DataFrame(about | columns | {"have": 1_000}))
     return pd.concat(frames, ignore_index=True)
 
 
 def test_the_table_scores_only_what_lies_between_once_and_four_times():
     table = summarize(score_cases(planted_cases()), draws=50)
-    table = table[(table["subject"] == "class") & (table["dataset"] == "both")].set_index("estimator")
+    table = table[(table["subject"] == "class") & (table["dataset"] == "all")].set_index("estimator")
     assert table["cases"].tolist() == [4, 4, 4]
     assert table["median"].to_dict() == pytest.approx({"heldout": 0.0, "power_half": 1.0, "paper": 3.0})
     assert table["coverage"]["heldout"] == 1.0
@@ -93,6 +110,15 @@ def test_outside_the_bands_the_decision_is_judged():
     table = decisions(score_cases(planted_cases())).set_index("estimator")
     assert table["right_enough"].to_dict() == {"heldout": 1.0, "power_half": 1.0, "paper": 0.0}
     assert table["right_beyond"].to_dict() == {"heldout": 1.0, "power_half": 1.0, "paper": 0.0}
+
+
+def test_what_another_seed_measured_stands_beside_the_estimators():
+    columns = {"seed": [0, 1, 2], "real": [100.0, 200.0, math.inf], "everything": 400, "estimator": "twice"}
+    about = {"dataset": "d", "plan": "quick", "question": "gap", "target": 0.1, "class_id": 0}
+    cases = pd.DataFrame(about | columns | {"predicted": 1.0, "low": 1.0, "high": 1.0})
+    other = with_other_seed(cases).query("estimator == 'other_seed'").set_index("seed")
+    assert other["predicted"].to_dict() == {0: 400.0, 1: 100.0, 2: 200.0}
+    assert len(with_other_seed(cases[cases["seed"] == 0])) == 1
 
 
 def test_answers_that_do_not_contradict_each_other_do_not_drift():
@@ -122,17 +148,28 @@ def test_the_interval_of_a_mean_is_students():
     assert high - mean == pytest.approx(mean - low)
 
 
+def test_a_class_that_a_part_cannot_measure_is_left_out_of_the_whole_too():
+    part, whole = np.array([0.8, np.nan, 0.6]), np.array([0.9, 0.1, 0.7])
+    assert paired_means(part, whole) == (pytest.approx(0.7), pytest.approx(0.8), 2)
+    assert paired_means(np.full(2, np.nan), np.ones(2))[2] == 0
+
+
 def test_planted_drifts_get_their_verdicts():
     rng = np.random.default_rng(0)
     records = []
     for seed in range(6):
-        for scale, parts in ((1, 1), (2, 2), (5, 3), (10, 3)):
+        for scale, parts in ((2, 2), (5, 3), (10, 3)):
             for part in range(parts):
-                about = {"dataset": "d", "seed": seed, "scale": scale, "part": part, "n": 10_000 // scale}
+                about = {"dataset": "d", "seed": seed, "scale": scale, "part": part, "classes": 10}
+                about |= {"n": 10_000 // scale, "n_whole": 10_000}
                 jitter = 1 + 0.002 * rng.standard_normal()
-                values = {"authenticity": 0.9 * jitter, "coverage": 0.9 * jitter * 0.97 ** (scale - 1)}
-                records += [about | {"kind": "measure", "quantity": k, "value": v} for k, v in values.items()]
-                records.append(about | {"kind": "size", "quantity": "paper", "value": 5e4 * jitter})
+                values = {"authenticity": jitter, "coverage": jitter * 0.97 ** (scale - 1)}
+                records += [
+                    about | {"kind": "measure", "quantity": k, "value": 0.9 * v, "value_whole": 0.9}
+                    for k, v in values.items()
+                ]
+                size = {"kind": "size", "quantity": "paper", "value": 5e4 * jitter, "value_whole": 5e4}
+                records.append(about | size)
     table = drift_table(drifts(pd.DataFrame(records)))
     tenth = table[table["subset"] == "1/10"].set_index("quantity")
     assert tenth["factor"]["coverage"] == pytest.approx(0.97**9, rel=0.01)
@@ -144,7 +181,12 @@ def test_planted_drifts_get_their_verdicts():
 @pytest.mark.slow
 def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
     settings = need_study.Settings(
-        datasets=DIGITS, seeds=(0, 1), gaps=(0.005, 0.01, 0.02, 0.04), recalls=(0.85, 0.9, 0.95), min_heldout=10
+        datasets=DIGITS,
+        seeds=(0, 1),
+        plans=("quick",),
+        gaps=(0.005, 0.01, 0.02, 0.04),
+        recalls=(0.85, 0.9, 0.95),
+        min_heldout=10,
     )
     table = need_study.run(settings, store=tmp_path / "store", out=tmp_path / "first")
     assert set(table["estimator"]) >= {"heldout", "paper", "reference", "power_fitted", "power_half", "twice"}

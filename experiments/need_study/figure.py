@@ -17,6 +17,7 @@ NAMES = {
     "power_last_two": "power law, last two sizes",
     "power_fitted": "power law, fitted exponent",
     "power_half": "power law, n^-1/2",
+    "other_seed": "measured with another seed",
     "twice": 'always "twice what there is"',
     "paper": "paper",
     "reference": "reference",
@@ -26,15 +27,17 @@ SCATTERED = ("heldout", "power_fitted", "learning_curve")
 
 
 def draw(cases: pd.DataFrame, table: pd.DataFrame) -> Drawing:
-    """Three scatter plots of classes and one panel of errors."""
+    """Three scatter plots of classes and one panel of errors, of the last plan."""
     with styled():
         figure = new_figure(11.0, 5.6)
         top = figure.add_gridspec(2, 3, height_ratios=(1.15, 1.0))
-        inside = cases[cases["band"].isin(SCORED) & (cases["class_id"] >= 0)]
+        plan = cases["plan"].iloc[-1]
+        inside = cases[cases["band"].isin(SCORED) & (cases["class_id"] >= 0) & (cases["plan"] == plan)]
         for i, estimator in enumerate(SCATTERED):
             _scatter(figure.add_subplot(top[0, i]), inside, estimator, legend=i == 0)
         _errors(figure.add_subplot(top[1, :]), inside)
-    best = table[(table["subject"] == "class") & (table["dataset"] == "both")].set_index("estimator")["median"]
+    chosen = (table["subject"] == "class") & (table["dataset"] == "all") & (table["plan"] == plan)
+    best = table[chosen].drop_duplicates("estimator").set_index("estimator")["median"]
     alt = "Median |log2(predicted / real)| per class: " + ", ".join(f"{k} {v:.2f}" for k, v in best.items())
     return Drawing(name="need_study", title="Predicted and real need", alt=alt, figure=figure)
 
@@ -69,6 +72,7 @@ def _scatter(axes: Any, inside: pd.DataFrame, estimator: str, *, legend: bool) -
 
 
 def _errors(axes: Any, inside: pd.DataFrame) -> None:
+    inside = inside[(inside["question"] == "gap") | (inside["estimator"] == "learning_curve")]
     names = [name for name in NAMES if (inside["estimator"] == name).any()]
     for row, name in enumerate(reversed(names)):
         for offset, part, colour in ((0.17, SCORED[0], FOUNDATION[1]), (-0.17, SCORED[1], FOUNDATION[0])):

@@ -35,8 +35,8 @@ def log_error(predicted: ArrayLike, real: ArrayLike, have: ArrayLike) -> Floats:
 
 def interval_scores(
     low: ArrayLike, high: ArrayLike, real: ArrayLike, have: ArrayLike, *, level: float = 0.95
-) -> tuple[NDArray[np.bool_], Floats]:
-    """Return whether the interval holds the real size, and its interval score (Gneiting and Raftery 2007) on log2.
+) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Return whether the interval holds the real size, its width and its score (Gneiting and Raftery 2007) on log2.
 
     The score is the width plus ``2 / (1 - level)`` times the distance to the real size: small is good. Bounds below
     what one has are read as what one has; an undefined interval is the widest and holds nothing.
@@ -48,25 +48,42 @@ def interval_scores(
     bottom, top = np.where(defined, logs, np.array([0.0, FARTHEST])[:, None])
     truth = np.log2(np.asarray(real, dtype=np.float64) / have)
     missed = np.maximum(bottom - truth, 0.0) + np.maximum(truth - top, 0.0)
-    return defined & (missed <= 1e-12), top - bottom + 2.0 / (1.0 - level) * missed
+    return defined & (missed <= 1e-12), top - bottom, top - bottom + 2.0 / (1.0 - level) * missed
+
+
+def with_other_seed(cases: pd.DataFrame) -> pd.DataFrame:
+    """Add as ``other_seed`` what another seed measured for the same class and target: how far the truth itself varies.
+
+    A size that the other seed did not reach is taken as everything it had. A single seed adds nothing.
+    """
+    keys = ["dataset", "plan", "question", "target", "class_id"]
+    one = cases[cases["estimator"] == "twice"].sort_values([*keys, "seed"])
+    if one["seed"].nunique() < 2:
+        return cases
+    following = one.groupby(keys)["real"].transform(lambda real: np.roll(real.to_numpy(), 1))
+    oracle = one.assign(
+        estimator="other_seed", predicted=np.minimum(following, one["everything"]), low=np.nan, high=np.nan
+    )
+    return pd.concat([cases, oracle], ignore_index=True)
 
 
 def score_cases(cases: pd.DataFrame) -> pd.DataFrame:
-    """Add band, error, covered and interval_score to rows with predicted, low, high, real, have."""
+    """Add band, error, covered, width and interval_score to rows with predicted, low, high, real, have."""
     scored = cases.copy()
     scored["band"] = [band(ratio) for ratio in scored["real"] / scored["have"]]
     inside = scored["band"].isin(SCORED)
     rows = scored[inside]
     scored.loc[inside, "error"] = log_error(rows["predicted"], rows["real"], rows["have"])
-    covered, score = interval_scores(rows["low"], rows["high"], rows["real"], rows["have"])
+    covered, width, score = interval_scores(rows["low"], rows["high"], rows["real"], rows["have"])
     silent = ~rows["estimator"].isin(WITH_INTERVAL)
     scored.loc[inside, "covered"] = np.where(silent, np.nan, covered)
+    scored.loc[inside, "width"] = np.where(silent, np.nan, width)
     scored.loc[inside, "interval_score"] = np.where(silent, np.nan, score)
     return scored
 
 
 def summarize(scored: pd.DataFrame, *, draws: int = 2000) -> pd.DataFrame:
-    """Return the table: one row per subject (class or set), dataset and estimator.
+    """Return the table: one row per subject (class or set), dataset, plan and estimator.
 
     The interval of the median is a bootstrap over (dataset, seed): cases of one seed are not independent.
     """
@@ -74,10 +91,11 @@ def summarize(scored: pd.DataFrame, *, draws: int = 2000) -> pd.DataFrame:
     inside["subject"] = np.where(inside["class_id"] < 0, "set", "class")
     records = []
     for subject in ("class", "set"):
-        for dataset in ("both", *sorted(inside["dataset"].unique())):
-            chosen = inside[(inside["subject"] == subject) & ((dataset == "both") | (inside["dataset"] == dataset))]
-            for (question, estimator), rows in chosen.groupby(["question", "estimator"], sort=False):
-                about = {"subject": subject, "dataset": dataset, "question": question, "estimator": estimator}
+        for dataset in ("all", *sorted(inside["dataset"].unique())):
+            chosen = inside[(inside["subject"] == subject) & ((dataset == "all") | (inside["dataset"] == dataset))]
+            for names, rows in chosen.groupby(["plan", "question", "estimator"], sort=False):
+                about = {"subject": subject, "dataset": dataset}
+                about |= dict(zip(("plan", "question", "estimator"), names, strict=True))
                 records.append(about | _summary(rows, draws))
     return pd.DataFrame.from_records(records)
 
@@ -98,6 +116,7 @@ def _summary(rows: pd.DataFrame, draws: int) -> dict[str, float]:
         "no_answer": float((~np.isfinite(rows["predicted"])).mean()),
         "said_enough": float((rows["predicted"] <= rows["have"]).mean()),
         "coverage": rows["covered"].astype(float).mean(),
+        "width": rows["width"].median(),
         "interval_score": rows["interval_score"].mean(),
     }
 
@@ -118,17 +137,23 @@ def decisions(scored: pd.DataFrame) -> pd.DataFrame:
     ``right_enough``: says "enough" where what one has is; ``right_beyond``: says "more than 4 times" where all is not.
     """
     records = []
-    for (question, estimator), rows in scored.groupby(["question", "estimator"], sort=False):
+    scored = scored[scored["estimator"] != "other_seed"]  # it has no answer beyond everything
+    for (plan, question, estimator), rows in scored.groupby(["plan", "question", "estimator"], sort=False):
         ratio = np.where(np.isnan(rows["predicted"]), -1.0, rows["predicted"] / rows["have"])
         enough, beyond = rows["band"] == "<1", rows["band"] == ">4"
         records.append(
             {
+                "plan": plan,
                 "question": question,
                 "estimator": estimator,
                 "cases_enough": int(enough.sum()),
-                "right_enough": float(((ratio >= 0) & (ratio <= 1))[enough].mean()),
+                "right_enough": _share(((ratio >= 0) & (ratio <= 1))[enough]),
                 "cases_beyond": int(beyond.sum()),
-                "right_beyond": float((ratio > 4)[beyond].mean()),
+                "right_beyond": _share((ratio > 4)[beyond]),
             }
         )
     return pd.DataFrame.from_records(records)
+
+
+def _share(right: NDArray[np.bool_]) -> float:
+    return float(right.mean()) if right.size else float("nan")

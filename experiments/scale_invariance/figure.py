@@ -29,14 +29,14 @@ def draw(table: pd.DataFrame) -> Drawing:
                 _panel(axes, table[(table["dataset"] == dataset) & (table["kind"] == kind)], kind, names)
                 axes.set_title(f"{title}, {TITLES.get(dataset, dataset)}")
                 if row == 0:
-                    axes.legend(loc="best", ncols=2)
+                    axes.legend(loc="lower left", ncols=2, columnspacing=1.0, handletextpad=0.3)
     worst = table.loc[(table["factor"].apply(lambda f: max(f, 1 / f) if f > 0 else 0.0)).idxmax()]
     alt = f"Largest drift: {worst['quantity']} of {worst['subset']} on {worst['dataset']}, factor {worst['factor']:.2f}"
     return Drawing(name="scale_invariance", title="Drift of parts against the whole", alt=alt, figure=figure)
 
 
 def _panel(axes: Any, table: pd.DataFrame, kind: str, names: tuple[str, ...]) -> None:
-    from matplotlib.ticker import FuncFormatter, NullLocator
+    from matplotlib.ticker import FuncFormatter
 
     subsets = list(dict.fromkeys(table["subset"]))
     bound = 1.02 if kind == "measure" else 1.1
@@ -58,13 +58,14 @@ def _panel(axes: Any, table: pd.DataFrame, kind: str, names: tuple[str, ...]) ->
             linewidth=1.2,
             label=name.replace("_", " "),
         )
-    axes.set_yscale("log", base=2)
     if kind == "measure":
-        axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}x"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * (value - 1):+.0f} %"))
+    else:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}x"))
     axes.set_xticks(range(len(subsets)), subsets)
     axes.set_xlim(-0.5, len(subsets) - 0.5)
-    axes.set_ylabel("part / whole")
+    axes.set_ylabel("part against whole")
     axes.tick_params(axis="x", length=0)
     axes.grid(visible=False, axis="x")
     axes.set_xlabel("subset treated as the whole dataset", color=MUTED)

@@ -48,7 +48,7 @@ def run(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.scale_invariance", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4, help="number of seeds per dataset")
+    parser.add_argument("--seeds", type=int, default=6, help="number of seeds per dataset")
     parser.add_argument("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
     parser.add_argument("--store", type=Path, default=Path("outputs/store"))
     parser.add_argument("--out", type=Path, default=Path("outputs/scale_invariance"))

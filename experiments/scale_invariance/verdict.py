@@ -52,17 +52,14 @@ def verdict(low: float, high: float, tolerance: float) -> str:
 
 
 def drifts(values: pd.DataFrame) -> pd.DataFrame:
-    """Return the drift of every part against the whole of its dataset and seed."""
-    keys = ["dataset", "seed", "kind", "quantity"]
-    whole = values[values["scale"] == 1][[*keys, "value", "n"]]
-    parts = values[values["scale"] > 1].merge(whole, on=keys, suffixes=("", "_whole"))
-    parts["drift"] = [
+    """Add the drift of every part against its whole to rows with kind, value, value_whole, n, n_whole."""
+    drift = [
         measure_drift(r.value, r.value_whole)
         if r.kind == "measure"
         else size_drift(r.value, r.value_whole, r.n, r.n_whole)
-        for r in parts.itertuples()
+        for r in values.itertuples()
     ]
-    return parts
+    return values.assign(drift=drift)
 
 
 def drift_table(parts: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +78,8 @@ def drift_table(parts: pd.DataFrame) -> pd.DataFrame:
                 "kind": kind,
                 "quantity": quantity,
                 "subset": f"1/{scale}",
-                "whole": rows.groupby("seed")["value_whole"].first().median(),
+                "classes": rows["classes"].median(),
+                "whole": rows["value_whole"].median(),
                 "part": rows["value"].median(),
                 "factor": 2.0**mean,
                 "low": 2.0**low,

@@ -1,0 +1,66 @@
+"""Probes on parts of a training set, each part treated as if it were the whole dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scar.measures import Observations
+from scar.observe import observe
+from scar.pipeline import Job
+from scar.randomness import derive_seed
+from scar.store import Key, make_key
+from scar.subsets import Subset, SubsetsConfig, draw_subsets
+
+SCALES = (1, 2, 5, 10)
+"""The whole, and the class-aware subsets of 1/2, 1/5 and 1/10 of it."""
+MAX_PARTS = 3
+"""Disjoint subsets of each scale that are used."""
+PLAN = SubsetsConfig(name="scales", factors=SCALES, max_parts=MAX_PARTS)
+
+
+def observations_key(job: Job) -> Key:
+    """The artefact that holds the observations of the whole and of all its parts."""
+    code = ["scar.subsets", "scar.probes", "scar.observe", "scar.measures", "experiments.scale_invariance.parts"]
+    settings = {"subsets": job.config.subsets, "probe": job.config.probe, "seed": job.config.seed}
+    return make_key("scale_invariance", config=settings, upstream=[job.embeddings_key, job.split_key], code=code)
+
+
+def observe_scales(job: Job) -> dict[tuple[int, int], Observations]:
+    """Return the observations per (scale, part); all probes of a seed are trained together."""
+    split, config = job.split, job.config
+    wholes = draw_subsets(split.total, split.labels, PLAN, seed=derive_seed(config.seed, "scale_invariance"))
+
+    def make(folder: Path) -> None:
+        from scar.probes import ProbeTask, train_probes
+
+        inner = [
+            draw_subsets(
+                whole.rows,
+                split.labels,
+                config.subsets,
+                seed=derive_seed(config.seed, "scale_invariance", whole.factor, whole.part),
+            )
+            for whole in wholes
+        ]
+        tasks = [
+            ProbeTask(s.rows, split.validation, derive_seed(config.seed, "probe", s.factor, s.part))
+            for subsets in inner
+            for s in subsets
+        ]
+        features = job.embeddings.array()
+        probes = train_probes(
+            features, split.labels, tasks, num_classes=job.num_classes, config=config.probe, trainer=config.trainer
+        )
+        first = 0
+        for whole, subsets in zip(wholes, inner, strict=True):
+            chosen = probes.select(list(range(first, first + len(subsets))))
+            first += len(subsets)
+            seen = observe(chosen, subsets, features, split.labels, num_classes=job.num_classes, heldout=split.heldout)
+            seen.save(folder / _name(whole))
+
+    folder = job.store.obtain(observations_key(job), make)
+    return {(whole.factor, whole.part): Observations.load(folder / _name(whole)) for whole in wholes}
+
+
+def _name(whole: Subset) -> str:
+    return f"observations-{whole.factor}-{whole.part}.npz"
