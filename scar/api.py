@@ -21,7 +21,7 @@ from scar.foundation.config import FoundationConfig
 from scar.foundation.estimates import estimate
 from scar.probes.config import ProbeConfig, TrainerConfig
 from scar.randomness import derive_seed, generator
-from scar.splits import cut
+from scar.splits import cut, require_samples
 from scar.subsets import SubsetsConfig, draw_subsets
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def characterize(
         groups: [N] group of each sample (speaker, document …); groups are never divided between the parts.
         class_names: [K] names; taken from the labels where those are names.
         pool_embeddings: [M, D] samples that could be added.
-        pool_labels: [M] their classes; without them a plan gives counts, not samples.
+        pool_labels: [M] their classes; without them a plan gives counts, not samples, and at most M of them.
         test: embeddings and labels of a test set.
         random_state: seed of every draw.
         subsets: the down-sampling plan; `SubsetsConfig` with factors 1, 2, 4, 8 and at most 3 parts by default.
@@ -85,6 +85,8 @@ def characterize(
 
     heldout, rest = cut(train, steps, group_names, 0.1 * len(train), generator(random_state, "split", 0))
     validation, rows = cut(rest, steps, group_names, 0.1 * len(train), generator(random_state, "split", 1))
+    parts = {"test": test_rows, "heldout": heldout, "validation": validation, "training": rows}
+    require_samples(parts, given=len(features))
     bank = _Bank(features, steps, validation, len(names), probe or ProbeConfig())
     plan = draw_subsets(
         rows,
@@ -116,6 +118,7 @@ def characterize(
         probe=probes.select([0]),
         driver=driver,
         pool=_pool(pool_embeddings, pool_labels, features.shape[1], names),
+        pool_size=None if pool_embeddings is None else len(pool_embeddings),
         random_state=random_state,
     )
 
@@ -175,6 +178,8 @@ def _with_test(
 def _pool(embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...]) -> Ints | None:
     """Check the pool and return its classes."""
     if embeddings is None:
+        if labels is not None:
+            raise ValueError("pool_labels are given without pool_embeddings; give both, or neither")
         return None
     pool = validate_embeddings(embeddings, name="pool_embeddings")
     if pool.shape[1] != dimension:

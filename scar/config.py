@@ -10,9 +10,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -25,7 +27,7 @@ from scar.foundation.config import FoundationConfig
 from scar.labels import LabelsConfig
 from scar.loggers import LoggerConfig
 from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.regimes import Regime
+from scar.regimes import LongTailed, Regime
 from scar.splits import SplitConfig
 from scar.store import POLICIES, identity
 from scar.subsets import SubsetsConfig
@@ -48,7 +50,9 @@ class BudgetsConfig:
     driver: str = "heldout"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fractions", tuple(self.fractions))
+        object.__setattr__(self, "fractions", tuple(sorted(self.fractions)))
+        if len({f"{fraction:g}" for fraction in self.fractions}) < len(self.fractions):
+            raise ValueError(f"budgets.fractions={list(self.fractions)} must differ in their first six digits")
         if not self.fractions or any(not 0 < f <= 1 for f in self.fractions):
             raise ValueError(f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]")
 
@@ -128,10 +132,17 @@ def build(composed: DictConfig) -> Config:
         ConfigError: naming the key, the value and what is allowed.
     """
     values: dict[str, Any] = {}
+    allowed = [f.name for f in fields(Config)]
+    for key in map(str, composed):
+        if key not in (*allowed, "hydra"):
+            raise ConfigError(f"{key} is unknown{_hint(key, allowed)}; allowed: {', '.join(allowed)}")
     for name in (f.name for f in fields(Config)):
         if name not in composed:
             raise ConfigError(f"the group {name!r} is missing; start from conf/config.yaml")
-        node = composed[name]
+        try:
+            node = composed[name]
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
         if name in SCHEMAS:
             values[name] = _typed(SCHEMAS[name], node, name)
         elif name in TARGETS:
@@ -140,8 +151,8 @@ def build(composed: DictConfig) -> Config:
             values[name] = node
     if not isinstance(values["seed"], int) or isinstance(values["seed"], bool) or values["seed"] < 0:
         raise ConfigError(f"seed={values['seed']!r} must be a whole number of at least 0")
-    if not isinstance(values["study"], str) or not values["study"] or set(values["study"]) & set("/\\"):
-        raise ConfigError(f"study={values['study']!r} must be a name without slashes: it becomes a folder")
+    if not isinstance(values["study"], str) or not re.fullmatch(r"\w[\w.-]*", values["study"]):
+        raise ConfigError(f"study={values['study']!r} must be a name of letters, digits, '.', '-' and '_': a folder")
     config = Config(**values)
     _check_combination(config)
     return config
@@ -169,16 +180,14 @@ def _typed(schema: type, node: Any, name: str) -> Any:
     allowed = [f.name for f in fields(schema)]
     for key in given:
         if key not in allowed:
-            near = difflib.get_close_matches(key, allowed, 1)
-            hint = f"; did you mean {name}.{near[0]}?" if near else ""
-            raise ConfigError(f"{name}.{key} is unknown{hint} allowed: {_names(schema)}")
+            raise ConfigError(f"{name}.{key} is unknown{_hint(key, allowed, name)}; allowed: {_names(schema)}")
     try:
         resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         fields_given = {key: resolved[key] for key in given}
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), fields_given))
     except OmegaConfBaseException as error:
-        key = error.full_key or ""
-        raise ConfigError(f"{name}.{key}: {str(error).splitlines()[0]}") from error
+        key = error.full_key or error.key or ""
+        raise ConfigError(f"{name}.{key}={node.get(key)!r}: {str(error).splitlines()[0]}") from error
     except (ValueError, TypeError) as error:
         raise ConfigError(str(error)) from error
 
@@ -198,6 +207,12 @@ def make_target(node: Any, name: str) -> Any:
     return _typed(schema, node, name)
 
 
+def _hint(key: str, allowed: list[str], group: str = "") -> str:
+    """Return the nearest key that there is, as a question."""
+    near = difflib.get_close_matches(key, allowed, 1)
+    return f"; did you mean {group}{'.' if group else ''}{near[0]}?" if near else ""
+
+
 def _names(schema: type) -> str:
     return ", ".join(f.name for f in fields(schema))
 
@@ -209,6 +224,13 @@ def _check_combination(config: Config) -> None:
         raise ConfigError(
             f"split.heldout=0, but foundation.estimators={list(config.foundation.estimators)} measure on a held-out "
             "part; use foundation=reference or give split.heldout a share"
+        )
+    if Path(config.paths.output_dir, config.study).resolve() == Path(config.paths.store_dir).resolve():
+        raise ConfigError(f"study={config.study!r} is the folder of the store; name the study otherwise")
+    if config.split.group and isinstance(config.regime, LongTailed):
+        raise ConfigError(
+            f"split.group={config.split.group!r} keeps groups together, but regime={config.regime.name} moves single "
+            "samples; use regime=natural"
         )
     if config.budgets.driver not in config.foundation.estimators:
         raise ConfigError(

@@ -23,3 +23,10 @@ def errors() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def escape(text: object) -> str:
+    """Return text that may come from anywhere as the console prints it, brackets included."""
+    from rich.markup import escape as escaped
+
+    return escaped(str(text))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +10,12 @@ import numpy as np
 
 from scar.completion.problem import write_plan
 from scar.config import Config
-from scar.console import console
+from scar.console import console, escape
 from scar.loggers import JobLogger
 from scar.pipeline import Job
 from scar.record import JobRecord
 from scar.results import arm_name, write_frame
-from scar.store import Store, make_key
+from scar.store import Store, make_key, replacing
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,8 +38,8 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
     store = Store(config.paths.store_dir, policy=config.store.policy)
     job, record = Job(config, store), JobRecord(folder)
     keys = [str(key) for key in job.keys] + [str(make_key("rows", code=["scar.measurements", "scar.results"]))]
-    if config.store.policy == "reuse" and record.is_done(keys) and (folder / "rows.parquet").is_file():
-        console().print(f"[dim]done before[/] {describe(config)}")
+    if config.store.policy == "reuse" and record.is_done(keys):
+        console().print(f"[dim]done before[/] {escape(describe(config))}")
         return float(record.read()["objective"])
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,9 +56,11 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
         write_frame(frame, folder / "rows.parquet")
         logger.log(frame, plans)
         objective = scores[job.arms[-1]].balanced_accuracy
-        result |= {"keys": keys, "objective": objective, "seconds": store.seconds}
+        files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", "correct.npz")] + plans
+        sizes = {path.name: path.stat().st_size for path in files}
+        result |= {"keys": keys, "objective": objective, "seconds": store.seconds, "files": sizes}
     made = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05)
-    console().print(f"[green]finished[/] {describe(config)}: {made or 'everything was in the store'}")
+    console().print(f"[green]finished[/] {escape(describe(config))}: {made or 'everything was in the store'}")
     return objective
 
 
@@ -91,10 +91,8 @@ def _logger(config: Config, folder: Path, settings: Any) -> JobLogger:
 def write_outcomes(path: Path, job: Job, scores: dict[Arm, Scores]) -> None:
     """Write, atomically, the test labels and which test items each arm classified rightly."""
     arrays: dict[str, Any] = {arm_name(arm.subject, arm.fraction): result.correct for arm, result in scores.items()}
-    handle, temporary = tempfile.mkstemp(prefix=".correct-", suffix=".npz", dir=path.parent)
-    os.close(handle)
-    np.savez_compressed(temporary, allow_pickle=False, labels=job.split.labels[job.split.test], **arrays)
-    Path(temporary).replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, labels=job.split.labels[job.split.test], **arrays)
 
 
 def write_plans(folder: Path, job: Job) -> list[Path]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
+
+from scar.store import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +46,7 @@ class JobLogger:
     Args:
         config: which loggers.
         folder: of the job.
-        job: digest of the job; also the id of the run, so that a repeated job resumes its own run online.
+        job: digest of the job; with the study it is the id of the run, so that a repeated job resumes its run online.
         study: group of the run.
         name: of the run.
         tags: of the run.
@@ -77,7 +80,7 @@ class JobLogger:
             self.run = wandb.init(
                 project=self.config.project,
                 dir=self.folder,
-                id=self.job,
+                id=re.sub(r"[^\w-]", "-", f"{self.study}-{self.job}")[-64:],
                 name=self.name,
                 group=self.study,
                 tags=[tag[:64] for tag in self.tags],
@@ -97,7 +100,8 @@ class JobLogger:
 
     def log(self, frame: pd.DataFrame, plans: Sequence[Path]) -> None:
         """Record the results and the plan files of the job."""
-        frame.to_csv(self.folder / "rows.csv", index=False)
+        with replacing(self.folder / "rows.csv") as temporary:
+            frame.to_csv(temporary, index=False)
         if self.run is None:
             return
         import wandb

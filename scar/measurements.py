@@ -100,19 +100,15 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
     seen, names = job.observations(subject), job.catalogue.class_names
     for factor in np.unique(seen.factors):
         at = seen.factors == factor
-        small = (seen.class_sizes[at] > 0).all(axis=0)
+        present = (seen.class_sizes[at] > 0).all(axis=0)
         common: dict[str, Any] = {"stage": "measures", "subject": subject, "key": str(job.observations_key(subject))}
         common |= {"factor": int(factor), "n": int(seen.sizes[at].mean())}
         for measure in MEASURES:
             values = getattr(seen, measure)[at]
             defined = np.isfinite(values).any(axis=0)
             filled = np.where(np.isfinite(values), values, np.nan)
-            flags = [
-                ""
-                if ok
-                else ("undefined: class absent from a part" if not here else "undefined: too few true positives")
-                for ok, here in zip(defined, small, strict=True)
-            ]
+            counts = np.isfinite(values).sum(axis=0)
+            flags = [_definedness(int(n), len(values), ok) for n, ok in zip(counts, present, strict=True)]
             rows.add_classes(
                 measure,
                 _reduce(np.nanmean, filled, defined),
@@ -123,6 +119,15 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
                 **common,
             )
         rows.add_classes("true_positives", seen.true_positives[at].mean(axis=0), names, **common)
+
+
+def _definedness(parts_defined: int, parts: int, present: bool) -> str:
+    """Return why a measure has no value, or that it is a mean over some of the parts only."""
+    if parts_defined == parts:
+        return ""
+    if parts_defined:
+        return f"mean over {parts_defined} of {parts} parts"
+    return "undefined: too few true positives" if present else "undefined: class absent from a part"
 
 
 def _reduce(function: Callable[..., Any], values: np.ndarray, defined: np.ndarray) -> np.ndarray:

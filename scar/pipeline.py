@@ -72,7 +72,7 @@ class Job:
             "dataset",
             config=source,
             upstream=[content],
-            code=[type(source).__module__, *source.helpers, "scar.data.catalogue"],
+            code=[type(source).__module__, *source.helpers, "scar.data.catalogue", "scar.data.duplicates"],
         )
 
     @cached_property
@@ -250,7 +250,7 @@ class Job:
                 seed=self.config.seed,
             )
             for index, plan in enumerate(plans):
-                plan.save(folder / f"plan-{index}.npz")
+                plan.save(folder / f"plan-{index:03d}.npz")
 
         folder = self.store.obtain(self.plan_key, make)
         return [CompletionPlan.load(path) for path in sorted(folder.glob("plan-*.npz"))]

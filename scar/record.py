@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import time
 import traceback
@@ -48,9 +47,19 @@ class JobRecord:
         return record if isinstance(record, dict) else {}
 
     def is_done(self, keys: Sequence[str]) -> bool:
-        """Tell whether the job has finished with exactly these artefact keys."""
+        """Tell whether the job has finished with exactly these artefact keys and its files are as it left them."""
         record = self.read()
-        return record.get("status") == DONE and record.get("keys") == list(keys)
+        if record.get("status") != DONE or record.get("keys") != list(keys):
+            return False
+        paths = {self.folder / name: size for name, size in record.get("files", {}).items()}
+        return bool(paths) and all(path.is_file() and path.stat().st_size == size for path, size in paths.items())
+
+    def fail(self, error: BaseException, about: Mapping[str, Any]) -> None:
+        """Write that the job failed, and how."""
+        trace = "".join(traceback.format_exception(error))
+        failure = {"error": f"{type(error).__name__}: {error}", "traceback": trace, "ended": time.time()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.path, {"status": FAILED, **about, **failure})
 
     @contextmanager
     def running(self, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -59,7 +68,6 @@ class JobRecord:
         record: dict[str, Any] = {
             **about,
             "started": started,
-            "python": platform.python_version(),
             "versions": versions(),
         }
         write_json(self.path, {"status": RUNNING, **record})
@@ -67,9 +75,7 @@ class JobRecord:
         try:
             yield result
         except BaseException as error:
-            trace = "".join(traceback.format_exception(error))
-            record |= {"error": f"{type(error).__name__}: {error}", "traceback": trace}
-            write_json(self.path, {"status": FAILED, **record, "wall_seconds": time.time() - started})
+            self.fail(error, record)
             raise
         write_json(self.path, {"status": DONE, **record, **result, "wall_seconds": time.time() - started})
 

@@ -56,6 +56,8 @@ class LongTailed:
     def __post_init__(self) -> None:
         if self.ratio < 1:
             raise ValueError(f"regime.ratio={self.ratio} is largest : smallest class and must be at least 1")
+        if self.min_samples < 0:
+            raise ValueError(f"regime.min_samples={self.min_samples} must be at least 0")
 
     def apply(self, split: Split, *, num_classes: int, seed: int) -> Split:
         """Return the split with a long-tailed primary set."""

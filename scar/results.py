@@ -6,8 +6,6 @@ below ``<output>/<study>/jobs``. Reading them needs neither torch nor the store.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar import __version__
+from scar.store import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,14 +81,8 @@ class Rows:
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as Parquet, atomically."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         frame.to_parquet(temporary, index=False)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def load_rows(study: Path) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+import time
 from pathlib import Path
 
 import hydra
@@ -10,8 +12,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from scar.config import build, job_digest
-from scar.console import console, errors
+from scar.console import console, errors, escape
 from scar.job import run_job
+from scar.record import FAILED, JobRecord
 from scar.study import outcome
 
 OmegaConf.register_new_resolver("job_digest", lambda *, _root_: job_digest(_root_), replace=True)
@@ -24,13 +27,17 @@ def _app(composed: DictConfig) -> float | None:
     try:
         return run_job(build(composed), folder, settings=composed, overrides=overrides)
     except Exception as error:
-        outcome.failed(folder, overrides, error)
-        errors().print(f"[bold red]failed[/] {' '.join(overrides)}\n  {error}", markup=True)
+        record = JobRecord(folder)
+        if record.read().get("status") != FAILED or record.read().get("started", 0.0) < outcome.started:
+            record.fail(error, {"job": folder.name, "overrides": overrides, "started": time.time()})
+        outcome.failed(overrides, error)
+        errors().print(f"[bold red]failed[/] {escape(shlex.join(overrides))}\n  {escape(error)}")
         return None
 
 
 def main() -> None:
     """Run the command; the exit code is 1 if any job failed."""
+    sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     _app()
     outcome.finish(console())
     sys.exit(outcome.exit_code)

@@ -116,12 +116,7 @@ def draw_split(
     parts = {"primary": primary, "reserve": reserve, "test": test}
     parts |= {"heldout": heldout} if config.heldout else {}
     parts |= {"validation": validation} if config.validation else {}
-    for name, rows in parts.items():
-        if not len(rows):
-            raise ValueError(
-                f"the {name} part is empty: {len(train)} training and {len(test)} test samples are too few for "
-                f"split.validation={config.validation}, split.heldout={config.heldout}, split.primary={config.primary}"
-            )
+    require_samples(parts, given=len(train) + len(test))
     return Split(
         validation=validation,
         heldout=heldout,
@@ -130,6 +125,22 @@ def draw_split(
         test=np.sort(test),
         labels=labels,
     )
+
+
+def require_samples(parts: dict[str, Ints], *, given: int) -> None:
+    """Refuse a split that leaves a part without samples.
+
+    Args:
+        parts: rows by the name of the part.
+        given: samples that were divided.
+    """
+    empty = [name for name, rows in parts.items() if not len(rows)]
+    if empty:
+        sizes = ", ".join(f"{name} {len(rows)}" for name, rows in parts.items())
+        raise ValueError(
+            f"the {empty[0]} part is empty: {given} samples (or their groups) are too few to be divided ({sizes}); "
+            "give more samples, finer groups, or other shares in split"
+        )
 
 
 def cut(

@@ -21,12 +21,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from filelock import FileLock
 
 SCHEMA_VERSION = 1
 POLICIES = ("reuse", "refresh", "only-cache")
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+# Temporary files are private to their owner; what is published gets the permissions of any other file.
 
 
 class MissingArtefactError(RuntimeError):
@@ -122,6 +125,9 @@ class Store:
             ``"only-cache"`` makes nothing and raises `MissingArtefactError`.
     """
 
+    _fresh: ClassVar[set[tuple[Path, Key]]] = set()
+    # What this process has refreshed, so that a refreshed artefact is made once, not once per job.
+
     def __init__(self, root: Path | str, *, policy: str = "reuse") -> None:
         if policy not in POLICIES:
             raise ValueError(f"store policy {policy!r} is unknown; use one of {', '.join(POLICIES)}")
@@ -129,7 +135,7 @@ class Store:
         self.policy = policy
         # Seconds spent making artefacts, by stage.
         self.seconds: dict[str, float] = {}
-        self._fresh: set[Key] = set()
+        self._whole: set[Key] = set()
         self._inner: list[float] = []
 
     def path(self, key: Key) -> Path:
@@ -137,10 +143,23 @@ class Store:
         return self.root / key.stage / key.digest[:2] / key.digest
 
     def has(self, key: Key) -> bool:
-        """Tell whether a finished artefact is there and may be used under the policy."""
-        if self.policy == "refresh" and key not in self._fresh:
+        """Tell whether a finished artefact is there, whole, and may be used under the policy.
+
+        Every file is compared with the size that it was published with; a truncated or missing file is a miss.
+        """
+        if self.policy == "refresh" and (self.root, key) not in self._fresh:
             return False
-        return (self.path(key) / "meta.json").is_file()
+        if key not in self._whole and self._is_whole(self.path(key)):
+            self._whole.add(key)
+        return key in self._whole
+
+    @staticmethod
+    def _is_whole(folder: Path) -> bool:
+        try:
+            sizes = {name: about["size"] for name, about in read_json(folder / "meta.json")["files"].items()}
+            return all((folder / name).stat().st_size == size for name, size in sizes.items())
+        except (CorruptArtefactError, OSError, KeyError, TypeError, AttributeError):
+            return False
 
     def obtain(self, key: Key, make: Callable[[Path], None], **about: Any) -> Path:
         """Return the folder of an artefact, making it with ``make(folder)`` if it is missing."""
@@ -181,15 +200,21 @@ class Store:
         try:
             yield folder
             meta = {"key": str(key), "schema": SCHEMA_VERSION, "seconds": time.time() - start, "about": about}
+            files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
             meta["files"] = {
-                p.relative_to(folder).as_posix(): checksum(p) for p in sorted(folder.rglob("*")) if p.is_file()
+                p.relative_to(folder).as_posix(): {"sha256": checksum(p), "size": p.stat().st_size} for p in files
             }
             write_json(folder / "meta.json", meta)
-            shutil.rmtree(final, ignore_errors=True)  # only a refreshed or a broken artefact can stand there
+            folder.chmod(0o777 & ~_UMASK)
+            if final.exists():  # only a refreshed or a broken artefact can stand there
+                final.rename(old := folder.with_name(f"{folder.name}-old"))
+                shutil.rmtree(old, ignore_errors=True)
             folder.rename(final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        self._fresh.add(key)
+        if self.policy == "refresh":
+            self._fresh.add((self.root, key))
+        self._whole.add(key)
 
     @contextmanager
     def _timed(self, stage: str | None) -> Iterator[None]:
@@ -222,17 +247,24 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file that takes the place of ``path`` when the block ends without an error."""
+    handle, name = tempfile.mkstemp(prefix=".", suffix=path.name, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_UMASK)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically: a reader sees the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(value, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 
 from scar.config import ConfigError, build
-from scar.console import console, errors
+from scar.console import console, errors, escape
 from scar.record import FAILED, JobRecord
 
 if TYPE_CHECKING:
@@ -28,12 +29,10 @@ class Outcome:
     exit_code: int = 0
     started: float = field(default_factory=time.time)
 
-    def failed(self, folder: Path, overrides: Sequence[str], error: Exception) -> None:
-        """Note a failed job; an empty folder that was made for it goes away."""
-        self.failures.append((" ".join(overrides), str(error)))
+    def failed(self, overrides: Sequence[str], error: object) -> None:
+        """Note a failed job."""
+        self.failures.append((shlex.join(overrides), str(error)))
         self.exit_code = 1
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
 
     def finish(self, out: Console) -> None:
         """Say what failed and how to retry."""
@@ -80,7 +79,7 @@ class StudyCallback(Callback):
             self._refuse(f"paths.output_dir={folder} cannot be written: {error.strerror}; name another folder")
 
     def _refuse(self, message: str) -> None:
-        errors().print(f"[bold red]error[/] {message}")
+        errors().print(f"[bold red]error[/] {escape(message)}")
         sys.exit(2)
 
     def _report(self, config: DictConfig) -> None:
@@ -88,11 +87,10 @@ class StudyCallback(Callback):
         known = {overrides for overrides, _ in outcome.failures}
         for status in study.glob("jobs/*/status.json"):
             record = JobRecord(status.parent).read()
-            overrides = " ".join(record.get("overrides", []))
+            overrides = shlex.join(record.get("overrides", []))
             recent = record.get("started", 0.0) >= outcome.started
             if record.get("status") == FAILED and recent and overrides not in known:
-                outcome.failures.append((overrides, record.get("error", "")))
-                outcome.exit_code = 1
+                outcome.failed(record["overrides"], record.get("error", ""))
         if not any(study.glob("jobs/*/rows.parquet")):
             return
         try:
@@ -101,4 +99,6 @@ class StudyCallback(Callback):
             write_report(study, console=console())
         except Exception as error:  # the rows are safe; a broken report must not look like a broken study
             outcome.exit_code = 1
-            errors().print(f"[bold red]the report failed[/] {error}\n  to retry: scar-report study={study.name}")
+            errors().print(
+                f"[bold red]the report failed[/] {escape(error)}\n  to retry: scar-report study={study.name}"
+            )

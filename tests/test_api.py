@@ -7,7 +7,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import scar
-from scar.completion.planners import ClassAveragePlanner
+from scar.completion.planners import ClassAveragePlanner, RandomPlanner
 
 NAMES = [f"digit {d}" for d in range(10)]
 
@@ -133,6 +133,23 @@ def test_bad_input_is_refused_by_name(digits, change, message):
     arguments = {"embeddings": features, "labels": labels} | change(features, labels)
     with pytest.raises(ValueError, match=message):
         scar.characterize(**arguments)
+
+
+def test_a_pool_without_labels_bounds_the_plan_and_random_needs_labels(digits):
+    features, labels = digits
+    answer = scar.characterize(features[:1200], labels[:1200], pool_embeddings=features[1200:1210])
+    assert answer.plan(budget=10_000).counts.sum() <= 10
+    with pytest.raises(ValueError, match="labelled pool"):
+        answer.plan(budget=5, planner=RandomPlanner())
+    with pytest.raises(ValueError, match="without pool_embeddings"):
+        scar.characterize(features[:300], labels[:300], pool_labels=labels[:5])
+
+
+def test_too_few_samples_are_refused_with_the_part_that_would_be_empty(digits):
+    features, labels = digits
+    rows = np.concatenate([np.flatnonzero(labels == d)[:2] for d in (0, 1)])
+    with pytest.raises(ValueError, match="part is empty: 4 samples"):
+        scar.characterize(features[rows], labels[rows])
 
 
 def test_a_negative_budget_is_refused(answer):

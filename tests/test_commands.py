@@ -56,7 +56,16 @@ def test_a_failing_job_does_not_stop_the_others_and_the_command_to_retry_is_prin
     assert "1 job(s) failed" in result.stdout
     assert "probe.learning_rate=-1" in result.stdout
     assert "probe.learning_rate=-1" in result.stderr
-    assert len(list((tmp_path / "outputs" / "test" / "jobs").iterdir())) == 1
+    assert len(list(tmp_path.rglob("rows.parquet"))) == 1
+
+
+def test_failures_in_other_processes_are_counted_and_brackets_survive(tmp_path):
+    arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "logger.tags=[/mine]", "seed=0,1"]
+    result = scar("-m", "dataset=fashion_mnist", "dataset.root=/nope", "logger=csv", *arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert "2 job(s) failed" in result.stdout
+    assert "[/mine]" in result.stdout
+    assert len(list(tmp_path.rglob("status.json"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def planted_cases():
                 "estimator": name,
                 "target": 0.02,
             }
-            frames.append(pd.DataFrame(about | columns | {"have": 1_000}))
+            frames.append(pd.DataFrame(about | columns | {"have": 1_000, "everything": 4_000}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -109,6 +109,11 @@ def test_the_table_scores_only_what_lies_between_once_and_four_times():
 def test_outside_the_bands_the_decision_is_judged():
     table = decisions(score_cases(planted_cases())).set_index("estimator")
     assert table["right_enough"].to_dict() == {"heldout": 1.0, "power_half": 1.0, "paper": 0.0}
+    assert table["clipped_error"].to_dict() == {
+        "heldout": 0.0,
+        "power_half": pytest.approx((0 + 1 + math.log2(4 / 3) + 0) / 4),
+        "paper": 2.0,
+    }
     assert table["right_beyond"].to_dict() == {"heldout": 1.0, "power_half": 1.0, "paper": 0.0}
 
 

@@ -73,7 +73,7 @@ def test_an_offline_run_holds_config_table_plan_and_its_end(tmp_path):
         log.log(frame(), [plan])
     found = records(tmp_path)
     run = next(r.run for r in found if r.HasField("run"))
-    assert run.run_id == "0123456789abcdef"
+    assert run.run_id == "my-study-0123456789abcdef"
     assert run.run_group == "my study"
     assert run.display_name == "digits/pixels/scar/seed0"
     assert set(run.tags) == {"digits", "pixels", "mine"}

@@ -93,6 +93,18 @@ def test_a_finished_job_is_not_run_again_and_needs_no_torch(finished, capsys):
     assert "done before" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["rows.parquet", "correct.npz", "plan-random-5pct.csv"])
+def test_a_job_whose_files_were_lost_or_damaged_is_made_whole_from_the_store(finished, name):
+    path = finished / "test" / "jobs" / "random" / name
+    size = path.stat().st_size
+    path.write_bytes(b"garbage")
+    run(finished, "completion=random", name="random")
+    assert path.stat().st_size == size
+    path.unlink()
+    run(finished, "completion=random", name="random")
+    assert path.stat().st_size == size
+
+
 def test_a_warm_cache_gives_the_rows_of_a_cold_one(finished, tmp_path):
     cold = load_rows(run(tmp_path, "completion=scar", name="scar").parents[1])
     warm = load_rows(finished / "test")

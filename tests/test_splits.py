@@ -63,7 +63,7 @@ def test_groups_stay_on_one_side(labels):
 
 def test_an_empty_part_is_an_error_that_names_it():
     labels = np.array([0, 1, 0, 1])
-    with pytest.raises(ValueError, match="heldout part is empty: 3 training"):
+    with pytest.raises(ValueError, match="heldout part is empty: 4 samples"):
         draw_split(labels, train=np.arange(3), test=np.array([3]), config=SplitConfig(), seed=0)
     with pytest.raises(ValueError, match="test part is empty"):
         draw_split(np.tile([0, 1], 50), train=np.arange(100), test=np.arange(0), config=SplitConfig(), seed=0)

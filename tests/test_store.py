@@ -84,9 +84,8 @@ def test_refresh_makes_anew_once_and_only_cache_makes_nothing(tmp_path):
         Store(tmp_path, policy="only-cache").obtain(key, write_three)
     Store(tmp_path).obtain(key, write_three)
     calls = []
-    store = Store(tmp_path, policy="refresh")
-    for _ in range(2):
-        store.obtain(key, calls.append)
+    for _ in range(2):  # two jobs of one sweep: each opens the store
+        Store(tmp_path, policy="refresh").obtain(key, calls.append)
     assert len(calls) == 1
 
 
@@ -142,3 +141,25 @@ def test_seconds_of_a_stage_exclude_the_stages_inside_it(tmp_path):
     store.obtain(Key("outer", "34" * 16), outer)
     assert store.seconds["inner"] >= 0.2
     assert store.seconds["outer"] < 0.2
+
+
+def test_a_truncated_or_missing_file_is_a_miss_and_is_made_again(tmp_path):
+    key = Key("stage", "ab" * 16)
+    path = Store(tmp_path).obtain(key, write_three) / "values.npy"
+    for damage in (
+        lambda: path.write_bytes(path.read_bytes()[:-3]),
+        path.unlink,
+        lambda: (path.parent / "meta.json").write_text("{"),
+    ):
+        damage()
+        assert not Store(tmp_path).has(key)
+        assert np.load(Store(tmp_path).obtain(key, write_three) / "values.npy").tolist() == [0, 1, 2]
+
+
+def test_what_is_published_can_be_read_by_others(tmp_path):
+    folder = Store(tmp_path).obtain(Key("stage", "ab" * 16), write_three)
+    mask = os.umask(0)
+    os.umask(mask)
+    assert folder.stat().st_mode & 0o777 == 0o777 & ~mask
+    write_json(tmp_path / "a.json", {})
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o666 & ~mask

@@ -31,7 +31,7 @@ def draw(cases: pd.DataFrame, table: pd.DataFrame) -> Drawing:
     with styled():
         figure = new_figure(11.0, 5.6)
         top = figure.add_gridspec(2, 3, height_ratios=(1.15, 1.0))
-        plan = cases["plan"].iloc[-1]
+        plan = cases["plan"].unique()[-1]
         inside = cases[cases["band"].isin(SCORED) & (cases["class_id"] >= 0) & (cases["plan"] == plan)]
         for i, estimator in enumerate(SCATTERED):
             _scatter(figure.add_subplot(top[0, i]), inside, estimator, legend=i == 0)

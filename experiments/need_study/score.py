@@ -132,28 +132,30 @@ def _clustered_median(rows: pd.DataFrame, draws: int) -> tuple[float, float]:
 
 
 def decisions(scored: pd.DataFrame) -> pd.DataFrame:
-    """Return how often each estimator is right outside the scored bands, classes and set together.
+    """Return how each estimator does on all cases, classes and set together, also where the real size is out of range.
 
-    ``right_enough``: says "enough" where what one has is; ``right_beyond``: says "more than 4 times" where all is not.
+    ``right_enough``: says "enough" where what one has is; ``right_beyond``: says "more than everything" where all there
+    is is not enough; ``clipped_error``: the mean |log2(predicted / real)| of all cases, both read as the nearest size
+    between what one has and everything, 2 without an answer. A constant answer does badly here.
     """
     records = []
     scored = scored[scored["estimator"] != "other_seed"]  # it has no answer beyond everything
     for (plan, question, estimator), rows in scored.groupby(["plan", "question", "estimator"], sort=False):
-        ratio = np.where(np.isnan(rows["predicted"]), -1.0, rows["predicted"] / rows["have"])
+        answered = rows["predicted"].notna()
         enough, beyond = rows["band"] == "<1", rows["band"] == ">4"
+        sizes = rows[["predicted", "real"]].clip(rows["have"], rows["everything"], axis=0)
+        error = np.log2(sizes["predicted"] / sizes["real"]).abs().where(answered, 2.0)
         records.append(
             {
                 "plan": plan,
                 "question": question,
                 "estimator": estimator,
+                "cases": len(rows),
+                "clipped_error": error.mean(),
                 "cases_enough": int(enough.sum()),
-                "right_enough": _share(((ratio >= 0) & (ratio <= 1))[enough]),
+                "right_enough": (rows["predicted"] <= rows["have"])[enough].mean(),
                 "cases_beyond": int(beyond.sum()),
-                "right_beyond": _share((ratio > 4)[beyond]),
+                "right_beyond": (rows["predicted"] > rows["everything"])[beyond].mean(),
             }
         )
     return pd.DataFrame.from_records(records)
-
-
-def _share(right: NDArray[np.bool_]) -> float:
-    return float(right.mean()) if right.size else float("nan")

@@ -58,10 +58,10 @@ def allocate(
     """
     if rule not in RULES:
         raise ValueError(f"rule={rule!r} must be one of {list(RULES)}")
-    wanted, have, available = _checked(needs, counts, reserve)
+    asked, have, available = _checked(needs, counts, reserve)
     if budget is not None and (budget != int(budget) or budget < 0):
         raise ValueError(f"budget={budget} must be a whole number of at least 0")
-    wanted, flags = _defined(wanted, have)
+    wanted, flags = _defined(asked, have)
     gaps = np.maximum(np.where(np.isnan(wanted), 0.0, wanted) - have, 0.0)
     limit = int(available.sum()) if budget is None else int(budget)
     if not gaps.any():
@@ -69,10 +69,23 @@ def allocate(
         return Allocation(counts=np.zeros(len(gaps), np.int64), flags=(*flags, *met))
     if rule == "published":
         return Allocation(counts=_published(gaps, available, limit), flags=flags)
-    caps = np.minimum(available, np.ceil(gaps)).astype(np.int64)
+    caps = completion_caps(asked, have, available)
     if caps.sum() < limit and budget is not None:
         flags = (*flags, "budget_above_need")
     return Allocation(counts=share_by_weight(limit, gaps, caps), flags=flags)
+
+
+def completion_caps(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> Ints:
+    """Return [K] the most that it makes sense to add to each class: its gap, as far as the reserve goes.
+
+    An undefined need asks for nothing, an unreachable one (infinite) for the whole reserve of its class, and a class
+    without any sample for as much as the largest defined need.
+    """
+    asked, have, available = _checked(needs, counts, reserve)
+    wanted = np.where(np.isinf(asked), np.inf, _defined(asked, have)[0])
+    gaps = np.maximum(np.nan_to_num(wanted, nan=0.0, posinf=np.inf) - have, 0.0)
+    caps: Ints = np.minimum(available, np.ceil(gaps)).astype(np.int64)
+    return caps
 
 
 def share_equally(budget: int, reserve: ArrayLike) -> Allocation:
@@ -163,5 +176,6 @@ def _checked(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> tuple[F
         if not np.all(np.isfinite(values)) or np.any(values < 0) or np.any(values != np.floor(values)):
             raise ValueError(f"{name} must hold whole numbers of at least 0, got {values.tolist()[:10]}")
     if np.any(wanted < 0):
-        raise ValueError(f"needs[{int(np.argmax(wanted < 0))}]={wanted.min()} is negative")
+        first = int(np.argmax(wanted < 0))
+        raise ValueError(f"needs[{first}]={wanted[first]} is negative")
     return wanted, have.astype(np.int64), available.astype(np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scar.completion.allocation import Allocation, allocate, share_equally
+from scar.completion.allocation import RULES, Allocation, allocate, share_equally
 from scar.completion.problem import CompletionProblem, Ints
 
 
@@ -21,6 +21,10 @@ class ScarPlanner:
 
     name: str = "scar"
     rule: str = "capped"
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"completion.rule={self.rule!r} is unknown; use one of {', '.join(RULES)}")
 
     def allocate(self, problem: CompletionProblem, budget: int, order: Ints) -> Allocation:
         """Divide the budget by need."""

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.completion.allocation import Allocation
+from scar.completion.allocation import Allocation, completion_caps
 from scar.data.stratify import within_class_rank
 from scar.randomness import generator
+from scar.store import replacing
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -104,8 +105,7 @@ def resolve_budgets(fractions: list[float] | tuple[float, ...], problem: Complet
     A budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``: it never exceeds what the `scar`
     planner would want, so that all strategies are compared at exactly the same size.
     """
-    gap = np.nan_to_num(np.maximum(problem.needs - problem.counts, 0.0), nan=0.0, posinf=np.inf)
-    wanted = int(np.minimum(np.ceil(gap), problem.reserve).sum())
+    wanted = int(completion_caps(problem.needs, problem.counts, problem.reserve).sum())
     return {fraction: min(round(fraction * int(problem.reserve.sum())), wanted) for fraction in fractions}
 
 
@@ -135,6 +135,7 @@ def plan_completion(
     plans = []
     for fraction, budget in budgets.items():
         allocation = planner.allocate(problem, budget, labels[order])
+        spent = _checked_spending(planner, allocation, problem, budget)
         rows = take_first(order, labels[order], allocation.counts)
         plans.append(
             CompletionPlan(
@@ -144,10 +145,24 @@ def plan_completion(
                 counts=allocation.counts,
                 rows=np.sort(rows),
                 needs=problem.needs,
-                flags=tuple(allocation.flags),
+                flags=(*allocation.flags, *spent),
             )
         )
     return plans
+
+
+def _checked_spending(
+    planner: Planner, allocation: Allocation, problem: CompletionProblem, budget: int
+) -> tuple[str, ...]:
+    """Refuse counts that cannot be carried out; flag a budget that is not spent, because arms are then not equal."""
+    counts = np.asarray(allocation.counts)
+    if counts.shape != problem.reserve.shape or np.any(counts < 0) or np.any(counts > problem.reserve):
+        raise ValueError(
+            f"completion={planner.name} asks for {counts.tolist()} samples per class, the reserve holds "
+            f"{problem.reserve.tolist()}"
+        )
+    spent = int(counts.sum())
+    return () if spent == budget else (f"spent_{spent}_of_{budget}",)
 
 
 def take_first(order: Ints, classes: Ints, counts: Ints) -> Ints:
@@ -159,7 +174,7 @@ def write_plan(
     path: Path, plan: CompletionPlan, *, ids: NDArray[np.str_], labels: Ints, names: tuple[str, ...]
 ) -> None:
     """Write a plan as a CSV that a labelling team can use: id, class, reason, cost in samples."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "class_name", "reason", "cost"])
         for row in plan.rows:

@@ -91,3 +91,28 @@ def test_a_plan_survives_the_disk_and_is_a_table_for_people(tmp_path):
     assert lines[0] == "id,class_name,reason,cost"
     assert len(lines) == 51
     assert lines[1].split(",")[1] == "cat"
+
+
+def test_an_unreachable_need_leaves_all_arms_equal_in_size():
+    starved = problem(needs=(np.inf, 60.0, 0.0))
+    budgets = resolve_budgets([0.5, 1.0], starved)
+    sizes = {planner.name: [len(p.rows) for p in carry_out(planner, starved, budgets)] for planner in PLANNERS}
+    assert len({tuple(each) for each in sizes.values()}) == 1
+
+
+def test_a_budget_that_is_not_spent_is_flagged_and_impossible_counts_are_refused():
+    class Odd:
+        name = "odd"
+
+        def __init__(self, counts):
+            self.counts = np.array(counts)
+
+        def allocate(self, problem, budget, order):
+            from scar.completion import Allocation
+
+            return Allocation(counts=self.counts)
+
+    assert "spent_3_of_10" in carry_out(Odd([1, 1, 1]), problem(), {0.05: 10})[0].flags
+    for counts in ([200, 0, 0], [-1, 0, 0], [1, 1]):
+        with pytest.raises(ValueError, match="completion=odd"):
+            carry_out(Odd(counts), problem(), {0.05: 10})
