@@ -46,7 +46,7 @@ def interval_scores(
     with np.errstate(divide="ignore"):
         logs = np.clip(np.log2(bounds / np.asarray(have)), 0.0, FARTHEST)
     bottom, top = np.where(defined, logs, np.array([0.0, FARTHEST])[:, None])
-    truth = np.log2(np.asarray(real, dtype=np.float64) / have)
+    truth = np.log2(np.asarray(real, dtype=np.float64) / np.asarray(have))
     missed = np.maximum(bottom - truth, 0.0) + np.maximum(truth - top, 0.0)
     return defined & (missed <= 1e-12), top - bottom, top - bottom + 2.0 / (1.0 - level) * missed
 
