@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,7 @@ from scar.data.checks import non_finite_rows
 from scar.data.samples import Samples
 from scar.encoders.base import Embed, Encoder
 from scar.progress import progress_bar
-from scar.store import read_json, write_json
+from scar.store import read_json, replacing, write_json
 
 Floats = NDArray[np.float32]
 
@@ -225,14 +224,8 @@ def _map(folder: Path, index: int) -> Floats:
 
 
 def _write_shard(path: Path, shard: Floats) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            np.save(file, shard, allow_pickle=False)
-        except BaseException:
-            temporary.unlink()
-            raise
-    temporary.replace(path)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, shard, allow_pickle=False)
 
 
 def _write_manifest(folder: Path, ids: NDArray[np.str_], shard_size: int) -> None:
