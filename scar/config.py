@@ -11,8 +11,8 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,11 @@ class StoreConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """One job: a dataset seen through an encoder, in a regime, with a seed and a completion strategy."""
+    """One job: a dataset seen through an encoder, in a regime, with a seed and a completion strategy.
+
+    `modality` is what the probes see; None takes the only one that dataset and encoder share. `task` names the
+    function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
+    """
 
     dataset: Source
     encoder: Encoder
@@ -101,12 +105,49 @@ class Config:
     foundation: FoundationConfig
     completion: Planner
     budgets: BudgetsConfig
+    modality: str | None = None
+    task: str | None = None
     seed: int = 0
     study: str = field(default="default", metadata={"runtime": True})
     trainer: TrainerConfig = field(default_factory=TrainerConfig, metadata={"runtime": True})
     logger: LoggerConfig = field(default_factory=LoggerConfig, metadata={"runtime": True})
     paths: PathsConfig = field(default_factory=PathsConfig, metadata={"runtime": True})
     store: StoreConfig = field(default_factory=StoreConfig, metadata={"runtime": True})
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "modality", self._probed())
+
+    @property
+    def probed(self) -> str:
+        """The modality that the probes see."""
+        assert self.modality is not None
+        return self.modality
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What both the dataset holds and the encoder reads."""
+        towers = self.encoder.towers()
+        return tuple(each for each in self.dataset.modalities if each in towers)
+
+    def _probed(self) -> str:
+        shared = self.modalities
+        given, reads = "+".join(self.dataset.modalities), "+".join(self.encoder.towers())
+        if not shared:
+            raise ConfigError(
+                f"encoder={self.encoder.name} reads {reads}, but dataset={self.dataset.name} holds {given}; choose an "
+                "encoder for one of these"
+            )
+        if self.modality is None and len(shared) > 1:
+            raise ConfigError(
+                f"modality is not given, and dataset={self.dataset.name} with encoder={self.encoder.name} has several; "
+                f"use modality={' or modality='.join(shared)}, or sweep over them: -m modality={','.join(shared)}"
+            )
+        if self.modality not in (None, *shared):
+            raise ConfigError(
+                f"modality={self.modality!r} is not what dataset={self.dataset.name} ({given}) and "
+                f"encoder={self.encoder.name} ({reads}) share; use one of {', '.join(shared)}"
+            )
+        return self.modality or shared[0]
 
 
 SCHEMAS: Mapping[str, type] = {
@@ -153,6 +194,9 @@ def build(composed: DictConfig) -> Config:
         raise ConfigError(f"seed={values['seed']!r} must be a whole number of at least 0")
     if not isinstance(values["study"], str) or not re.fullmatch(r"\w[\w.-]*", values["study"]):
         raise ConfigError(f"study={values['study']!r} must be a name of letters, digits, '.', '-' and '_': a folder")
+    for name in ("modality", "task"):
+        if values[name] is not None and not isinstance(values[name], str):
+            raise ConfigError(f"{name}={values[name]!r} must be a name, or null")
     config = Config(**values)
     _check_combination(config)
     return config
@@ -183,13 +227,36 @@ def _typed(schema: type, node: Any, name: str) -> Any:
             raise ConfigError(f"{name}.{key} is unknown{_hint(key, allowed, name)}; allowed: {_names(schema)}")
     try:
         resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-        fields_given = {key: resolved[key] for key in given}
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), fields_given))
+        nested = {key: make_target(node[key], f"{name}.{key}") for key in given if _is_target(resolved[key])}
+        fields_given = {key: resolved[key] for key in given if key not in nested}
+        made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), fields_given))
+        return replace(made, **nested) if nested else made
     except OmegaConfBaseException as error:
         key = error.full_key or error.key or ""
         raise ConfigError(f"{name}.{key}={node.get(key)!r}: {str(error).splitlines()[0]}") from error
     except (ValueError, TypeError) as error:
         raise ConfigError(str(error)) from error
+
+
+def find_task(target: str) -> Callable[[Config, Path], None]:
+    """Return the function that `Config.task` names.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    module, _, attribute = target.rpartition(".")
+    try:
+        task = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"task={target} cannot be imported: {error}") from error
+    if not callable(task):
+        raise ConfigError(f"task={target} must be a function of the configuration and the folder")
+    found: Callable[[Config, Path], None] = task
+    return found
+
+
+def _is_target(value: Any) -> bool:
+    return isinstance(value, dict) and "_target_" in value
 
 
 def make_target(node: Any, name: str) -> Any:
@@ -219,6 +286,8 @@ def _names(schema: type) -> str:
 
 def _check_combination(config: Config) -> None:
     """Refuse what each group allows but no run can do."""
+    if config.task is not None:
+        find_task(config.task)
     needs_heldout = {"heldout", "learning_curve"} & set(config.foundation.estimators)
     if needs_heldout and not config.split.heldout:
         raise ConfigError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar.completion.problem import write_plan
-from scar.config import Config
+from scar.config import Config, find_task
 from scar.console import console, escape
 from scar.loggers import JobLogger
 from scar.pipeline import Job
@@ -64,11 +64,31 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
     return objective
 
 
+def run_task(config: Config, folder: Path, *, settings: DictConfig, overrides: Sequence[str]) -> None:
+    """Run a study that has a loop of its own; the artefacts that it leaves in the store make repeating it cheap.
+
+    Args:
+        config: validated configuration; its `task` is called with it and with the folder.
+        folder: of the results.
+        settings: the composed configuration, kept beside the results.
+        overrides: what was asked for on the command line.
+    """
+    from omegaconf import OmegaConf
+
+    assert config.task is not None
+    folder.mkdir(parents=True, exist_ok=True)
+    with JobRecord(folder).running({"job": folder.name, "overrides": list(overrides)}):
+        OmegaConf.save(settings, folder / "config.yaml", resolve=True)
+        find_task(config.task)(config, folder)
+    console().print(f"[green]finished[/] {escape(describe(config))}: {escape(folder)}")
+
+
 def describe(config: Config) -> str:
     """Return the coordinates of a job in one line."""
     parts = (
         config.dataset.name,
         config.encoder.name,
+        *([config.probed] if len(config.modalities) > 1 else []),
         config.regime.name,
         f"seed {config.seed}",
         config.completion.name,
@@ -100,6 +120,6 @@ def write_plans(folder: Path, job: Job) -> list[Path]:
     paths = []
     for plan in job.plans:
         path = folder / f"plan-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
-        write_plan(path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.catalogue.class_names)
+        write_plan(path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.steps.names)
         paths.append(path)
     return paths

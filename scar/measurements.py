@@ -33,7 +33,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         job=digest,
         dataset=config.dataset.name,
         encoder=config.encoder.name,
-        modality=config.encoder.modality,
+        modality=config.probed,
         regime=config.regime.name,
         seed=config.seed,
         completion=config.completion.name,
@@ -50,7 +50,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
 
 
 def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
-    split, names = job.split, job.catalogue.class_names
+    split, names = job.split, job.steps.names
     common = {"stage": "dataset", "key": str(job.split_key)}
     parts = {p: split.class_sizes(p, job.num_classes) for p in ("primary", "reserve", "validation", "heldout", "test")}
     parts["total"] = parts["primary"] + parts["reserve"]
@@ -97,7 +97,7 @@ def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[
 
 
 def _add_observations(rows: Rows, job: Job, subject: str) -> None:
-    seen, names = job.observations(subject), job.catalogue.class_names
+    seen, names = job.observations(subject), job.steps.names
     for factor in np.unique(seen.factors):
         at = seen.factors == factor
         present = (seen.class_sizes[at] > 0).all(axis=0)
@@ -139,7 +139,7 @@ def _reduce(function: Callable[..., Any], values: np.ndarray, defined: np.ndarra
 
 
 def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
-    names = job.catalogue.class_names
+    names = job.steps.names
     counts = job.split.class_sizes(subject, job.num_classes)
     for name, each in job.foundation(subject).items():
         common = {"stage": "foundation", "subject": subject, "estimator": name, "level": each.level}
@@ -166,7 +166,7 @@ def _add_plans(rows: Rows, job: Job) -> None:
         flag = ";".join(plan.flags)
         rows.add("budget", plan.budget, flag=flag, **common)
         rows.add("extension_size", primary + plan.counts.sum(), flag=flag, **common)
-        rows.add_classes("added", plan.counts, job.catalogue.class_names, **common)
+        rows.add_classes("added", plan.counts, job.steps.names, **common)
 
 
 def _add_scores(rows: Rows, job: Job, scores: dict[Arm, Scores]) -> None:

@@ -21,9 +21,12 @@ from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
 from scar.data.duplicates import exact_duplicates
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
+from scar.data.unreadable import drop_unreadable, save_unreadable
 from scar.embeddings import EmbeddingSet, extract
+from scar.encoders.base import Encoder
 from scar.evaluation import Scores, score
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
+from scar.labels import Steps, given_steps
 from scar.measures.observations import Observations
 from scar.randomness import derive_seed
 from scar.splits import Split, draw_split
@@ -75,13 +78,26 @@ class Job:
             code=[type(source).__module__, *source.helpers, "scar.data.catalogue", "scar.data.duplicates"],
         )
 
-    @cached_property
+    @property
     def embeddings_key(self) -> Key:
-        """Embeddings of every sample of the source."""
-        encoder = self.config.encoder
+        """Embeddings of every sample of the source in the modality that is probed."""
+        return self.tower_keys[self.config.probed]
+
+    @cached_property
+    def tower_keys(self) -> dict[str, Key]:
+        """Embeddings of every sample of the source, by modality."""
+        towers = self.config.encoder.towers()
+        return {modality: self._tower_key(towers[modality]) for modality in self.config.modalities}
+
+    def _tower_key(self, encoder: Encoder) -> Key:
         weights = fingerprint(encoder.weights(), memo=self.store.root / "fingerprints.json")
         code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings"]
         return make_key("embeddings", config=encoder, upstream=[self.dataset_key, weights], code=code)
+
+    @property
+    def labels_key(self) -> Key:
+        """Step functions of every sample: what the dataset gives, or what is made of it."""
+        return self.dataset_key
 
     @cached_property
     def split_key(self) -> Key:
@@ -94,7 +110,7 @@ class Job:
             "seed": config.seed,
         }
         code = ["scar.splits", "scar.data.stratify", "scar.randomness", type(config.regime).__module__]
-        return make_key("split", config=settings, upstream=[self.dataset_key], code=code)
+        return make_key("split", config=settings, upstream=[self.labels_key], code=code)
 
     def observations_key(self, subject: str) -> Key:
         """Probes over the down-sampled subsets of a training set, and what they showed."""
@@ -150,21 +166,39 @@ class Job:
         """Ids, labels, class names, splits and groups of the source; no payloads."""
 
         def make(folder: Path) -> None:
-            samples = self.config.dataset.load(self.data_dir)
+            source = self.config.dataset
+            samples, notes = source.load(self.data_dir), []
+            if source.on_error == "skip":
+                samples, unreadable = drop_unreadable(samples, name=source.name, max_share=source.max_unreadable)
+                notes += save_unreadable(folder, unreadable)
             duplicates = exact_duplicates(samples)
-            save_catalogue(folder, samples, notes=(str(duplicates),) if duplicates.groups else ())
+            notes += [str(duplicates)] if duplicates.groups else []
+            save_catalogue(folder, samples, notes=tuple(notes))
 
         return load_catalogue(self.store.obtain(self.dataset_key, make))
 
     @cached_property
     def embeddings(self) -> EmbeddingSet:
-        """[N, D] embeddings, memory-mapped."""
+        """[N, D] embeddings of the modality that is probed, memory-mapped."""
+        return self.tower(self.config.probed)
+
+    def tower(self, modality: str) -> EmbeddingSet:
+        """Return the [N, D] embeddings of one modality, aligned with the catalogue."""
+        key, encoder = self.tower_keys[modality], self.config.encoder.towers()[modality]
 
         def make(folder: Path) -> None:
-            partial = self.store.root / "partial" / self.embeddings_key.digest  # shards survive an interruption
-            extract(self.config.dataset.load(self.data_dir), self.config.encoder, folder, partial=partial)
+            samples, kept = self.config.dataset.load(self.data_dir), self.catalogue.ids
+            if len(kept) < len(samples):
+                samples = samples.take(np.flatnonzero(np.isin(samples.ids, kept)))
+            partial = self.store.root / "partial" / key.digest  # shards survive an interruption
+            extract(samples, encoder, folder, partial=partial)
 
-        return EmbeddingSet.load(self.store.obtain(self.embeddings_key, make, encoder=self.config.encoder.name))
+        return EmbeddingSet.load(self.store.obtain(key, make, encoder=encoder.name))
+
+    @property
+    def steps(self) -> Steps:
+        """The step functions: labels [N] and their names."""
+        return given_steps(self.catalogue)
 
     @cached_property
     def split(self) -> Split:
@@ -174,7 +208,7 @@ class Job:
             catalogue, config = self.catalogue, self.config
             groups = catalogue.group(config.split.group) if config.split.group else None
             split = draw_split(
-                catalogue.labels,
+                self.steps.labels,
                 train=catalogue.rows("train"),
                 test=catalogue.rows("test"),
                 config=config.split,
@@ -189,7 +223,7 @@ class Job:
     @property
     def num_classes(self) -> int:
         """Number of step functions K."""
-        return len(self.catalogue.class_names)
+        return len(self.steps.names)
 
     def observations(self, subject: str) -> Observations:
         """What the probes on the subsets of a training set showed."""
@@ -232,7 +266,7 @@ class Job:
             counts=counts,
             reserve=self.split.class_sizes("reserve", self.num_classes),
             needs=self.foundation("primary")[self.config.budgets.driver].class_needs(counts),
-            class_names=self.catalogue.class_names,
+            class_names=self.steps.names,
         )
 
     @cached_property

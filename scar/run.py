@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from scar.config import build, job_digest
 from scar.console import console, errors, escape
-from scar.job import run_job
+from scar.job import run_job, run_task
 from scar.record import FAILED, JobRecord
 from scar.study import outcome
 
@@ -25,7 +25,9 @@ def _app(composed: DictConfig) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = list(HydraConfig.get().overrides.task)
     try:
-        return run_job(build(composed), folder, settings=composed, overrides=overrides)
+        config = build(composed)
+        run = run_task if config.task else run_job
+        return run(config, folder, settings=composed, overrides=overrides)
     except Exception as error:
         record = JobRecord(folder)
         if record.read().get("status") != FAILED or record.read().get("started", 0.0) < outcome.started:

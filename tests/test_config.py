@@ -9,12 +9,21 @@ import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest
+from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest, make_target
 
 CONF = Path(next(iter(scar.conf.__path__)))
 GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "__pycache__"))
 OPTIONS = [(p.parent.name, p.stem) for g in GROUPS for p in sorted((CONF / g).glob("*.yaml"))]
 EXPERIMENTS = sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
+READ_FROM = {
+    "image+text": ["emoji_pairs", "modality=image"],
+    "audio+text": ["tux_speech", "modality=audio"],
+    "video+text": ["animated_emoji", "modality=video"],
+    "audio": ["tux_speech"],
+    "video": ["animated_emoji"],
+    "image": ["digits"],
+    "text": ["wordnet_glosses"],
+}
 REFERENCE = ["split=reference", "probe=reference", "foundation=reference", "budgets=reference"]
 
 
@@ -30,9 +39,22 @@ def composed(*overrides: str) -> DictConfig:
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_composes_and_validates(group, option):
-    needed = REFERENCE if option == "reference" else []
-    config = build(compose("config", [f"{group}={option}", *(n for n in needed if not n.startswith(group))]))
+    config = build(compose("config", [f"{group}={option}", *_companions(group, option)]))
     assert getattr(config, group) is not None
+
+
+def _companions(group: str, option: str) -> list[str]:
+    """Return what an option needs beside it: the other published settings, data that an encoder reads, a modality."""
+    if option == "reference":
+        return [each for each in REFERENCE if not each.startswith(group)]
+    if group == "encoder":
+        modality = make_target(compose("config", [f"encoder={option}"]).encoder, "encoder").towers()
+        dataset, *more = next(each for read, each in READ_FROM.items() if set(modality) >= set(read.split("+")))
+        return [f"dataset={dataset}", *more]
+    if group == "dataset":
+        modalities = make_target(compose("config", [f"dataset={option}", "encoder=pixels"]).dataset, "dataset").modalities
+        return [f"modality={modalities[0]}"]
+    return []
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

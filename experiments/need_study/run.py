@@ -76,7 +76,7 @@ def run_seed(job: Job, dataset: str, settings: Settings) -> pd.DataFrame:
         cases = said.merge(real_sizes(real, settings), on=["question", "target", "class_id"], how="left")
         heldout = np.append(have.heldout_class_sizes, have.heldout_class_sizes.sum())[cases["class_id"]]
         cases = cases[heldout >= settings.min_heldout]
-        names = [*job.catalogue.class_names, "(set)"]
+        names = [*job.steps.names, "(set)"]
         cases.insert(0, "class_name", [names[i] for i in cases["class_id"]])
         cases.insert(0, "everything", real.n_total)
         cases.insert(0, "have", have.n_total)

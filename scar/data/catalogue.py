@@ -20,15 +20,15 @@ class Catalogue:
 
     Attributes:
         ids: [N] unique strings.
-        labels: [N] class indices in 0..K-1.
+        labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled.
         splits: [N] ``"train"`` or ``"test"``.
-        class_names: [K] names.
+        class_names: [K] names; none where there are no labels.
         groups: columns of [N] group names.
         notes: what a reader should know about how the samples came to be.
     """
 
     ids: NDArray[np.str_]
-    labels: Ints
+    labels: Ints | None
     splits: NDArray[np.str_]
     class_names: tuple[str, ...]
     groups: dict[str, NDArray[np.str_]]
@@ -53,7 +53,9 @@ class Catalogue:
 def save_catalogue(folder: Path, samples: Samples, notes: tuple[str, ...] = ()) -> None:
     """Write what `load_catalogue` reads."""
     groups = {f"group:{name}": values for name, values in samples.groups.items()}
-    arrays = {"ids": samples.ids, "labels": samples.labels, "splits": samples.splits, **groups}
+    arrays = {"ids": samples.ids, "splits": samples.splits, **groups}
+    if samples.labels is not None:
+        arrays["labels"] = samples.labels
     np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
     write_json(folder / "dataset.json", {"class_names": samples.class_names, "notes": [*samples.notes, *notes]})
 
@@ -66,7 +68,7 @@ def load_catalogue(folder: Path) -> Catalogue:
     groups = {name.removeprefix("group:"): values for name, values in arrays.items() if name.startswith("group:")}
     return Catalogue(
         ids=arrays["ids"],
-        labels=arrays["labels"],
+        labels=arrays.get("labels"),
         splits=arrays["splits"],
         class_names=tuple(about["class_names"]),
         groups=groups,

@@ -176,26 +176,48 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
 
     Raises:
         ValueError: lengths differ, ids repeat, a split is empty or unknown, a label is out of range, there is
-            a single class, or a class has fewer than two training samples.
+            a single class, a class has fewer than two training samples, or there are class names but no labels.
     """
-    columns: dict[str, Any] = {"ids": samples.ids, "labels": samples.labels, "splits": samples.splits}
+    columns: dict[str, Any] = {"ids": samples.ids, "splits": samples.splits}
+    if samples.labels is not None:
+        columns["labels"] = samples.labels
     columns |= {f"payloads[{key}]": payload for key, payload in samples.payloads.items()}
     columns |= {f"groups[{key}]": column for key, column in samples.groups.items()}
     try:
         validate_aligned(**columns)
         if not samples.payloads:
             raise ValueError("there are no payloads, so no encoder has anything to read")
-        distinct, counts = np.unique(samples.ids, return_counts=True)
-        if len(distinct) < len(samples):
-            raise ValueError(f"id {distinct[counts.argmax()]!s} stands for {counts.max()} samples; ids must be unique")
+        _check_ids(samples.ids)
         unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST})
         if unknown:
             raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r} and {TEST!r}")
         for part in (TRAIN, TEST):
             if not np.any(samples.splits == part):
                 raise ValueError(f"the {part} split is empty")
-        labels = _indices(samples.labels, len(samples.class_names), "labels")
-        _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")
+        _check_labels(samples)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     return samples
+
+
+def _check_ids(ids: NDArray[np.str_]) -> None:
+    distinct, counts = np.unique(ids, return_counts=True)
+    repeated = distinct[counts > 1]
+    if len(repeated):
+        raise ValueError(
+            f"{len(repeated)} ids stand for several samples each ({first_few(repeated.tolist())}); ids must be unique"
+        )
+
+
+def _check_labels(samples: Samples) -> None:
+    if samples.labels is None:
+        if samples.class_names:
+            raise ValueError(f"there are no labels, but {len(samples.class_names)} class names")
+        return
+    labels = _indices(samples.labels, len(samples.class_names), "labels")
+    _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")
+
+
+def first_few(names: Sequence[Any]) -> str:
+    """Return the first few of a list of names, for a message."""
+    return ", ".join(str(each) for each in names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")

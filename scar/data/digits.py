@@ -28,6 +28,11 @@ class Digits(Source):
     name: str = "digits"
     test_fraction: float = 0.2
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """One payload per sample."""
+        return ("image",)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.test_fraction < 1:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.data.media import AnimatedImage, AudioFile, VideoFile
 from scar.data.samples import TEST, TRAIN, Samples
 
 
@@ -23,28 +24,30 @@ class DuplicateReport:
         within_train: training samples that repeat an earlier training sample.
         within_test: test samples that repeat an earlier test sample.
         across: ids of the test samples whose content is also in the training part.
-        conflicting: number of groups whose samples do not share one label.
+        conflicting: number of groups whose samples do not share one label; None where there are no labels.
     """
 
     groups: tuple[tuple[str, ...], ...]
     within_train: int
     within_test: int
     across: tuple[str, ...]
-    conflicting: int
+    conflicting: int | None
 
     def __str__(self) -> str:
         if not self.groups:
             return "no exact duplicates"
         shown = f" ({', '.join(self.across[:3])}{' …' if len(self.across) > 3 else ''})" if self.across else ""
+        labels = "" if self.conflicting is None else f"; {self.conflicting} groups with different labels"
         return (
             f"exact duplicates: {self.within_train} within train, {self.within_test} within test, "
-            f"{len(self.across)} test samples also in train{shown}; "
-            f"{self.conflicting} groups with different labels"
+            f"{len(self.across)} test samples also in train{shown}{labels}"
         )
 
 
 def exact_duplicates(samples: Samples, modality: str | None = None) -> DuplicateReport:
     """Find samples with the same content by its hash; payloads are read one at a time.
+
+    Images are compared by their pixels, sounds, videos and animations by the bytes of their files.
 
     Args:
         samples: of a source.
@@ -76,9 +79,11 @@ def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateRepor
         within[TRAIN] += max(len(rows) - len(test) - 1, 0)
         if 0 < len(test) < len(rows):
             across.extend(str(each) for each in samples.ids[test])
-        conflicting += len(np.unique(samples.labels[rows])) > 1
+        conflicting += samples.labels is not None and len(np.unique(samples.labels[rows])) > 1
     ids = tuple(tuple(str(each) for each in samples.ids[rows]) for rows in groups)
-    return DuplicateReport(ids, within[TRAIN], within[TEST], tuple(across), conflicting)
+    return DuplicateReport(
+        ids, within[TRAIN], within[TEST], tuple(across), None if samples.labels is None else conflicting
+    )
 
 
 def _digest(contents: Iterable[Any]) -> NDArray[np.uint8]:
@@ -97,6 +102,9 @@ def _feed(digest: Any, content: Any) -> None:
         digest.update(b"sequence %d " % len(content))
         for item in content:
             _feed(digest, item)
+    elif isinstance(content, AudioFile | VideoFile | AnimatedImage):
+        digest.update(f"part {getattr(content, 'start', None)} {getattr(content, 'duration', None)} ".encode())
+        _feed(digest, content.path)
     elif isinstance(content, Path):
         with content.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

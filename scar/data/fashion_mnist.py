@@ -47,6 +47,11 @@ class FashionMnist(Source):
 
     name: str = "fashion_mnist"
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """One payload per sample."""
+        return ("image",)
+
     def files(self, data_dir: Path) -> list[Path]:
         """Return the four IDX files: a local copy, else the Debian package, else torchvision's mirrors."""
         if self.root is not None:

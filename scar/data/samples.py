@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,9 @@ class Samples:
         ids: [N] unique strings, stable between runs.
         payloads: one lazily readable sequence of length N per modality (``"image"``, ``"text"``, …). Its
             items are what the encoders of that modality take: a PIL image or a uint8 array for images, a string
-            for text, a tuple of strings for several captions, a path for audio and video.
-        labels: [N] class indices in 0..K-1.
-        class_names: [K] names, in the order of the indices.
+            for text, a tuple of strings for several captions, a handle of `scar.data.media` for audio and video.
+        labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled.
+        class_names: [K] names, in the order of the indices; none where there are no labels.
         splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``.
         groups: columns of [N] group names that must stay on one side of a split, by column name.
         notes: what a reader should know about how the samples came to be (dropped rows, duplicates …).
@@ -30,7 +30,7 @@ class Samples:
 
     ids: NDArray[np.str_]
     payloads: Mapping[str, Sequence[Any]]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | None
     class_names: tuple[str, ...]
     splits: NDArray[np.str_]
     groups: Mapping[str, NDArray[np.str_]]
@@ -38,3 +38,35 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, rows: NDArray[np.int64]) -> Samples:
+        """Return the samples of some rows, in their order."""
+        return replace(
+            self,
+            ids=self.ids[rows],
+            payloads={name: take_items(payload, rows) for name, payload in self.payloads.items()},
+            labels=None if self.labels is None else self.labels[rows],
+            splits=self.splits[rows],
+            groups={name: column[rows] for name, column in self.groups.items()},
+        )
+
+
+def take_items(items: Any, rows: NDArray[np.int64]) -> Any:
+    """Return some items of a payload, an array or a sequence, without reading the others."""
+    return items[rows] if isinstance(items, np.ndarray) else _Selection(items, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection(Sequence[Any]):
+    """Items of a sequence by position; each is read when it is asked for."""
+
+    items: Sequence[Any]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self.items[int(row)] for row in self.rows[index]]
+        return self.items[int(self.rows[index])]

@@ -20,6 +20,9 @@ class Source(ABC):
         seed: of the draws that belong to the dataset: its sub-sample, and its test part if none is given.
         train_size: training samples to keep, drawn class-aware, or None for all.
         test_size: test samples to keep, drawn class-aware, or None for all.
+        on_error: what to do with a sample that cannot be read: ``"raise"``, or ``"skip"``, which tries all of them
+            once and lists those that it drops.
+        max_unreadable: largest share of samples that may be skipped.
     """
 
     helpers: ClassVar[tuple[str, ...]] = ("scar.data.stratify",)
@@ -30,12 +33,23 @@ class Source(ABC):
     seed: int = 0
     train_size: int | None = None
     test_size: int | None = None
+    on_error: str = "raise"
+    max_unreadable: float = 0.01
 
     def __post_init__(self) -> None:
         for part in ("train_size", "test_size"):
             size = getattr(self, part)
             if size is not None and size < 1:
                 raise ValueError(f"dataset.{part}={size} must be at least 1, or null for all samples")
+        if self.on_error not in ("raise", "skip"):
+            raise ValueError(f"dataset.on_error={self.on_error!r} is unknown; use raise or skip")
+        if not 0 <= self.max_unreadable <= 1:
+            raise ValueError(f"dataset.max_unreadable={self.max_unreadable} must be a share in [0, 1]")
+
+    @property
+    @abstractmethod
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities of its payloads, ``("image",)`` or ``("image", "text")``, known before any file is read."""
 
     @abstractmethod
     def files(self, data_dir: Path) -> list[Path]:

@@ -61,12 +61,12 @@ def draw_test_part(labels: Ints, fraction: float, seed: int) -> NDArray[np.str_]
 
 
 def keep_sizes(
-    labels: Ints, splits: NDArray[np.str_], *, train_size: int | None, test_size: int | None, seed: int
+    labels: Ints | None, splits: NDArray[np.str_], *, train_size: int | None, test_size: int | None, seed: int
 ) -> Ints:
     """Draw a class-aware sub-sample of each part of the source.
 
     Args:
-        labels: [N] class indices.
+        labels: [N] class indices; None takes all samples for one class.
         splits: [N] ``"train"`` or ``"test"``.
         train_size: training samples to keep, or None for all.
         test_size: test samples to keep, or None for all.
@@ -78,13 +78,14 @@ def keep_sizes(
     Raises:
         ValueError: a part has fewer samples than asked for.
     """
+    classes = np.zeros(len(splits), np.int64) if labels is None else labels
     kept = []
     for part, size in ((TRAIN, train_size), (TEST, test_size)):
         rows = np.flatnonzero(splits == part)
         if size is not None:
             if size > len(rows):
                 raise ValueError(f"dataset.{part}_size={size} is more than the {len(rows)} {part} samples there are")
-            rows = rows[draw_per_class(labels[rows], size, generator(seed, f"{part} size"))]
+            rows = rows[draw_per_class(classes[rows], size, generator(seed, f"{part} size"))]
         kept.append(rows)
     return np.sort(np.concatenate(kept))
 

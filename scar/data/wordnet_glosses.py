@@ -59,6 +59,11 @@ class WordnetGlosses(Source):
     test_fraction: float = 0.2
     min_class_size: int = 300
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """One payload per sample."""
+        return ("text",)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.test_fraction < 1:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +24,8 @@ class Encoder(ABC):
 
     Attributes:
         name: of the encoder, as it stands in tables.
-        modality: the payloads that it reads: ``"image"``, ``"text"``, …
+        modality: the payloads that it reads: ``"image"``, ``"text"``, …; joined by ``+`` where one model has a tower
+            for each of several modalities.
         batch_size: samples per call.
     """
 
@@ -38,6 +39,11 @@ class Encoder(ABC):
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"encoder.batch_size={self.batch_size} must be at least 1")
+
+    def towers(self) -> Mapping[str, Encoder]:
+        """Return one encoder per modality; their configurations, not this one's, key the embeddings."""
+        modalities = self.modality.split("+")
+        return {each: self if len(modalities) == 1 else replace(self, modality=each) for each in modalities}
 
     @abstractmethod
     def weights(self) -> list[Path]:

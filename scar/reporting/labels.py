@@ -66,7 +66,7 @@ def _text_size(axes: Axes, text: str, fontsize: float) -> tuple[float, float]:
     figure = axes.get_figure()
     assert figure is not None
     probe = axes.text(0, 0, text, fontsize=fontsize)
-    extent = probe.get_window_extent(figure.canvas.get_renderer())  # type: ignore[attr-defined]
+    extent = probe.get_window_extent(figure.canvas.get_renderer())
     probe.remove()
     return float(extent.width) + 3, float(extent.height) + 2
 

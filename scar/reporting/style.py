@@ -129,7 +129,7 @@ def new_figure(width: float, height: float) -> Figure:
 def only_grid(axes: Axes, axis: str) -> None:
     """Keep grid lines across one axis, and no tick marks along the other."""
     axes.grid(visible=False)
-    axes.grid(visible=True, axis=axis)  # type: ignore[arg-type]
+    axes.grid(visible=True, axis=axis)
     axes.tick_params(axis="y" if axis == "x" else "x", length=0)
 
 
