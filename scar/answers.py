@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.completion.allocation import Allocation, completion_caps
-from scar.completion.planners import RandomPlanner, ScarPlanner
-from scar.completion.problem import CompletionProblem, Planner, take_first
+from scar.completion.budgets import BudgetsConfig
+from scar.completion.curves import forecast
+from scar.completion.named import find_planner
+from scar.completion.plan import random_order, take_first
+from scar.completion.planners import RandomPlanner
+from scar.completion.problem import UNBOUNDED, CompletionProblem, Planner, check_budget
+from scar.completion.state import state_problem
 from scar.evaluation import Scores
 from scar.foundation.estimates import Estimate
+from scar.indicators import ClassSizes, dataset_indicators
 from scar.measures.observations import Observations
-from scar.randomness import generator
+from scar.plan_answer import Plan
+from scar.selection.base import Pool, Selection
+from scar.selection.named import find_selection
+from scar.selection.pool import margins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +48,9 @@ class Characterization:
         pool: classes of the pool, or None where there is none or it has no labels.
         pool_size: samples in the pool, or None where there is none.
         random_state: seed.
+        pool_features: [M, D] embeddings of the pool, for selections that look at them.
+        training_features: [n, D] embeddings that the probe was trained on.
+        training_labels: [n] their classes.
     """
 
     class_names: tuple[str, ...]
@@ -51,6 +63,16 @@ class Characterization:
     pool: Ints | None
     pool_size: int | None
     random_state: int
+    pool_features: NDArray[np.float32] | None = None
+    training_features: NDArray[np.float32] | None = None
+    training_labels: Ints | None = None
+
+    @property
+    def indicators(self) -> pd.Series[float]:
+        """Dataset-scale indicators of the samples that the probes were trained on: class sizes, skew, tails."""
+        import pandas as pd
+
+        return pd.Series(dataset_indicators(ClassSizes(self.counts, int(self.counts.sum()))), name="value")
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -100,33 +122,119 @@ class Characterization:
             index=pd.Index(self.class_names, name="class_name"),
         )
 
-    def plan(self, budget: int | None = None, planner: Planner | None = None) -> Plan:
-        """Divide a budget over the classes.
-
-        Args:
-            budget: samples to add; None adds what the needs ask for, as far as the pool goes.
-            planner: the strategy; `ScarPlanner()` by default.
-        """
-        if budget is not None and budget < 0:
-            raise ValueError(f"budget={budget} must be at least 0, or None")
+    def problem(self, budgets: BudgetsConfig | None = None) -> CompletionProblem:
+        """Return what a planner reads: counts, pool, needs, learning curves and limits."""
         reserve = (
-            np.full(len(self.counts), np.iinfo(np.int32).max)  # nothing bounds what may be collected
+            np.full(len(self.counts), UNBOUNDED)  # nothing bounds what may be collected
             if self.pool is None
             else np.bincount(self.pool, minlength=len(self.counts))
         )
-        needs = self.estimates[self.driver].class_needs(self.counts)
-        problem = CompletionProblem(counts=self.counts, reserve=reserve, needs=needs, class_names=self.class_names)
-        wanted = int(completion_caps(needs, self.counts, reserve).sum()) if budget is None else budget
-        wanted = min(wanted, int(reserve.sum()), wanted if self.pool_size is None else self.pool_size)
+        return state_problem(
+            counts=self.counts,
+            reserve=reserve,
+            class_names=self.class_names,
+            estimate=self.estimates[self.driver],
+            observations=self.observations,
+            budgets=budgets or BudgetsConfig(driver=self.driver),
+            modalities=(budgets or BudgetsConfig()).modality_costs,
+        )
+
+    def plan(
+        self,
+        budget: float | None = None,
+        planner: Planner | str | None = None,
+        *,
+        selection: Selection | str | None = None,
+        budgets: BudgetsConfig | None = None,
+    ) -> Plan:
+        """Divide a budget over the classes and, where the pool has labels, choose the samples.
+
+        Args:
+            budget: samples to add, or money as ``budgets.unit`` says; None adds what the needs ask for, as far as the
+                pool goes.
+            planner: the strategy or its name, e.g. ``"water_filling"``; ``"scar"`` by default.
+            selection: which samples of a class come first, or its name, e.g. ``"k_center"``; random by default.
+            budgets: unit, prices, minimum and maximum per class; samples at a price of 1 by default.
+        """
+        if budget is not None and budget < 0:
+            raise ValueError(f"budget={budget} must be at least 0, or None")
+        problem, strategy = self.problem(budgets), find_planner(planner)
+        amount = problem.limits.cost(problem.wanted) if budget is None else budget
+        if self.pool_size is not None and problem.unit == "samples":
+            amount = min(amount, self.pool_size)
+        if problem.unit == "samples":
+            amount = int(min(amount, problem.reserve.sum()))
+        check_budget(problem, amount)
+        if self.pool is None and amount and isinstance(strategy, RandomPlanner):
+            raise ValueError(
+                f"planner={strategy.name} draws from a labelled pool; give pool_embeddings and pool_labels"
+            )
         size = 0 if self.pool is None else len(self.pool)
-        order = generator(self.random_state, "selection").permutation(size)
+        order = random_order(np.arange(size), self.random_state)
         classes = np.empty(0, np.int64) if self.pool is None else self.pool[order]
-        strategy = planner or ScarPlanner()
-        allocation = strategy.allocate(problem, wanted, classes)
-        if self.pool is None and wanted and isinstance(strategy, RandomPlanner):
-            raise ValueError("planner=RandomPlanner() draws from a labelled pool; give pool_embeddings and pool_labels")
-        rows = None if self.pool is None else np.sort(take_first(order, classes, allocation.counts))
-        return Plan(class_names=self.class_names, allocation=allocation, rows=rows)
+        allocation = strategy.allocate(problem, amount, classes)
+        rows = scores = None
+        if self.pool is not None:
+            rows, scores = self._choose(find_selection(selection), order, classes, allocation.counts)
+        return Plan(
+            class_names=self.class_names,
+            allocation=allocation,
+            rows=rows,
+            strategy=strategy.name,
+            costs=np.ones(len(self.counts)) if problem.costs is None else problem.costs,
+            scores=scores,
+            expected=self._expect(problem, allocation.counts),
+        )
+
+    def what_if(
+        self,
+        budgets_to_try: Sequence[float],
+        planner: Planner | str | None = None,
+        *,
+        budgets: BudgetsConfig | None = None,
+    ) -> pd.DataFrame:
+        """Forecast a strategy over budgets, with intervals; NaN without learning curves.
+
+        Args:
+            budgets_to_try: samples or money.
+            planner: as in `plan`.
+            budgets: as in `plan`.
+        """
+        import pandas as pd
+
+        plans = [self.plan(budget, planner, budgets=budgets) for budget in budgets_to_try]
+        index = pd.Index(list(budgets_to_try), name="budget")
+        return pd.DataFrame([{"cost": plan.cost, **plan.expected} for plan in plans], index=index)
+
+    def _choose(
+        self, selection: Selection, order: Ints, classes: Ints, counts: Ints
+    ) -> tuple[Ints, NDArray[np.float64]]:
+        """Return rows of the pool, sorted, and what the selection saw in them."""
+        pool = Pool(features=None, classes=classes)
+        if selection.needs_features or selection.needs_margins:
+            assert self.pool_features is not None
+            features = self.pool_features[order]
+            pool = Pool(
+                features=features,
+                classes=classes,
+                anchors=self.training_features,
+                anchor_classes=self.training_labels,
+                margins=margins(self.probe, features, np.arange(len(features))),
+            )
+        ranking = selection.rank(pool, counts)
+        places = take_first(ranking.order, classes[ranking.order], counts)
+        places = places[np.argsort(order[places])]
+        return order[places], ranking.scores[places]
+
+    def _expect(self, problem: CompletionProblem, added: Ints) -> dict[str, float]:
+        if problem.curves is None:
+            return {}
+        level = self.estimates[self.driver].level
+        ahead = forecast(problem.curves, (problem.counts + added)[None], now=problem.counts, level=level)
+        ends = ("", "_low", "_high")
+        return {
+            name + end: float(v) for name, each in vars(ahead).items() for end, v in zip(ends, each[0], strict=True)
+        }
 
     def __repr__(self) -> str:
         lines = [
@@ -143,30 +251,3 @@ class Characterization:
         top = [f"{name} +{count:,.0f}" for name, count in missing.head(5).items() if count >= 1]
         lines.append(f"  most needed by {self.driver}: {', '.join(top) or 'nothing, every need is met'}")
         return "\n".join(lines)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Plan:
-    """What to add: counts per class and, where the pool has labels, rows of the pool.
-
-    Attributes:
-        class_names: [K] names.
-        allocation: counts [K] and flags.
-        rows: positions in the pool, or None where the pool has no labels.
-    """
-
-    class_names: tuple[str, ...]
-    allocation: Allocation
-    rows: Ints | None
-
-    @property
-    def counts(self) -> pd.Series[int]:
-        """Samples to add, by class name."""
-        import pandas as pd
-
-        return pd.Series(self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add")
-
-    def __repr__(self) -> str:
-        added = [f"{name} +{count}" for name, count in self.counts.items() if count]
-        flags = f" ({'; '.join(self.allocation.flags)})" if self.allocation.flags else ""
-        return f"add {int(self.allocation.counts.sum())}: {', '.join(added) or 'nothing'}{flags}"

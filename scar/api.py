@@ -87,6 +87,7 @@ def characterize(
     validation, rows = cut(rest, steps, group_names, 0.1 * len(train), generator(random_state, "split", 1))
     parts = {"test": test_rows, "heldout": heldout, "validation": validation, "training": rows}
     require_samples(parts, given=len(features))
+    pool_features, pool = _pool(pool_embeddings, pool_labels, features.shape[1], names)
     bank = _Bank(features, steps, validation, len(names), probe or ProbeConfig())
     plan = draw_subsets(
         rows,
@@ -117,9 +118,12 @@ def characterize(
         test_scores=score(probes.predict(0, features[test_rows]), steps[test_rows]),
         probe=probes.select([0]),
         driver=driver,
-        pool=_pool(pool_embeddings, pool_labels, features.shape[1], names),
-        pool_size=None if pool_embeddings is None else len(pool_embeddings),
+        pool=pool,
+        pool_size=None if pool_features is None else len(pool_features),
         random_state=random_state,
+        pool_features=pool_features,
+        training_features=features[rows],
+        training_labels=steps[rows],
     )
 
 
@@ -175,18 +179,20 @@ def _with_test(
     )
 
 
-def _pool(embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...]) -> Ints | None:
-    """Check the pool and return its classes."""
+def _pool(
+    embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...]
+) -> tuple[NDArray[np.float32] | None, Ints | None]:
+    """Check the pool and return its embeddings and classes, each None where it is not given."""
     if embeddings is None:
         if labels is not None:
             raise ValueError("pool_labels are given without pool_embeddings; give both, or neither")
-        return None
+        return None, None
     pool = validate_embeddings(embeddings, name="pool_embeddings")
     if pool.shape[1] != dimension:
         raise ValueError(f"pool_embeddings have {pool.shape[1]} dimensions, embeddings have {dimension}")
     if labels is None:
-        return None
+        return pool, None
     steps = encode_labels(labels, names)[0]
     if len(steps) != len(pool):
         raise ValueError(f"pool_labels has length {len(steps)}, but pool_embeddings has {len(pool)}")
-    return steps
+    return pool, steps

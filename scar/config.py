@@ -20,14 +20,18 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from scar.completion.budgets import BudgetsConfig
+from scar.completion.pool import LabelledPool, UnlabelledPool
 from scar.completion.problem import Planner
 from scar.data.source import Source
 from scar.encoders.base import Encoder
+from scar.evaluation import SCORES
 from scar.foundation.config import FoundationConfig
 from scar.labels import LabelsConfig
 from scar.loggers import LoggerConfig
 from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.regimes import LongTailed, Regime
+from scar.regimes import Regime
+from scar.selection.base import Selection
 from scar.splits import SplitConfig
 from scar.store import POLICIES, identity
 from scar.subsets import SubsetsConfig
@@ -35,26 +39,6 @@ from scar.subsets import SubsetsConfig
 
 class ConfigError(ValueError):
     """A configuration that cannot be run; the message names the key, the value and what is allowed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BudgetsConfig:
-    """How much each strategy may add.
-
-    Attributes:
-        fractions: budgets as shares of the reserve.
-        driver: estimator whose needs the plan answers; one of ``foundation.estimators``.
-    """
-
-    fractions: tuple[float, ...] = (0.05, 0.10, 0.25)
-    driver: str = "heldout"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fractions", tuple(sorted(self.fractions)))
-        if len({f"{fraction:g}" for fraction in self.fractions}) < len(self.fractions):
-            raise ValueError(f"budgets.fractions={list(self.fractions)} must differ in their first six digits")
-        if not self.fractions or any(not 0 < f <= 1 for f in self.fractions):
-            raise ValueError(f"budgets.fractions={list(self.fractions)} must be shares of the reserve in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +62,11 @@ class StoreConfig:
 
     Attributes:
         policy: ``"reuse"``, ``"refresh"`` or ``"only-cache"``.
+        verify: compare every artefact with its checksums before it is used; small ones always are.
     """
 
     policy: str = "reuse"
+    verify: bool = False
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
@@ -93,6 +79,7 @@ class Config:
 
     `modality` is what the probes see; None takes the only one that dataset and encoder share. `task` names the
     function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
+    `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``.
     """
 
     dataset: Source
@@ -104,10 +91,13 @@ class Config:
     probe: ProbeConfig
     foundation: FoundationConfig
     completion: Planner
+    selection: Selection
     budgets: BudgetsConfig
+    pool: LabelledPool | UnlabelledPool
     modality: str | None = None
     task: str | None = None
     seed: int = 0
+    objective: str = field(default="balanced_accuracy", metadata={"runtime": True})
     study: str = field(default="default", metadata={"runtime": True})
     trainer: TrainerConfig = field(default_factory=TrainerConfig, metadata={"runtime": True})
     logger: LoggerConfig = field(default_factory=LoggerConfig, metadata={"runtime": True})
@@ -116,6 +106,10 @@ class Config:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modality", self._probed())
+        if self.objective.rpartition("/")[2] not in SCORES:
+            raise ConfigError(
+                f"objective={self.objective!r} must end in a score, one of {', '.join(SCORES)}; e.g. primary/accuracy"
+            )
 
     @property
     def probed(self) -> str:
@@ -151,7 +145,6 @@ class Config:
 
 
 SCHEMAS: Mapping[str, type] = {
-    "labels": LabelsConfig,
     "split": SplitConfig,
     "subsets": SubsetsConfig,
     "probe": ProbeConfig,
@@ -163,7 +156,7 @@ SCHEMAS: Mapping[str, type] = {
     "store": StoreConfig,
 }
 # Groups with one class; the others name theirs by `_target_`.
-TARGETS = ("dataset", "encoder", "regime", "completion")
+TARGETS = ("dataset", "encoder", "labels", "regime", "completion", "selection", "pool")
 
 
 def build(composed: DictConfig) -> Config:
@@ -194,6 +187,8 @@ def build(composed: DictConfig) -> Config:
         raise ConfigError(f"seed={values['seed']!r} must be a whole number of at least 0")
     if not isinstance(values["study"], str) or not re.fullmatch(r"\w[\w.-]*", values["study"]):
         raise ConfigError(f"study={values['study']!r} must be a name of letters, digits, '.', '-' and '_': a folder")
+    if not isinstance(values["objective"], str):
+        raise ConfigError(f"objective={values['objective']!r} must be the name of a score, e.g. balanced_accuracy")
     for name in ("modality", "task"):
         if values[name] is not None and not isinstance(values[name], str):
             raise ConfigError(f"{name}={values[name]!r} must be a name, or null")
@@ -216,6 +211,9 @@ def job_digest(composed: DictConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+OmegaConf.register_new_resolver("job_digest", lambda *, _root_: job_digest(_root_), replace=True)
+
+
 def _typed(schema: type, node: Any, name: str) -> Any:
     """Check a node against a dataclass and make the object."""
     if not isinstance(node, DictConfig):
@@ -229,13 +227,27 @@ def _typed(schema: type, node: Any, name: str) -> Any:
         resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
         nested = {key: make_target(node[key], f"{name}.{key}") for key in given if _is_target(resolved[key])}
         fields_given = {key: resolved[key] for key in given if key not in nested}
-        made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), fields_given))
+        made = _made(schema, fields_given)
         return replace(made, **nested) if nested else made
     except OmegaConfBaseException as error:
         key = error.full_key or error.key or ""
         raise ConfigError(f"{name}.{key}={node.get(key)!r}: {str(error).splitlines()[0]}") from error
     except (ValueError, TypeError) as error:
         raise ConfigError(str(error)) from error
+
+
+_MADE: dict[tuple[type, str], Any] = {}
+
+
+def _made(schema: type, values: dict[str, Any]) -> Any:
+    """Check values against a dataclass and make the object, a frozen one once: the jobs of a sweep share most groups."""
+    key = (schema, json.dumps(values, sort_keys=True, default=repr))
+    if key in _MADE:
+        return _MADE[key]
+    made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
+    if schema.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        _MADE[key] = made
+    return made
 
 
 def find_task(target: str) -> Callable[[Config, Path], None]:
@@ -296,11 +308,22 @@ def _check_combination(config: Config) -> None:
         )
     if Path(config.paths.output_dir, config.study).resolve() == Path(config.paths.store_dir).resolve():
         raise ConfigError(f"study={config.study!r} is the folder of the store; name the study otherwise")
-    if config.split.group and isinstance(config.regime, LongTailed):
+    if config.pool.hides_labels and getattr(config.completion, "sees_reserve", False):
+        raise ConfigError(
+            f"completion={config.completion.name} sees the labels of the reserve, which pool={config.pool.name} hides; "
+            "use pool=labelled"
+        )
+    if config.pool.hides_labels and not config.split.validation:
+        raise ConfigError(
+            f"split.validation=0, but pool={config.pool.name} calibrates probabilities on a validation part; use "
+            "pool=labelled or give split.validation a share"
+        )
+    if config.split.group and not config.regime.keeps_groups:
         raise ConfigError(
             f"split.group={config.split.group!r} keeps groups together, but regime={config.regime.name} moves single "
             "samples; use regime=natural"
         )
+    _check_pairs(config)
     if config.budgets.driver not in config.foundation.estimators:
         raise ConfigError(
             f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
@@ -310,4 +333,23 @@ def _check_combination(config: Config) -> None:
         raise ConfigError(
             f"split.validation=0, but probe={config.probe.name} stops or chooses on a validation part; use "
             "probe=reference or give split.validation a share"
+        )
+
+
+def _check_pairs(config: Config) -> None:
+    """Refuse pairs without a second modality, and a joint plan without pairs or with a rule that sees one of them."""
+    crossed = config.labels.kind == "cross_modal"
+    if crossed and len(config.modalities) != 2:
+        raise ConfigError(
+            f"labels={config.labels.name} needs two modalities, but dataset={config.dataset.name} and "
+            f"encoder={config.encoder.name} share {', '.join(config.modalities)}; choose an encoder of both"
+        )
+    if not getattr(config.completion, "is_joint", False):
+        return
+    if not crossed:
+        raise ConfigError(f"completion={config.completion.name} plans for pairs; use it with labels=cross_modal")
+    if config.selection.name != "random":
+        raise ConfigError(
+            f"selection={config.selection.name} looks at one modality, but completion={config.completion.name} plans "
+            "for both; use selection=random"
         )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from scar.completion.problem import write_plan
-from scar.config import Config, find_task
+from scar.completion.outlook import write_shopping_list
+from scar.completion.plan import write_plan
+from scar.config import Config, ConfigError, find_task
 from scar.console import console, escape
+from scar.evaluation import SCORES
+from scar.keys import derived_keys, with_upstream
 from scar.loggers import JobLogger
 from scar.pipeline import Job
 from scar.record import JobRecord
-from scar.results import arm_name, write_frame
-from scar.store import Store, make_key, replacing
+from scar.results import PREDICTIONS, arm_name, save_predictions, write_frame
+from scar.store import Store, make_key
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Sequence[str]) -> float:
-    """Run a job and return the balanced accuracy of its largest budget.
+    """Run a job and return its objective.
 
     Args:
         config: validated configuration.
@@ -33,35 +34,74 @@ def run_job(config: Config, folder: Path, *, settings: DictConfig, overrides: Se
         settings: the composed configuration, kept beside the results.
         overrides: what was asked for on the command line.
     """
+    job = Job(config, open_store(config))
+    with JobRecord(folder).alone():
+        before = finished(job, folder)
+        return before if before is not None else _run(job, folder, settings=settings, overrides=overrides)
+
+
+def open_store(config: Config) -> Store:
+    """Return the store of a configuration."""
+    return Store(config.paths.store_dir, policy=config.store.policy, verify=config.store.verify)
+
+
+def finished(job: Job, folder: Path) -> float | None:
+    """Return the objective of a job that is done, and say so; None for a job that has to run."""
+    record = JobRecord(folder)
+    if job.store.policy != "reuse" or not record.is_done(final_keys(job)):
+        return None
+    console().print(f"[dim]done before[/] {escape(describe(job.config))}")
+    return objective(job.config, record.read()["scores"])
+
+
+def final_keys(job: Job) -> list[str]:
+    """Return what the record of a finished job names: its final artefacts and the code that makes its rows."""
+    return [str(key) for key in job.keys] + [str(make_key("rows", code=["scar.measurements", "scar.results"]))]
+
+
+def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[str]) -> float:
     from omegaconf import OmegaConf
 
-    store = Store(config.paths.store_dir, policy=config.store.policy)
-    job, record = Job(config, store), JobRecord(folder)
-    keys = [str(key) for key in job.keys] + [str(make_key("rows", code=["scar.measurements", "scar.results"]))]
-    if config.store.policy == "reuse" and record.is_done(keys):
-        console().print(f"[dim]done before[/] {escape(describe(config))}")
-        return float(record.read()["objective"])
-
-    folder.mkdir(parents=True, exist_ok=True)
+    config, store, keys = job.config, job.store, final_keys(job)
     plain = OmegaConf.to_container(settings, resolve=True)
-    about = {"job": folder.name, "overrides": list(overrides)}
-    with record.running(about) as result, _logger(config, folder, plain) as logger:
+    about = {"job": folder.name, "overrides": list(overrides), "seeds": seeds(config)}
+    with JobRecord(folder).running(about) as result, _logger(config, folder, plain) as logger:
         from scar.measurements import measure_job
 
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
         scores = job.evaluate()
         frame = measure_job(job, digest=folder.name).frame()
-        write_outcomes(folder / "correct.npz", job, scores)
+        write_outcomes(folder / PREDICTIONS, job, scores)
         plans = write_plans(folder, job)
         write_frame(frame, folder / "rows.parquet")
         logger.log(frame, plans)
-        objective = scores[job.arms[-1]].balanced_accuracy
-        files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", "correct.npz")] + plans
+        outcomes = {
+            f"{arm_name(arm.subject, arm.fraction)}/{metric}": getattr(scores[arm], metric)
+            for arm in job.arms
+            for metric in SCORES
+        }
+        files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", PREDICTIONS)] + plans
         sizes = {path.name: path.stat().st_size for path in files}
-        result |= {"keys": keys, "objective": objective, "seconds": store.seconds, "files": sizes}
+        uses = sorted(with_upstream(job.keys), key=str)
+        result |= {"keys": keys, "scores": outcomes, "files": sizes}
+        result |= {"uses": [str(key) for key in uses], "stages": store.costs(uses)}
     made = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05)
     console().print(f"[green]finished[/] {escape(describe(config))}: {made or 'everything was in the store'}")
-    return objective
+    return objective(config, outcomes)
+
+
+def objective(config: Config, scores: Mapping[str, float]) -> float:
+    """Return the score that `Config.objective` names: ``metric`` of the largest budget, or ``arm/metric``.
+
+    Raises:
+        ConfigError: there is no such arm.
+    """
+    arm, _, metric = config.objective.rpartition("/")
+    name = f"{arm or arm_name(config.completion.name, config.budgets.fractions[-1])}/{metric}"
+    if name not in scores:
+        arms = dict.fromkeys(each.rpartition("/")[0] for each in scores)
+        raise ConfigError(f"objective={config.objective!r}: there is no arm {arm!r}; arms are {', '.join(arms)}")
+    return scores[name]
 
 
 def run_task(config: Config, folder: Path, *, settings: DictConfig, overrides: Sequence[str]) -> None:
@@ -76,11 +116,18 @@ def run_task(config: Config, folder: Path, *, settings: DictConfig, overrides: S
     from omegaconf import OmegaConf
 
     assert config.task is not None
-    folder.mkdir(parents=True, exist_ok=True)
-    with JobRecord(folder).running({"job": folder.name, "overrides": list(overrides)}):
+    about = {"job": folder.name, "overrides": list(overrides), "seeds": seeds(config)}
+    record = JobRecord(folder)
+    with record.alone(), record.running(about) as result:
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
         find_task(config.task)(config, folder)
+        result["uses"] = sorted(map(str, derived_keys()))  # what a loop of its own may have used: all of it
     console().print(f"[green]finished[/] {escape(describe(config))}: {escape(folder)}")
+
+
+def seeds(config: Config) -> dict[str, int]:
+    """Return every seed of a job by its key."""
+    return {"seed": config.seed, "dataset.seed": config.dataset.seed}
 
 
 def describe(config: Config) -> str:
@@ -109,17 +156,20 @@ def _logger(config: Config, folder: Path, settings: Any) -> JobLogger:
 
 
 def write_outcomes(path: Path, job: Job, scores: dict[Arm, Scores]) -> None:
-    """Write, atomically, the test labels and which test items each arm classified rightly."""
-    arrays: dict[str, Any] = {arm_name(arm.subject, arm.fraction): result.correct for arm, result in scores.items()}
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, labels=job.split.labels[job.split.test], **arrays)
+    """Write, atomically, the test labels and what each arm predicted."""
+    predictions = {arm_name(arm.subject, arm.fraction): result.predictions for arm, result in scores.items()}
+    save_predictions(path, job.split.labels[job.split.test], predictions)
 
 
 def write_plans(folder: Path, job: Job) -> list[Path]:
-    """Write the plan of every budget for the people who will label, and return the files."""
+    """Write the plan of every budget and the shopping list for the people who will label; return the files."""
     paths = []
     for plan in job.plans:
         path = folder / f"plan-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
-        write_plan(path, plan, ids=job.catalogue.ids, labels=job.split.labels, names=job.steps.names)
+        write_plan(path, plan, ids=job.catalogue.ids, labels=job.planned_labels, names=job.steps.names)
+        paths.append(path)
+    if job.outlook is not None:
+        path = folder / f"shopping-{job.config.completion.name}.csv"
+        write_shopping_list(path, job.outlook.shopping, job.config.completion.name)
         paths.append(path)
     return paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ class LoggerConfig:
         object.__setattr__(self, "tags", tuple(self.tags))
         if self.wandb not in WANDB_MODES:
             raise ValueError(f"logger.wandb={self.wandb!r} is unknown; use one of {', '.join(WANDB_MODES)}")
+
+
+def _find_home(folder: Path) -> None:
+    """Give wandb folders of its own where there is no home to write to; what the user has chosen stays."""
+    if not os.access(Path("~").expanduser(), os.W_OK):
+        for purpose in ("CONFIG", "CACHE", "DATA", "ARTIFACT"):
+            os.environ.setdefault(f"WANDB_{purpose}_DIR", str(folder.absolute() / "wandb"))
 
 
 class JobLogger:
@@ -75,6 +83,7 @@ class JobLogger:
 
     def __enter__(self) -> Self:
         if self.config.wandb != "disabled":
+            _find_home(self.folder)
             import wandb
 
             self.run = wandb.init(

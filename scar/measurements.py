@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar.completion.allocation import allocate
+from scar.completion.outlook import FORECASTS
+from scar.evaluation import SCORES
 from scar.foundation.estimates import Estimate
+from scar.indicators import ClassSizes, dataset_indicators
 from scar.measures import dataset_measures
 from scar.pipeline import SUBJECTS, Arm, Job
 from scar.results import Rows
@@ -45,6 +48,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         _add_observations(rows, job, subject)
         _add_foundation(rows, job, subject)
     _add_plans(rows, job)
+    _add_outlook(rows, job)
     _add_scores(rows, job, scores)
     return rows
 
@@ -64,6 +68,9 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
         rows.add("samples", len(job.catalogue.ids), flag=said, stage="dataset", key=str(job.dataset_key))
     rows.add("num_classes", job.num_classes, **common)
     rows.add("majority_rate", parts["test"].max() / parts["test"].sum(), subject="test", **common)
+    for subject in SUBJECTS:
+        for metric, value in dataset_indicators(ClassSizes(parts[subject], int(parts[subject].sum()))).items():
+            rows.add(metric, value, subject=subject, **common)
     for name, each in job.foundation("total").items():
         extended, unallocated = _published_extension(job, job.foundation("primary")[name], name)
         bounded = math.isfinite(each.foundation_size)
@@ -166,7 +173,37 @@ def _add_plans(rows: Rows, job: Job) -> None:
         flag = ";".join(plan.flags)
         rows.add("budget", plan.budget, flag=flag, **common)
         rows.add("extension_size", primary + plan.counts.sum(), flag=flag, **common)
+        rows.add("cost", plan.cost, flag=plan.selection, **common)
         rows.add_classes("added", plan.counts, job.steps.names, **common)
+        if job.unlabelled is not None:  # what was planned by predicted class, what was to be expected, what came
+            expected = job.unlabelled.expect(plan.rows)
+            interval = {"low": expected.low, "high": expected.high, "level": expected.level}
+            rows.add_classes("expected", expected.expected, job.steps.names, **interval, **common)
+            obtained = np.bincount(job.split.labels[plan.rows], minlength=job.num_classes)
+            rows.add_classes("obtained", obtained, job.steps.names, **common)
+
+
+def _add_outlook(rows: Rows, job: Job) -> None:
+    """Add what the strategy promises over budgets (stage ``plan``; ``collect`` where data are still to be collected)."""
+    outlook, names = job.outlook, job.steps.names
+    if outlook is None:
+        return
+    common: dict[str, Any] = {"subject": job.config.completion.name, "key": str(job.outlook_key)}
+    interval: dict[str, Any] = {"level": job.config.foundation.level}
+    for stage, ahead in (("plan", outlook.reserve), ("collect", outlook.collect)):
+        for g, fraction in enumerate(ahead.fractions):
+            place = {"stage": stage, "fraction": float(fraction), "n": int(ahead.sizes[g])}
+            rows.add("what_if_cost", ahead.costs[g], **place, **common)
+            for metric in FORECASTS:
+                value, low, high = getattr(ahead, metric)[g]
+                rows.add(f"expected_{metric}", value, low=low, high=high, **interval, **place, **common)
+    listed = outlook.shopping
+    flag = ";".join(listed.flags)
+    rows.add_classes("to_collect", listed.add, names, stage="collect", **common)
+    for metric in ("gain", "balanced_gain"):
+        value, low, high = getattr(listed, metric)
+        place = {"stage": "collect", "n": int((listed.have + listed.add).sum()), "flag": flag}
+        rows.add(f"expected_{metric}", value, low=low, high=high, **interval, **place, **common)
 
 
 def _add_scores(rows: Rows, job: Job, scores: dict[Arm, Scores]) -> None:
@@ -175,5 +212,5 @@ def _add_scores(rows: Rows, job: Job, scores: dict[Arm, Scores]) -> None:
         common |= {"n": len(job.training_rows(arm)), "flag": "majority_rate" if result.majority else ""}
         if arm.fraction is not None:
             common["fraction"] = arm.fraction
-        for metric in ("accuracy", "balanced_accuracy", "macro_f1"):
+        for metric in SCORES:
             rows.add(metric, getattr(result, metric), **common)

@@ -6,8 +6,9 @@ the artefacts of a finished job are known without computing or loading anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,29 +16,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.completion.problem import CompletionPlan, CompletionProblem, plan_completion, resolve_budgets
+from scar.completion.curves import fit_curves
+from scar.completion.joint import Direction, plan_jointly
+from scar.completion.outlook import Outlook, look_ahead, to_collect
+from scar.completion.plan import CompletionPlan, plan_completion, random_order
+from scar.completion.pool import UnlabelledPool, UnlabelledView
+from scar.completion.problem import CompletionProblem, resolve_budgets
+from scar.completion.state import state_problem
 from scar.config import Config
 from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
 from scar.data.duplicates import exact_duplicates
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
 from scar.data.unreadable import drop_unreadable, save_unreadable
-from scar.embeddings import EmbeddingSet, extract
+from scar.embeddings import EmbeddingSet
 from scar.encoders.base import Encoder
 from scar.evaluation import Scores, score
+from scar.extraction import KeptSamples, embed_shards, embed_together, merge_shards
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
-from scar.labels import Steps, given_steps
+from scar.labels import CrossModalLabels, Steps, given_steps
 from scar.measures.observations import Observations
+from scar.pairs import Alignment, Supervision, align, has_joint_space, supervise
 from scar.randomness import derive_seed
+from scar.ranks import everywhere
+from scar.selection.base import Pool
+from scar.selection.pool import make_pool
 from scar.splits import Split, draw_split
 from scar.store import Key, Store, make_key
 from scar.subsets import draw_subsets
 
 if TYPE_CHECKING:
-    from scar.probes import ProbeTask
+    from scar.probes import ProbeSet, ProbeTask
 
 SUBJECTS = ("primary", "total")
 # The training sets that are characterized: what there is now, and everything.
+
+SUPERVISION = tuple(f"scar.pairs.{module}" for module in ("captions", "supervision", "words"))
+# Modules that decide the clusters of pairs.
+
+PLANNING = ("allocation", "budgets", "calibration", "curves", "plan", "pool", "problem", "sharing", "state")
+# Modules of the completion that every plan depends on, whoever the planner is.
+
+PREDICTIONS = "predictions.npy"
+# Of an arm: its [n_test] predicted classes.
 
 Ints = NDArray[np.int64]
 
@@ -91,13 +112,43 @@ class Job:
 
     def _tower_key(self, encoder: Encoder) -> Key:
         weights = fingerprint(encoder.weights(), memo=self.store.root / "fingerprints.json")
-        code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings"]
+        code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings", "scar.extraction"]
         return make_key("embeddings", config=encoder, upstream=[self.dataset_key, weights], code=code)
 
     @property
     def labels_key(self) -> Key:
-        """Step functions of every sample: what the dataset gives, or what is made of it."""
-        return self.dataset_key
+        """Step functions of every sample: what the dataset gives, or clusters of its modalities, the same both ways."""
+        labels = self.config.labels
+        if not isinstance(labels, CrossModalLabels):
+            return self.dataset_key
+        return make_key("labels", config=labels, upstream=self._both_towers, code=["scar.clusters", *SUPERVISION])
+
+    @property
+    def alignment_key(self) -> Key:
+        """How well the two modalities of pairs agree."""
+        code = ["scar.clusters", "scar.pairs.alignment", "scar.pairs.retrieval"]
+        return make_key("alignment", upstream=[self.labels_key, *self._both_towers], code=code)
+
+    @property
+    def _both_towers(self) -> list[Key]:
+        """Keys of the embeddings in an order that does not depend on the configuration."""
+        return [self.tower_keys[modality] for modality in sorted(self.tower_keys)]
+
+    @property
+    def is_cross_modal(self) -> bool:
+        """Whether clusters of one modality are the step functions of the other."""
+        return isinstance(self.config.labels, CrossModalLabels)
+
+    @property
+    def plans_jointly(self) -> bool:
+        """Whether one plan serves both directions."""
+        return bool(getattr(self.config.completion, "is_joint", False))
+
+    @cached_property
+    def twin(self) -> Job:
+        """The job of the other direction."""
+        (other,) = (each for each in self.config.modalities if each != self.config.probed)
+        return Job(replace(self.config, modality=other), self.store)
 
     @cached_property
     def split_key(self) -> Key:
@@ -109,8 +160,11 @@ class Job:
             "regime": config.regime,
             "seed": config.seed,
         }
+        if self.is_cross_modal:  # the rows are those of the other direction, the labels are not
+            settings["modality"] = config.probed
         code = ["scar.splits", "scar.data.stratify", "scar.randomness", type(config.regime).__module__]
-        return make_key("split", config=settings, upstream=[self.labels_key], code=code)
+        upstream = [self.labels_key, *([self.embeddings_key] if config.regime.needs_features else [])]
+        return make_key("split", config=settings, upstream=upstream, code=code)
 
     def observations_key(self, subject: str) -> Key:
         """Probes over the down-sampled subsets of a training set, and what they showed."""
@@ -128,10 +182,26 @@ class Job:
     @cached_property
     def plan_key(self) -> Key:
         """The plans of the strategy, one per budget."""
-        config = self.config
-        settings = {"completion": config.completion, "budgets": config.budgets, "seed": config.seed}
-        code = ["scar.completion.problem", "scar.completion.allocation", type(config.completion).__module__]
-        return make_key("plan", config=settings, upstream=[self.foundation_key("primary"), self.split_key], code=code)
+        config, planner = self.config, self.config.completion
+        settings = {"completion": planner, "selection": config.selection, "seed": config.seed}
+        settings |= {"budgets": config.budgets.planned, "modalities": config.modalities, "pool": config.pool}
+        upstream = [self.foundation_key("primary"), self.split_key]
+        upstream += [self.observations_key("total")] if getattr(planner, "sees_reserve", False) else []
+        upstream += [self.twin.foundation_key("primary"), self.twin.split_key] if self.plans_jointly else []
+        code = [f"scar.completion.{part}" for part in PLANNING]
+        code += ["scar.selection.base", "scar.selection.pool", type(config.selection).__module__]
+        code += getattr(config.selection, "helpers", ())
+        code += [type(planner).__module__, *getattr(planner, "helpers", ())]
+        return make_key("plan", config=settings, upstream=upstream, code=code)
+
+    @cached_property
+    def outlook_key(self) -> Key | None:
+        """What the strategy promises over budgets, and its shopping list; None for a plan for two modalities at once."""
+        if getattr(self.config.completion, "is_joint", False):
+            return None
+        settings = {"what_if": self.config.budgets.what_if, "collect": self.config.budgets.collect}
+        upstream = [self.plan_key, self.foundation_key("total")]
+        return make_key("outlook", config=settings, upstream=upstream, code=["scar.completion.outlook"])
 
     @cached_property
     def arms(self) -> list[Arm]:
@@ -156,6 +226,7 @@ class Job:
         return [
             *(self.foundation_key(subject) for subject in SUBJECTS),
             self.plan_key,
+            *([self.outlook_key] if self.outlook_key else []),
             *(arm.key for arm in self.arms),
         ]
 
@@ -175,7 +246,7 @@ class Job:
             notes += [str(duplicates)] if duplicates.groups else []
             save_catalogue(folder, samples, notes=tuple(notes))
 
-        return load_catalogue(self.store.obtain(self.dataset_key, make))
+        return self.store.load(self.dataset_key, make, load_catalogue)
 
     @cached_property
     def embeddings(self) -> EmbeddingSet:
@@ -185,20 +256,56 @@ class Job:
     def tower(self, modality: str) -> EmbeddingSet:
         """Return the [N, D] embeddings of one modality, aligned with the catalogue."""
         key, encoder = self.tower_keys[modality], self.config.encoder.towers()[modality]
+        partial = self.store.root / "partial" / key.digest  # shards survive an interruption, and jobs share them
+        if not self.store.has(key) and self.store.policy != "only-cache":
+            final = None if self.store.policy == "refresh" else self.store.path(key)
+            with self.store.booked(key.stage):
+                everywhere(embed_together, self._samples, encoder, partial, final)
 
         def make(folder: Path) -> None:
-            samples, kept = self.config.dataset.load(self.data_dir), self.catalogue.ids
-            if len(kept) < len(samples):
-                samples = samples.take(np.flatnonzero(np.isin(samples.ids, kept)))
-            partial = self.store.root / "partial" / key.digest  # shards survive an interruption
-            extract(samples, encoder, folder, partial=partial)
+            samples = self._samples()
+            embed_shards(samples, encoder, partial)
+            merge_shards(samples, encoder, partial, folder)
 
-        return EmbeddingSet.load(self.store.obtain(key, make, encoder=encoder.name))
+        embeddings = self.store.load(key, make, EmbeddingSet.load, encoder=encoder.name)
+        shutil.rmtree(partial, ignore_errors=True)
+        return embeddings
 
     @property
+    def _samples(self) -> KeptSamples:
+        """Reads the samples that the catalogue kept."""
+        return KeptSamples(self.config.dataset, self.data_dir, self.catalogue.ids)
+
+    @cached_property
+    def supervision(self) -> Supervision:
+        """The clusters of both modalities of pairs."""
+        labels = self.config.labels
+        assert isinstance(labels, CrossModalLabels)
+
+        def make(folder: Path) -> None:
+            towers = {modality: self.tower(modality) for modality in self.config.modalities}
+            catalogue, texts = self.catalogue, self._samples().payloads.get("text") if labels.words else None
+            train = catalogue.rows("train")
+            supervise(towers, ids=catalogue.ids, train=train, config=labels, texts=texts).save(folder)
+
+        return self.store.load(self.labels_key, make, Supervision.load)
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """Agreement of the two modalities of pairs."""
+
+        def make(folder: Path) -> None:
+            towers = {modality: self.tower(modality) for modality in self.config.modalities}
+            train, test = (self.catalogue.rows(part) for part in ("train", "test"))
+            joint = has_joint_space(self.config.encoder, towers)
+            align(towers, self.supervision, train=train, test=test, joint=joint).save(folder / "alignment.json")
+
+        return self.store.load(self.alignment_key, make, lambda folder: Alignment.load(folder / "alignment.json"))
+
+    @cached_property
     def steps(self) -> Steps:
         """The step functions: labels [N] and their names."""
-        return given_steps(self.catalogue)
+        return self.supervision.labels_for(self.config.probed) if self.is_cross_modal else given_steps(self.catalogue)
 
     @cached_property
     def split(self) -> Split:
@@ -214,11 +321,13 @@ class Job:
                 config=config.split,
                 seed=config.seed,
                 groups=groups,
+                strata=self.supervision.cells if self.is_cross_modal else None,
             )
-            split = config.regime.apply(split, num_classes=self.num_classes, seed=config.seed)
+            features = self.embeddings.array() if config.regime.needs_features else None
+            split = config.regime.apply(split, num_classes=self.num_classes, seed=config.seed, features=features)
             split.save(folder / "split.npz")
 
-        return Split.load(self.store.obtain(self.split_key, make) / "split.npz")
+        return self.store.load(self.split_key, make, lambda folder: Split.load(folder / "split.npz"))
 
     @property
     def num_classes(self) -> int:
@@ -248,7 +357,8 @@ class Job:
             probes.save(folder)
             observations.save(folder / "observations.npz")
 
-        return Observations.load(self.store.obtain(self.observations_key(subject), make) / "observations.npz")
+        key = self.observations_key(subject)
+        return self.store.load(key, make, lambda folder: Observations.load(folder / "observations.npz"))
 
     def foundation(self, subject: str) -> dict[str, Estimate]:
         """Estimates by every estimator."""
@@ -256,17 +366,28 @@ class Job:
         def make(folder: Path) -> None:
             save_estimates(folder / "foundation.json", estimate(self.observations(subject), self.config.foundation))
 
-        return load_estimates(self.store.obtain(self.foundation_key(subject), make) / "foundation.json")
+        key = self.foundation_key(subject)
+        return self.store.load(key, make, lambda folder: load_estimates(folder / "foundation.json"))
 
-    @property
+    @cached_property
     def problem(self) -> CompletionProblem:
-        """Counts, reserve and needs by class, as the driver sees them."""
-        counts = self.split.class_sizes("primary", self.num_classes)
-        return CompletionProblem(
-            counts=counts,
-            reserve=self.split.class_sizes("reserve", self.num_classes),
-            needs=self.foundation("primary")[self.config.budgets.driver].class_needs(counts),
+        """Counts, reserve, needs and limits by class, as the driver sees them."""
+        return self._state("primary")
+
+    def _state(self, subject: str) -> CompletionProblem:
+        config, split = self.config, self.split
+        truth = None
+        if getattr(config.completion, "sees_reserve", False):
+            truth = fit_curves(self.observations("total"), split.class_sizes("total", self.num_classes))
+        return state_problem(
+            counts=split.class_sizes(subject, self.num_classes),
+            reserve=np.bincount(self.planned_labels[split.reserve], minlength=self.num_classes),
             class_names=self.steps.names,
+            estimate=self.foundation(subject)[config.budgets.driver],
+            observations=self.observations(subject),
+            budgets=config.budgets,
+            modalities=config.modalities,
+            truth=truth,
         )
 
     @cached_property
@@ -274,20 +395,95 @@ class Job:
         """The plans of the strategy, one per budget."""
 
         def make(folder: Path) -> None:
-            problem, split = self.problem, self.split
-            plans = plan_completion(
-                self.config.completion,
-                problem,
-                resolve_budgets(self.config.budgets.fractions, problem),
-                reserve=split.reserve,
-                labels=split.labels,
-                seed=self.config.seed,
-            )
-            for index, plan in enumerate(plans):
+            for index, plan in enumerate(self._joint_plans() if self.plans_jointly else self._plans()):
                 plan.save(folder / f"plan-{index:03d}.npz")
 
-        folder = self.store.obtain(self.plan_key, make)
-        return [CompletionPlan.load(path) for path in sorted(folder.glob("plan-*.npz"))]
+        def read(folder: Path) -> list[CompletionPlan]:
+            return [CompletionPlan.load(path) for path in sorted(folder.glob("plan-*.npz"))]
+
+        return self.store.load(self.plan_key, make, read)
+
+    def _plans(self) -> list[CompletionPlan]:
+        config, problem = self.config, self.problem
+        return plan_completion(
+            config.completion,
+            problem,
+            resolve_budgets(config.budgets.fractions, problem),
+            reserve=self.split.reserve,
+            labels=self.planned_labels,
+            seed=config.seed,
+            selection=config.selection,
+            pool=self._pool(),
+        )
+
+    def _joint_plans(self) -> list[CompletionPlan]:
+        """The plans that serve this direction and the other one; the rows are the same in both."""
+        jobs = {job.config.probed: job for job in (self, self.twin)}
+        return plan_jointly(
+            self.config.completion,
+            {modality: Direction.of(job.problem, job.split, job.planned_labels) for modality, job in jobs.items()},
+            probed=self.config.probed,
+            fractions=self.config.budgets.fractions,
+            seed=self.config.seed,
+        )
+
+    @cached_property
+    def outlook(self) -> Outlook | None:
+        """What the strategy promises over budgets, and its shopping list."""
+        if self.outlook_key is None:
+            return None
+
+        def make(folder: Path) -> None:
+            config, split = self.config, self.split
+            known = "total" if self.unlabelled is None else "primary"
+            outlook = look_ahead(
+                config.completion,
+                self.problem,
+                to_collect(self._state(known)),
+                order=self.planned_labels[random_order(split.reserve, config.seed)],
+                fractions=sorted({*config.budgets.what_if, *config.budgets.fractions}),
+                collect=config.budgets.collect,
+                level=config.foundation.level,
+            )
+            outlook.save(folder / "outlook.npz")
+
+        return self.store.load(self.outlook_key, make, lambda folder: Outlook.load(folder / "outlook.npz"))
+
+    @cached_property
+    def unlabelled(self) -> UnlabelledView | None:
+        """The reserve as the probe of the primary set sees it, where its labels are hidden."""
+        pool, key = self.config.pool, self.observations_key("primary")
+        if not isinstance(pool, UnlabelledPool):
+            return None
+        from scar.probes import ProbeSet
+
+        self.observations("primary")
+        probes = ProbeSet.load(self.store.path(key))
+        return UnlabelledView.of(pool, probes, self.embeddings.array(), self.split, seed=self.config.seed)
+
+    @property
+    def planned_labels(self) -> Ints:
+        """[N] the classes that planning may see: those of an unlabelled reserve are predicted."""
+        labels = self.split.labels
+        return labels if self.unlabelled is None else self.unlabelled.labels(labels)
+
+    def _pool(self) -> Pool | None:
+        """What the selection looks at; its probe is the one of the whole primary set."""
+        selection, split = self.config.selection, self.split
+        if not (selection.needs_features or selection.needs_margins):
+            return None
+        from scar.probes import ProbeSet
+
+        rows = random_order(split.reserve, self.config.seed)
+        return make_pool(
+            selection,
+            self.embeddings.array(),
+            rows=rows,
+            classes=self.planned_labels[rows],
+            anchors=split.primary,
+            anchor_classes=split.labels[split.primary],
+            probe=ProbeSet.load(self.store.path(self.observations_key("primary"))),
+        )
 
     def training_rows(self, arm: Arm) -> Ints:
         """Rows that an arm trains on."""
@@ -301,23 +497,48 @@ class Job:
         """Train the arms that are missing, together, and score all of them on the test part."""
         by_key = {arm.key: arm for arm in self.arms}
         with self.store.claim(list(by_key)) as missing:
-            if missing:
-                seed = derive_seed(self.config.seed, "evaluation")
-                probes = self._train([(self.training_rows(by_key[key]), seed) for key in missing])
-                test = self.embeddings.array()[self.split.test]
-                for index, key in enumerate(missing):
-                    with self.store.writing(key) as folder:
-                        probes.select([index]).save(folder)
-                        np.save(folder / "predictions.npy", probes.predict(index, test), allow_pickle=False)
+            self.train_arms({key: self.training_rows(by_key[key]) for key in missing})
         truth = self.split.labels[self.split.test]
-        return {arm: score(np.load(self.store.path(arm.key) / "predictions.npy"), truth) for arm in self.arms}
+        return {arm: score(self._predictions(arm), truth) for arm in self.arms}
 
-    def _train(self, tasks: Sequence[tuple[Ints, int]]) -> Any:
+    def _predictions(self, arm: Arm) -> Ints:
+        """Read what an arm predicts for the test part."""
+
+        def make(folder: Path) -> None:
+            self._save_arm(folder, self._train_rows([self.training_rows(arm)]))
+
+        def read(folder: Path) -> Ints:
+            predictions: Ints = np.load(folder / PREDICTIONS, allow_pickle=False)
+            return predictions
+
+        return self.store.load(arm.key, make, read)
+
+    def train_arms(self, rows: Mapping[Key, Ints]) -> None:
+        """Train one probe per training set in one call, and publish each with its predictions on the test part."""
+        if not rows:
+            return
+        probes = self._train_rows(list(rows.values()))
+        for index, key in enumerate(rows):
+            with self.store.writing(key) as folder:
+                self._save_arm(folder, probes.select([index]))
+
+    def _train_rows(self, rows: Sequence[Ints]) -> ProbeSet:
+        seed = derive_seed(self.config.seed, "evaluation")
+        return self._train([(each, seed) for each in rows])
+
+    def _save_arm(self, folder: Path, probe: ProbeSet) -> None:
+        test = self.embeddings.array()[self.split.test]
+        probe.save(folder)
+        np.save(folder / PREDICTIONS, probe.predict(0, test), allow_pickle=False)
+
+    def _train(self, tasks: Sequence[tuple[Ints, int]]) -> ProbeSet:
         from scar.probes import ProbeTask, train_probes
 
         split = self.split
         bank: list[ProbeTask] = [ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks]
-        return train_probes(
+        call = everywhere if self.config.trainer.strategy == "ddp" else _here
+        return call(
+            train_probes,
             self.embeddings.array(),
             split.labels,
             bank,
@@ -325,3 +546,7 @@ class Job:
             config=self.config.probe,
             trainer=self.config.trainer,
         )
+
+
+def _here(function: Callable[..., ProbeSet], *arguments: Any, **named: Any) -> ProbeSet:
+    return function(*arguments, **named)

@@ -18,6 +18,8 @@ from scar.store import replacing
 if TYPE_CHECKING:
     import pandas as pd
 
+PREDICTIONS = "predictions.npz"
+"""File in the folder of a job with what every arm predicted on the test part."""
 TEXT = ("study", "job", "key", "dataset", "encoder", "modality", "regime", "completion", "stage", "subject")
 TEXT_AFTER = ("estimator", "class_name", "metric", "flag", "version")
 INTEGERS = ("seed", "n", "factor", "part", "class_id")
@@ -99,14 +101,30 @@ def load_rows(study: Path) -> pd.DataFrame:
     return _typed(pd.concat([pd.read_parquet(file) for file in files], ignore_index=True))
 
 
+def save_predictions(path: Path, labels: np.ndarray, predictions: Mapping[str, np.ndarray]) -> None:
+    """Write, atomically, the test labels [n_test] and what each arm predicted, in the smallest type that holds them."""
+    arrays = {"labels": labels, **predictions}
+    kind = np.min_scalar_type(max(int(values.max(initial=0)) for values in arrays.values()))
+    small: dict[str, Any] = {name: values.astype(kind) for name, values in arrays.items()}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **small)
+
+
+def load_predictions(job: Path) -> dict[str, np.ndarray]:
+    """Read a job's test outcomes: ``labels`` [n_test] and, per arm, the predicted classes [n_test]."""
+    with np.load(job / PREDICTIONS, allow_pickle=False) as archive:
+        return {name: values.astype(np.int64) for name, values in archive.items()}
+
+
 def load_outcomes(job: Path) -> dict[str, np.ndarray]:
     """Read a job's test outcomes: ``labels`` [n_test] and, per arm, whether each item was classified rightly."""
-    with np.load(job / "correct.npz", allow_pickle=False) as archive:
-        return dict(archive)
+    found = load_predictions(job)
+    labels = found.pop("labels")
+    return {"labels": labels, **{arm: predicted == labels for arm, predicted in found.items()}}
 
 
 def arm_name(subject: str, fraction: float | None = None) -> str:
-    """Return the name of an arm in ``correct.npz``: ``"primary"``, or ``"scar@0.1"`` for a budgeted arm."""
+    """Return the name of an arm in ``predictions.npz``: ``"primary"``, or ``"scar@0.1"`` for a budgeted arm."""
     return subject if fraction is None else f"{subject}@{fraction:g}"
 
 

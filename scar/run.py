@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import shlex
 import sys
-import time
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from scar.config import build, job_digest
+from scar import launchers, ranks
+from scar.config import build
 from scar.console import console, errors, escape
 from scar.job import run_job, run_task
 from scar.record import FAILED, JobRecord
 from scar.study import outcome
 
-OmegaConf.register_new_resolver("job_digest", lambda *, _root_: job_digest(_root_), replace=True)
+
+def run_composed(composed: DictConfig) -> float | None:
+    """Run what Hydra has composed; a failure is recorded, printed and counted, and does not stop a sweep.
+
+    Where the launcher has started several processes for the job (submitit), all but the first help it.
+    """
+    with ranks.crew() as leads:
+        return _run(composed) if leads else None
 
 
-@hydra.main(version_base="1.3", config_path="pkg://scar.conf", config_name="config")
-def _app(composed: DictConfig) -> float | None:
+def _run(composed: DictConfig) -> float | None:
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = list(HydraConfig.get().overrides.task)
     try:
@@ -30,17 +36,30 @@ def _app(composed: DictConfig) -> float | None:
         return run(config, folder, settings=composed, overrides=overrides)
     except Exception as error:
         record = JobRecord(folder)
-        if record.read().get("status") != FAILED or record.read().get("started", 0.0) < outcome.started:
-            record.fail(error, {"job": folder.name, "overrides": overrides, "started": time.time()})
+        known = record.read()
+        if known.get("status") != FAILED or known.get("sweep") != outcome.sweep:
+            record.fail(error, {"job": folder.name, "overrides": overrides})
         outcome.failed(overrides, error)
         errors().print(f"[bold red]failed[/] {escape(shlex.join(overrides))}\n  {escape(error)}")
         return None
 
 
+@hydra.main(version_base="1.3", config_path="pkg://scar.conf", config_name="config")
+def _app(composed: DictConfig) -> float | None:
+    return run_composed(composed)
+
+
 def main() -> None:
     """Run the command; the exit code is 1 if any job failed."""
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
-    _app()
+    launchers.register()
+    try:
+        with ranks.crew() as leads:
+            if leads:
+                _app()
+    except KeyboardInterrupt:
+        errors().print("[yellow]interrupted[/]; what was finished is kept: repeat the command to go on")
+        sys.exit(130)
     outcome.finish(console())
     sys.exit(outcome.exit_code)
 

@@ -95,6 +95,7 @@ def draw_split(
     config: SplitConfig,
     seed: int,
     groups: NDArray[np.str_] | None = None,
+    strata: Ints | None = None,
 ) -> Split:
     """Cut the training part.
 
@@ -105,14 +106,16 @@ def draw_split(
         config: shares.
         seed: of the job; `SplitConfig.seed` takes its place where it is set.
         groups: [N] group of every row, or None.
+        strata: [N] what keeps its share in every part; the class if None. For pairs it is the joint cell of the two
+            clusterings, so that both directions have the same parts.
 
     Raises:
         ValueError: a part that should hold samples would be empty.
     """
-    seed = seed if config.seed is None else config.seed
-    heldout, rest = cut(train, labels, groups, config.heldout * len(train), generator(seed, "split", 0))
-    validation, rest = cut(rest, labels, groups, config.validation * len(train), generator(seed, "split", 1))
-    primary, reserve = cut(rest, labels, groups, config.primary * len(rest), generator(seed, "split", 2))
+    seed, strata = seed if config.seed is None else config.seed, labels if strata is None else strata
+    heldout, rest = cut(train, strata, groups, config.heldout * len(train), generator(seed, "split", 0))
+    validation, rest = cut(rest, strata, groups, config.validation * len(train), generator(seed, "split", 1))
+    primary, reserve = cut(rest, strata, groups, config.primary * len(rest), generator(seed, "split", 2))
     parts = {"primary": primary, "reserve": reserve, "test": test}
     parts |= {"heldout": heldout} if config.heldout else {}
     parts |= {"validation": validation} if config.validation else {}

@@ -8,112 +8,53 @@ was made from, and the code of its stage.
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import importlib.util
-import json
-import os
+import errno
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from filelock import FileLock
 
-SCHEMA_VERSION = 1
+from scar.artefact import faults, quarantine, read_meta, seal, size_of
+from scar.files import CorruptArtefactError, checksum, read_json, replacing, write_json
+from scar.keys import SCHEMA_VERSION, Key, code_version, identity, make_key
+from scar.memory import peak_memory
+
+__all__ = [
+    "POLICIES", "SCHEMA_VERSION", "CorruptArtefactError", "Key", "MissingArtefactError", "Store",
+    "StoreWriteError", "checksum", "code_version", "identity", "make_key", "read_json", "replacing", "write_json",
+]  # fmt: skip
+
 POLICIES = ("reuse", "refresh", "only-cache")
-_UMASK = os.umask(0)
-os.umask(_UMASK)
-# Temporary files are private to their owner; what is published gets the permissions of any other file.
+CHECKED = 4 << 20
+# Artefacts of at most this many bytes are compared with their checksums before they are used.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
+
+T = TypeVar("T")
 
 
 class MissingArtefactError(RuntimeError):
     """An artefact is not in the store and the policy forbids making it."""
 
 
-class CorruptArtefactError(RuntimeError):
-    """An artefact is in the store but cannot be read as what it should be."""
+class StoreWriteError(OSError):
+    """The store has no room for an artefact, or may not be written."""
 
 
-@dataclass(frozen=True)
-class Key:
-    """The identity of one artefact: the stage that makes it and the digest of what it is made from."""
+@dataclass
+class _Block:
+    """Time that is being booked: when it began, what of it belongs to stages inside, how many artefacts share it."""
 
-    stage: str
-    digest: str
-
-    def __str__(self) -> str:
-        return f"{self.stage}/{self.digest}"
-
-
-def make_key(stage: str, *, config: Any = None, upstream: Sequence[Key | str] = (), code: Sequence[str] = ()) -> Key:
-    """Derive the key of an artefact without reading or computing anything.
-
-    Args:
-        stage: name of the stage, also the folder in the store.
-        config: dataclass or plain values; fields marked ``metadata={"runtime": True}`` are left out.
-        upstream: keys and content fingerprints of what the stage reads.
-        code: modules whose code decides the result; see `code_version`.
-    """
-    parts = {
-        "schema": SCHEMA_VERSION,
-        "stage": stage,
-        "config": identity(config),
-        "upstream": [str(key) for key in upstream],
-        "code": [code_version(module) for module in code],
-    }
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Key(stage, hashlib.sha256(text.encode()).hexdigest()[:32])
-
-
-def identity(value: Any) -> Any:
-    """Reduce a configuration to the plain values that can change a number.
-
-    Dataclasses become mappings with the name of their class and without their runtime-only fields.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        kept = {f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")}
-        return {"class": f"{type(value).__module__}.{type(value).__qualname__}", **kept}
-    if isinstance(value, Mapping):
-        return {str(name): identity(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [identity(item) for item in value]
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"a configuration holds a {type(value).__name__}, which has no identity: {value!r}")
-
-
-@cache
-def code_version(module: str) -> str:
-    """Return the hash of a module's (or of a whole package's) syntax tree; comments and docstrings do not count."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError(f"no source found for the module {module!r}")
-    locations = spec.submodule_search_locations
-    files = sorted(p for folder in locations for p in Path(folder).rglob("*.py")) if locations else [Path(spec.origin)]
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(ast.dump(_without_docstrings(ast.parse(file.read_bytes()))).encode())
-    return digest.hexdigest()[:16]
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [  # type: ignore[attr-defined]
-                statement
-                for statement in body
-                if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
-            ]
-    return tree
+    start: float
+    inside: float = 0.0
+    shares: int = 1
+    peak: Callable[[], int] = lambda: 0
 
 
 class Store:
@@ -123,20 +64,25 @@ class Store:
         root: the folder; made when the first artefact is published.
         policy: ``"reuse"`` takes what is there, ``"refresh"`` makes every artefact anew once per process,
             ``"only-cache"`` makes nothing and raises `MissingArtefactError`.
+        verify: compare everything with its checksums before it is used, not only what is small.
     """
 
     _fresh: ClassVar[set[tuple[Path, Key]]] = set()
     # What this process has refreshed, so that a refreshed artefact is made once, not once per job.
 
-    def __init__(self, root: Path | str, *, policy: str = "reuse") -> None:
+    def __init__(self, root: Path | str, *, policy: str = "reuse", verify: bool = False) -> None:
         if policy not in POLICIES:
             raise ValueError(f"store policy {policy!r} is unknown; use one of {', '.join(POLICIES)}")
         self.root = Path(root)
         self.policy = policy
-        # Seconds spent making artefacts, by stage.
+        self.verify = verify
         self.seconds: dict[str, float] = {}
+        # Seconds spent making artefacts, by stage.
+        self.used: dict[Key, bool] = {}
+        # What was asked for, and whether it was made here.
         self._whole: set[Key] = set()
-        self._inner: list[float] = []
+        self._blocks: list[_Block] = []
+        self._before: dict[str, float] = {}
 
     def path(self, key: Key) -> Path:
         """Return the folder of an artefact, whether it exists or not."""
@@ -145,21 +91,19 @@ class Store:
     def has(self, key: Key) -> bool:
         """Tell whether a finished artefact is there, whole, and may be used under the policy.
 
-        Every file is compared with the size that it was published with; a truncated or missing file is a miss.
+        Its files are compared with the sizes that they were published with, and those of a small artefact with their
+        checksums: what is truncated, missing, added or a link makes a miss.
         """
         if self.policy == "refresh" and (self.root, key) not in self._fresh:
             return False
-        if key not in self._whole and self._is_whole(self.path(key)):
+        if key not in self._whole and not self._faults(self.path(key)):
             self._whole.add(key)
         return key in self._whole
 
-    @staticmethod
-    def _is_whole(folder: Path) -> bool:
-        try:
-            sizes = {name: about["size"] for name, about in read_json(folder / "meta.json")["files"].items()}
-            return all((folder / name).stat().st_size == size for name, size in sizes.items())
-        except (CorruptArtefactError, OSError, KeyError, TypeError, AttributeError):
-            return False
+    def _faults(self, folder: Path) -> list[str]:
+        return faults(folder, deep=False) or (
+            faults(folder, deep=True) if self.verify or size_of(folder) <= CHECKED else []
+        )
 
     def obtain(self, key: Key, make: Callable[[Path], None], **about: Any) -> Path:
         """Return the folder of an artefact, making it with ``make(folder)`` if it is missing."""
@@ -168,6 +112,17 @@ class Store:
                 with self.writing(each, **about) as folder:
                     make(folder)
         return self.path(key)
+
+    def load(self, key: Key, make: Callable[[Path], None], read: Callable[[Path], T], **about: Any) -> T:
+        """Return what ``read(folder)`` makes of an artefact; one that cannot be read is quarantined and made again."""
+        folder = self.obtain(key, make, **about)
+        try:
+            return read(folder)
+        except (CorruptArtefactError, ValueError, KeyError, EOFError, FileNotFoundError) as error:
+            if self.used[key] or self.policy == "only-cache":  # it was made just now: the fault lies elsewhere
+                raise
+            self._set_aside(key, faults(folder, deep=True) or [f"{type(error).__name__}: {error}"])
+        return read(self.obtain(key, make, **about))
 
     @contextmanager
     def claim(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
@@ -178,98 +133,118 @@ class Store:
                 f"{missing[0]} is not in the store {self.root} and store.policy=only-cache forbids making it; "
                 "run without that option"
             )
+        self.used |= {key: self.used.get(key, False) for key in keys}
         with ExitStack() as stack:
             for key in sorted(missing, key=str):  # one order for everybody, so that two claims cannot deadlock
                 stack.enter_context(self._lock(key))
             still_missing = [key for key in missing if not self.has(key)]
-            with self._timed(still_missing[0].stage if still_missing else None):
+            for key in still_missing:
+                if self.path(key).is_symlink() or (self.policy != "refresh" and self.path(key).exists()):
+                    self._set_aside(key, self._faults(self.path(key)))
+            with self._timed(still_missing):
                 yield still_missing
 
     @contextmanager
     def writing(self, key: Key, **about: Any) -> Iterator[Path]:
         """Yield a temporary folder that becomes the artefact when the block ends without an error."""
         final = self.path(key)
-        try:
+        with self._named(key):
             final.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=f".{key.digest[:8]}-", dir=final.parent))
-        except OSError as error:
-            raise OSError(
-                f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store"
-            ) from error
-        start = time.time()
+        block = self._blocks[-1] if self._blocks else _Block(time.perf_counter())
         try:
-            yield folder
-            meta = {"key": str(key), "schema": SCHEMA_VERSION, "seconds": time.time() - start, "about": about}
-            files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
-            meta["files"] = {
-                p.relative_to(folder).as_posix(): {"sha256": checksum(p), "size": p.stat().st_size} for p in files
-            }
-            write_json(folder / "meta.json", meta)
-            folder.chmod(0o777 & ~_UMASK)
-            if final.exists():  # only a refreshed or a broken artefact can stand there
-                final.rename(old := folder.with_name(f"{folder.name}-old"))
-                shutil.rmtree(old, ignore_errors=True)
-            folder.rename(final)
+            with self._named(key, FULL):  # what is forbidden inside the block need not be the store
+                yield folder
+                seconds = (time.perf_counter() - block.start - block.inside) / block.shares
+                seconds += self._before.pop(key.stage, 0.0)
+                seal(folder, key, seconds=seconds, peak_bytes=block.peak(), about=about)
+                if final.exists():  # only a refreshed artefact can stand there
+                    final.rename(old := folder.with_name(f"{folder.name}-old"))
+                    shutil.rmtree(old, ignore_errors=True)
+                folder.rename(final)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if self.policy == "refresh":
             self._fresh.add((self.root, key))
         self._whole.add(key)
+        self.used[key] = True
 
     @contextmanager
-    def _timed(self, stage: str | None) -> Iterator[None]:
-        """Book the time of a block on a stage, less the time of the stages that run inside it."""
+    def booked(self, stage: str) -> Iterator[None]:
+        """Count the time of a block for the next artefact of a stage: work that is done before it is locked."""
         start = time.perf_counter()
-        self._inner.append(0.0)
+        yield
+        elapsed = time.perf_counter() - start
+        self._before[stage] = self._before.get(stage, 0.0) + elapsed
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed
+        if self._blocks:
+            self._blocks[-1].inside += elapsed
+
+    def costs(self, keys: Iterable[Key]) -> dict[str, dict[str, float]]:
+        """Return, by stage, what making some artefacts has cost, whoever made them.
+
+        ``seconds`` of work, ``peak_mib`` of the process, the number of artefacts, and how many of them were made here.
+        """
+        total: dict[str, dict[str, float]] = {}
+        for key in keys:
+            try:
+                meta = read_meta(self.path(key))
+            except CorruptArtefactError:
+                continue
+            each = total.setdefault(key.stage, {"seconds": 0.0, "peak_mib": 0.0, "artefacts": 0, "made_here": 0})
+            each["seconds"] = round(each["seconds"] + meta.get("seconds", 0.0), 4)
+            each["peak_mib"] = max(each["peak_mib"], round(meta.get("peak_bytes", 0) / 2**20, 1))
+            each["artefacts"] += 1
+            each["made_here"] += self.used.get(key, False)
+        return total
+
+    def _set_aside(self, key: Key, found: Sequence[str]) -> None:
+        from scar.console import errors, escape
+
+        self._whole.discard(key)
+        with self._named(key):
+            place = quarantine(self.root, self.path(key))
+        errors().print(
+            f"[yellow]quarantined[/] {escape(key)}: {escape('; '.join(found[:3]))}; it lies in {escape(place)}"
+        )
+
+    @contextmanager
+    def _timed(self, missing: Sequence[Key]) -> Iterator[None]:
+        """Book the time of a block on the stage of what is missing, less the time of the stages inside it."""
+        with peak_memory() as peak:
+            block = _Block(time.perf_counter(), shares=max(1, len(missing)), peak=peak)
+            self._blocks.append(block)
+            try:
+                yield
+            finally:
+                elapsed = time.perf_counter() - block.start
+                self._blocks.pop()
+                if missing:
+                    stage = missing[0].stage
+                    self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed - block.inside
+                    if self._blocks:
+                        self._blocks[-1].inside += elapsed
+
+    @contextmanager
+    def _named(self, key: Key, codes: Sequence[int] = FULL + FORBIDDEN) -> Iterator[None]:
+        """Say which artefact and store it is that finds a disk full or a folder forbidden."""
         try:
             yield
-        finally:
-            elapsed, inside = time.perf_counter() - start, self._inner.pop()
-            if stage is not None:
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed - inside
-                if self._inner:
-                    self._inner[-1] += elapsed
+        except OSError as error:
+            if error.errno not in codes or isinstance(error, StoreWriteError):
+                raise
+            raise StoreWriteError(
+                error.errno,
+                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; make "
+                "room, or set paths.store_dir",
+            ) from error
+
+    def locked(self, stage: str, digest: str) -> FileLock:
+        """Return the lock of an artefact, for whoever changes it from outside."""
+        return self._lock(Key(stage, digest.replace("/", "-")))
 
     def _lock(self, key: Key) -> FileLock:
         folder = self.root / "locks"
-        try:
+        with self._named(key):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OSError(
-                f"cannot write to the store {self.root}: {error.strerror or error}; set paths.store"
-            ) from error
         return FileLock(folder / f"{key.stage}-{key.digest}.lock")
-
-
-def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file that takes the place of ``path`` when the block ends without an error."""
-    handle, name = tempfile.mkstemp(prefix=".", suffix=path.name, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o666 & ~_UMASK)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically: a reader sees the old file or the new one."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON, naming the file when it is broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorruptArtefactError(f"{path} cannot be read: {error}; delete it and run again") from error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
-import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from hydra.experimental.callback import Callback
 
 from scar.config import ConfigError, build
 from scar.console import console, errors, escape
-from scar.record import FAILED, JobRecord
+from scar.record import FAILED, SWEEP, JobRecord
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What became of the jobs of this process's command."""
+    """What became of the jobs of this command.
+
+    Attributes:
+        failures: overrides and error of each failed job.
+        exit_code: of the command.
+        sweep: name that the records of its jobs bear, in whatever process they run.
+    """
 
     failures: list[tuple[str, str]] = field(default_factory=list)
     exit_code: int = 0
-    started: float = field(default_factory=time.time)
+    sweep: str = field(default_factory=lambda: os.environ.setdefault(SWEEP, uuid.uuid4().hex))
 
     def failed(self, overrides: Sequence[str], error: object) -> None:
         """Note a failed job."""
@@ -88,8 +95,8 @@ class StudyCallback(Callback):
         for status in study.glob("jobs/*/status.json"):
             record = JobRecord(status.parent).read()
             overrides = shlex.join(record.get("overrides", []))
-            recent = record.get("started", 0.0) >= outcome.started
-            if record.get("status") == FAILED and recent and overrides not in known:
+            ours = record.get("sweep") == outcome.sweep
+            if record.get("status") == FAILED and ours and overrides not in known:
                 outcome.failed(record["overrides"], record.get("error", ""))
         if not any(study.glob("jobs/*/rows.parquet")):
             return

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest, make_target
 
 CONF = Path(next(iter(scar.conf.__path__)))
-GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "experiment", "__pycache__"))
+GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "hparams_search", "experiment", "__pycache__"))
 OPTIONS = [(p.parent.name, p.stem) for g in GROUPS for p in sorted((CONF / g).glob("*.yaml"))]
 EXPERIMENTS = sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
 READ_FROM = {

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from scar.data.samples import Samples
-from scar.embeddings import EmbeddingSet, extract
+from scar.embeddings import EmbeddingSet
 from scar.encoders.base import Embed, Encoder
+from scar.extraction import extract
 
 
 def make_samples(payloads: Sequence[Any], modality: str = "text") -> Samples:

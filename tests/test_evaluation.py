@@ -14,6 +14,7 @@ def test_scores_equal_scikit_learn(pairs):
     assert result.accuracy == pytest.approx(accuracy_score(truth, predicted))
     recalls = [np.mean(predicted[truth == k] == k) for k in np.unique(truth)]
     assert result.balanced_accuracy == pytest.approx(np.mean(recalls))
+    assert result.worst_class_accuracy == pytest.approx(min(recalls))
     assert result.macro_f1 == pytest.approx(
         f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
     )

@@ -7,10 +7,14 @@ import pandas as pd
 import pytest
 
 from experiments.common import mean_interval
-from experiments.need_study import run as need_study
-from experiments.need_study.predict import power_law
-from experiments.need_study.reality import FRACTIONS, falling_crossing, real_subsets
-from experiments.need_study.score import (
+from experiments.scale_invariance import run as scale_invariance
+from experiments.scale_invariance.measure import paired_means
+from experiments.scale_invariance.verdict import CAP, drift_table, drifts, overall, size_drift, verdict
+from scar.store import Store
+from scar.studies import need
+from scar.studies.need.predict import power_law
+from scar.studies.need.reality import FRACTIONS, falling_crossing, real_subsets
+from scar.studies.need.score import (
     band,
     decisions,
     interval_scores,
@@ -19,9 +23,6 @@ from experiments.need_study.score import (
     summarize,
     with_other_seed,
 )
-from experiments.scale_invariance import run as scale_invariance
-from experiments.scale_invariance.measure import paired_means
-from experiments.scale_invariance.verdict import CAP, drift_table, drifts, overall, size_drift, verdict
 
 SIZES = np.exp(np.linspace(np.log(1_000), np.log(64_000), 13))
 DIGITS = {"digits": ("dataset=digits", "encoder=pixels", "probe.max_epochs=30")}
@@ -185,7 +186,7 @@ def test_planted_drifts_get_their_verdicts():
 
 @pytest.mark.slow
 def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
-    settings = need_study.Settings(
+    settings = need.Settings(
         datasets=DIGITS,
         seeds=(0, 1),
         plans=("quick",),
@@ -193,11 +194,11 @@ def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
         recalls=(0.85, 0.9, 0.95),
         min_heldout=10,
     )
-    table = need_study.run(settings, store=tmp_path / "store", out=tmp_path / "first")
+    table = need.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "first")
     assert set(table["estimator"]) >= {"heldout", "paper", "reference", "power_fitted", "power_half", "twice"}
     assert table["median"].between(0, 3).all()
     files = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
-    need_study.run(settings, store=tmp_path / "store", out=tmp_path / "second")
+    need.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "second")
     assert files == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
     for name in ("cases.csv", "table.csv", "table.md", "decisions.csv", "figure.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()

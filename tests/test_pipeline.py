@@ -45,7 +45,7 @@ def test_a_job_leaves_rows_outcomes_plans_and_its_record(finished):
         "config.yaml",
         "rows.parquet",
         "rows.csv",
-        "correct.npz",
+        "predictions.npz",
         "plan-scar-5pct.csv",
     }
     outcomes = load_outcomes(job)
@@ -93,7 +93,7 @@ def test_a_finished_job_is_not_run_again_and_needs_no_torch(finished, capsys):
     assert "done before" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["rows.parquet", "correct.npz", "plan-random-5pct.csv"])
+@pytest.mark.parametrize("name", ["rows.parquet", "predictions.npz", "plan-random-5pct.csv"])
 def test_a_job_whose_files_were_lost_or_damaged_is_made_whole_from_the_store(finished, name):
     path = finished / "test" / "jobs" / "random" / name
     size = path.stat().st_size

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from scar.regimes import LongTailed, Natural
 from scar.splits import Split, SplitConfig, draw_split
 
 PARTS = ("validation", "heldout", "primary", "reserve", "test")
@@ -81,35 +80,3 @@ def test_a_split_survives_the_disk(labels, tmp_path):
     read = Split.load(tmp_path / "split.npz")
     for part in (*PARTS, "labels"):
         assert np.array_equal(getattr(split, part), getattr(read, part))
-
-
-def test_the_natural_regime_changes_nothing(labels):
-    split = draw(labels)
-    assert Natural().apply(split, num_classes=4, seed=0) is split
-
-
-def test_the_long_tail_moves_samples_to_the_reserve_and_keeps_the_total():
-    labels = np.tile(np.arange(10), 1000)
-    split = draw_split(labels, train=np.arange(8000), test=np.arange(8000, 10000), config=SplitConfig(), seed=3)
-    tailed = LongTailed(ratio=20).apply(split, num_classes=10, seed=3)
-    sizes = np.sort(tailed.class_sizes("primary", 10))[::-1]
-    assert sizes[0] / sizes[-1] == pytest.approx(20, rel=0.05)
-    ranks = np.arange(10)
-    assert np.allclose(sizes, sizes[0] * 20 ** (-ranks / 9), atol=1)
-    assert np.array_equal(tailed.total, split.total)
-    for part in ("validation", "heldout", "test"):
-        assert np.array_equal(getattr(tailed, part), getattr(split, part))
-
-
-def test_which_class_is_rare_is_drawn_from_the_seed():
-    labels = np.tile(np.arange(10), 500)
-    split = draw_split(labels, train=np.arange(4000), test=np.arange(4000, 5000), config=SplitConfig(), seed=0)
-    rare = {
-        int(LongTailed().apply(split, num_classes=10, seed=s).class_sizes("primary", 10).argmin()) for s in range(8)
-    }
-    assert len(rare) > 3
-
-
-def test_a_tail_below_one_is_refused():
-    with pytest.raises(ValueError, match=r"regime.ratio=0.5"):
-        LongTailed(ratio=0.5)

@@ -4,15 +4,18 @@ import time
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import f1_score
 
 from scar.statistics import (
     answers_one_class,
     bootstrap_interval,
     corrected_interval,
     crossed_variance,
+    f1_scores,
     holm,
     item_weights,
     paired_difference,
+    power,
     replicate_metric,
     sign_test,
     wilcoxon_test,
@@ -175,3 +178,51 @@ def test_ten_seeds_and_ten_thousand_items_take_about_a_second():
     start = time.process_time()
     paired_difference(first, second, labels, metric="balanced_accuracy", resamples=2000)
     assert time.process_time() - start < 5
+
+
+def macro_f1(predicted, truth):
+    return f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0)
+
+
+def planted_predictions(rng, seeds, items):
+    """Truth of four unbalanced classes and predictions of a fair classifier; class 3 is rarely predicted."""
+    truth = rng.choice(4, size=items, p=[0.5, 0.25, 0.2, 0.05])
+    wrong = rng.integers(0, 5, size=(seeds, items))
+    return np.where(rng.random((seeds, items)) < 0.7, truth, wrong), truth
+
+
+def test_the_mean_of_the_f1_scores_is_macro_f1():
+    predicted, truth = planted_predictions(np.random.default_rng(0), 3, 400)
+    expected = [macro_f1(each, truth) for each in predicted]
+    np.testing.assert_allclose(f1_scores(predicted, truth).mean(axis=1), expected, atol=1e-12)
+
+
+def test_the_f1_scores_vary_as_macro_f1_does_when_the_items_are_redrawn():
+    rng = np.random.default_rng(1)
+    predicted, truth = planted_predictions(rng, 1, 1500)
+    linear = f1_scores(predicted, truth)[0]
+    exact = []
+    for _ in range(300):
+        drawn = rng.integers(0, 1500, 1500)
+        exact.append(macro_f1(predicted[0, drawn], truth[drawn]))
+    assert linear.std() / np.sqrt(1500) == pytest.approx(np.std(exact), rel=0.12)
+
+
+def test_power_is_the_share_of_simulated_experiments_that_find_the_effect():
+    rng = np.random.default_rng(2)
+    estimate = corrected_interval(rng.normal(0, 1, 12), test_share=0.0)
+    effect = 2.75 * estimate.error
+    found = 0
+    for _ in range(4000):
+        sample = effect + rng.normal(0, estimate.error * np.sqrt(12), 12)
+        found += stats.ttest_1samp(sample, 0).pvalue < 0.05
+    assert power(estimate, effect) == pytest.approx(found / 4000, abs=0.03)
+    assert power(estimate, effect, tests=20) < power(estimate, effect)
+    assert power(estimate, 100.0) == 1.0
+
+
+def test_power_of_one_seed_is_undefined_and_of_no_spread_certain():
+    assert np.isnan(power(corrected_interval([0.1], test_share=0.0), 0.01))
+    assert power(corrected_interval([0.1, 0.1], test_share=0.0), 0.01) == 1.0
+    with pytest.raises(ValueError, match="effect=0"):
+        power(corrected_interval([0.1, 0.2], test_share=0.0), 0)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scar.completion.sharing import Limits, share
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -31,8 +33,9 @@ def allocate(
     needs: ArrayLike,
     counts: ArrayLike,
     reserve: ArrayLike,
-    budget: int | None = None,
+    budget: float | None = None,
     rule: str = "capped",
+    limits: Limits | None = None,
 ) -> Allocation:
     """Divide a budget over the classes in proportion to what each lacks (§4.2).
 
@@ -50,8 +53,11 @@ def allocate(
         needs: [K] samples that would be enough; 0 where the need is met, NaN where it is undefined.
         counts: [K] samples there are.
         reserve: [K] samples that could be added.
-        budget: samples to add at most; None sets no limit beside the caps (for ``"published"``: the reserve).
+        budget: what may be spent at most: samples, or money where `limits` has prices; None sets no limit beside the
+            caps (for ``"published"``: the reserve).
         rule: ``"capped"`` or ``"published"``.
+        limits: least and most per class, and prices; the reserve and a price of 1 by default. ``"published"`` knows
+            none of them.
 
     Raises:
         ValueError: arrays of different or zero length, a negative entry, a negative budget, an unknown rule.
@@ -59,20 +65,25 @@ def allocate(
     if rule not in RULES:
         raise ValueError(f"rule={rule!r} must be one of {list(RULES)}")
     asked, have, available = _checked(needs, counts, reserve)
-    if budget is not None and (budget != int(budget) or budget < 0):
+    if budget is not None and (budget < 0 or (limits is None and budget != int(budget))):
         raise ValueError(f"budget={budget} must be a whole number of at least 0")
+    if rule == "published" and limits is not None:
+        raise ValueError("rule='published' knows no prices, minimum or maximum; use rule='capped'")
     wanted, flags = _defined(asked, have)
     gaps = np.maximum(np.where(np.isnan(wanted), 0.0, wanted) - have, 0.0)
-    limit = int(available.sum()) if budget is None else int(budget)
+    bounds = limits or Limits.of(available)
     if not gaps.any():
         met = ("met",) if np.isfinite(wanted).any() else ()
-        return Allocation(counts=np.zeros(len(gaps), np.int64), flags=(*flags, *met))
+        return Allocation(counts=bounds.lower.copy(), flags=(*flags, *met))
     if rule == "published":
-        return Allocation(counts=_published(gaps, available, limit), flags=flags)
-    caps = completion_caps(asked, have, available)
-    if caps.sum() < limit and budget is not None:
+        return Allocation(
+            counts=_published(gaps, available, available.sum() if budget is None else budget), flags=flags
+        )
+    bounds = bounds.within(completion_caps(asked, have, available))
+    most = bounds.cost(bounds.upper)
+    if budget is not None and most < budget:
         flags = (*flags, "budget_above_need")
-    return Allocation(counts=share_by_weight(limit, gaps, caps), flags=flags)
+    return Allocation(counts=share(most if budget is None else budget, gaps, bounds), flags=flags)
 
 
 def completion_caps(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> Ints:
@@ -88,61 +99,19 @@ def completion_caps(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> 
     return caps
 
 
-def share_equally(budget: int, reserve: ArrayLike) -> Allocation:
+def share_equally(budget: float, reserve: ArrayLike, limits: Limits | None = None) -> Allocation:
     """Give every class the same number, as far as its reserve goes; capped classes leave their share to the others.
 
     Args:
-        budget: samples to add at most.
+        budget: samples to add at most, or money where `limits` has prices.
         reserve: [K] samples that could be added.
+        limits: least and most per class, and prices; the reserve and a price of 1 by default.
     """
-    caps = np.asarray(reserve, dtype=np.int64)
-    return Allocation(counts=share_by_weight(budget, np.ones(len(caps)), caps))
+    bounds = limits or Limits.of(reserve)
+    return Allocation(counts=share(budget, np.ones(len(bounds.upper)), bounds))
 
 
-def share_by_weight(total: int, weights: Floats, caps: Ints) -> Ints:
-    """Divide ``min(total, Σ caps)`` in proportion to the weights under the caps, by the largest remainder.
-
-    Args:
-        total: samples to divide.
-        weights: [K] not negative; a class of weight 0 receives nothing.
-        caps: [K] most that each class can take.
-
-    Returns:
-        [K] whole numbers; equal remainders go to the class of the lower index.
-    """
-    caps = np.where(weights > 0, caps, 0)
-    total = min(total, int(caps.sum()))
-    if total == 0:
-        return np.zeros(len(caps), np.int64)
-    scaled = weights / weights.max()
-    fill = _water_level(total, scaled, caps)
-    exact = np.minimum(scaled * fill, caps)
-    counts = np.floor(exact + 1e-9).astype(np.int64)
-    counts = np.minimum(counts, caps)
-    rest = total - int(counts.sum())
-    order = np.lexsort((np.arange(len(caps)), counts - exact))
-    order = order[counts[order] < caps[order]]
-    counts[order[:rest]] += 1
-    shares: Ints = counts
-    return shares
-
-
-def _water_level(total: int, weights: Floats, caps: Ints) -> float:
-    """Return the level t at which ``Σ min(t w_j, cap_j) = total``, by sorting the levels at which classes fill up."""
-    used = weights > 0
-    ratio = caps[used] / weights[used]
-    order = np.argsort(ratio, kind="stable")
-    level, w, c = ratio[order], weights[used][order], caps[used][order].astype(np.float64)
-    full = np.concatenate([[0.0], np.cumsum(c)])  # samples in the classes that are full
-    growing = np.concatenate([np.cumsum(w[::-1])[::-1], [0.0]])  # weight of those that are not
-    held = full[:-1] + level * growing[:-1]  # samples held when the next class fills up
-    index = int(np.searchsorted(held, total))
-    if index == len(level):
-        return float(level[-1])
-    return float((total - full[index]) / growing[index])
-
-
-def _published(gaps: Floats, reserve: Ints, limit: int) -> Ints:
+def _published(gaps: Floats, reserve: Ints, limit: float) -> Ints:
     weights = gaps / gaps.sum()
     used = weights > 0
     bottleneck = np.min(np.minimum(reserve[used], gaps[used]) / weights[used])

@@ -1,4 +1,4 @@
-"""Completion strategies; add one by writing a class like these and a YAML that names it."""
+"""Planners that look at needs and counts; add one by writing a class like these and a YAML that names it."""
 
 from __future__ import annotations
 
@@ -7,41 +7,108 @@ from dataclasses import dataclass
 import numpy as np
 
 from scar.completion.allocation import RULES, Allocation, allocate, share_equally
-from scar.completion.problem import CompletionProblem, Ints
+from scar.completion.problem import UNBOUNDED, CompletionProblem, Floats, Ints
+from scar.completion.sharing import Limits, share
+
+NEED_UNITS = ("mix", "even")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScarPlanner:
     """Proportional to what each class lacks of its Foundation Data Size (§4.2).
 
+    An estimator says how many samples ``n_j`` of the *whole set* step j needs. ``unit="mix"`` reads the need of the
+    class as its share of such a set at the present class mix, ``n_j m_j / n``: the gap ``m_j (n_j / n - 1)`` then
+    grows with the present size, so that from a long-tailed primary set most goes to the head; there it loses to
+    `random`. ``unit="even"`` reads it as the share of a set of equal classes, ``n_j / K``: the gap
+    ``n_j / K - m_j`` falls with the present size, and of two classes with the same ``n_j`` the smaller one receives
+    more. Where the gaps in that unit are filled before the budget is spent, the rest follows the gaps of ``"mix"``.
+
     Attributes:
         name: of the strategy.
         rule: ``"capped"`` (ours) or ``"published"``.
+        unit: ``"mix"`` or ``"even"``.
     """
 
     name: str = "scar"
     rule: str = "capped"
+    unit: str = "mix"
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"completion.rule={self.rule!r} is unknown; use one of {', '.join(RULES)}")
+        if self.unit not in NEED_UNITS:
+            raise ValueError(f"completion.unit={self.unit!r} is unknown; use one of {', '.join(NEED_UNITS)}")
+        if self.rule == "published" and self.unit != "mix":
+            raise ValueError(f"completion.unit={self.unit!r} goes with rule=capped; the published rule has unit=mix")
 
-    def allocate(self, problem: CompletionProblem, budget: int, order: Ints) -> Allocation:
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Divide the budget by need."""
+        if self.rule == "published":
+            if problem.is_bounded:
+                raise ValueError("completion.rule=published knows no money, minimum or maximum; use rule=capped")
+            return self._by_need(problem, problem.needs, budget, None)
+        if self.unit == "mix":
+            return self._by_need(problem, problem.needs, budget, problem.limits)
+        first = self._by_need(problem, even_needs(problem), budget, problem.limits)
+        done = Limits(lower=first.counts, upper=np.maximum(problem.wanted, first.counts), prices=problem.prices)
+        rest = allocate(needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=budget, limits=done)
+        beyond = ("beyond_even_need",) if rest.counts.sum() > first.counts.sum() else ()
+        return Allocation(counts=rest.counts, flags=(*rest.flags, *beyond))
+
+    def _by_need(self, problem: CompletionProblem, needs: Floats, budget: float, limits: Limits | None) -> Allocation:
         return allocate(
-            needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=budget, rule=self.rule
+            needs=needs, counts=problem.counts, reserve=problem.reserve, budget=budget, rule=self.rule, limits=limits
         )
+
+
+def even_needs(problem: CompletionProblem) -> Floats:
+    """Return the needs [K] as shares of a set of equal classes: ``need_j · n / (m_j K)``.
+
+    A class without samples takes the largest defined one, as everywhere.
+    """
+    seen = problem.counts > 0
+    factor = problem.counts.sum() / np.maximum(problem.counts, 1) / len(problem.counts)
+    needs = np.where(seen, problem.needs * factor, 0.0)
+    defined = needs[seen & np.isfinite(needs)]
+    filled: Floats = np.where(seen, needs, defined.max(initial=0.0))
+    return filled
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomPlanner:
-    """A simple random sample of the reserve: the first baseline of the paper."""
+    """A simple random sample of the reserve: the first baseline of the paper.
+
+    A minimum is taken first; what follows skips classes at their maximum and samples that the rest of the budget
+    cannot pay. Where nothing is in reserve yet, a random collection is expected to bring the class mix there is.
+    """
 
     name: str = "random"
 
-    def allocate(self, problem: CompletionProblem, budget: int, order: Ints) -> Allocation:
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Count the classes of the first samples of the random order."""
-        return Allocation(counts=np.bincount(order[:budget], minlength=len(problem.counts)), flags=())
+        if not len(order) and problem.reserve.max(initial=0) == UNBOUNDED:
+            return Allocation(counts=share(budget, problem.counts.astype(np.float64), problem.limits))
+        return Allocation(counts=_walk(order, budget, problem.limits))
+
+
+def _walk(order: Ints, budget: float, limits: Limits) -> Ints:
+    """Take samples in their order, after the minimum, within the limits and the budget."""
+    from scar.data.stratify import within_class_rank
+
+    counts, rest = limits.lower.copy(), budget - limits.cost(limits.lower)
+    rank = within_class_rank(order) if len(order) else order
+    left = order[(rank >= limits.lower[order]) & (rank < limits.upper[order])]
+    while len(left):
+        left = left[limits.affords(rest)[left]]
+        paid = np.cumsum(limits.prices[left])
+        taken = paid <= rest * (1 + 1e-9)
+        if not taken.any():
+            break
+        counts += np.bincount(left[taken], minlength=len(counts))
+        rest -= float(paid[taken][-1])
+        left = left[~taken]
+    return counts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +117,80 @@ class ClassAveragePlanner:
 
     name: str = "class_average"
 
-    def allocate(self, problem: CompletionProblem, budget: int, order: Ints) -> Allocation:
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Divide the budget equally under the caps of the reserve."""
-        return share_equally(budget, problem.reserve)
+        return share_equally(budget, problem.reserve, problem.limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProportionalPlanner:
+    """In proportion to the class sizes of the primary set, so that its class mix stays as it is.
+
+    A class without samples receives nothing beyond its minimum, unless the others are used up.
+    """
+
+    name: str = "proportional"
+
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
+        """Divide the budget in proportion to the counts."""
+        counts = share(budget, problem.counts.astype(np.float64), problem.limits)
+        return Allocation(counts=spend_rest(counts, budget, problem))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaterFillingPlanner:
+    """Lift the smallest classes to one common size."""
+
+    name: str = "water_filling"
+
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
+        """Raise the water level until the budget is spent."""
+        return Allocation(counts=share(budget, np.ones(len(problem.counts)), problem.limits, offset=problem.counts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LongTailFirstPlanner:
+    """One class after the other, the smallest first: each up to the size of the largest, as far as its reserve goes.
+
+    When all are that large, the rest is shared equally.
+    """
+
+    name: str = "long_tail_first"
+
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
+        """Fill class by class."""
+        limits, counts = problem.limits, problem.limits.lower.copy()
+        room = limits.within(problem.counts.max() - problem.counts).upper
+        for step in np.argsort(problem.counts, kind="stable"):
+            rest = budget - limits.cost(counts)
+            affordable = int((rest + 1e-9 * budget) // limits.prices[step])
+            counts[step] += min(int(room[step] - counts[step]), max(affordable, 0))
+        return Allocation(counts=spend_rest(counts, budget, problem))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorProportionalPlanner:
+    """In proportion to the miss rate of each class on the held-out part.
+
+    Errors that no data can mend attract data all the same: of a class of pure noise this planner buys most.
+    """
+
+    name: str = "error_proportional"
+
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
+        """Divide the budget in proportion to the miss rates."""
+        if problem.miss_rates is None:
+            raise ValueError(f"completion={self.name} needs held-out misses; give split.heldout a share")
+        undefined = np.isnan(problem.miss_rates)
+        counts = share(budget, np.where(undefined, 0.0, problem.miss_rates), problem.limits)
+        return Allocation(counts=counts, flags=tuple(f"undefined:{j}" for j in np.flatnonzero(undefined)))
+
+
+def spend_rest(counts: Ints, budget: float, problem: CompletionProblem) -> Ints:
+    """Share equally, on top of counts [K], what a rule has left of the budget."""
+    limits = problem.limits
+    if not limits.affords(budget - limits.cost(counts))[counts < limits.upper].any():
+        return counts
+    return share(
+        budget, np.ones(len(counts)), Limits(lower=counts, upper=limits.upper, prices=limits.prices), offset=-counts
+    )

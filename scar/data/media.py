@@ -61,6 +61,11 @@ class AnimatedImage:
 
     path: Path
 
+    def length(self) -> int:
+        """Return the number of frames; raises `UnreadableMedia`."""
+        with _opened(self.path) as image:
+            return int(getattr(image, "n_frames", 1))
+
     def frames(self, count: int) -> Frames:
         """Return the middles of `count` equal segments [count, H, W, 3], RGB on white.
 

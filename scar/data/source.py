@@ -60,6 +60,14 @@ class Source(ABC):
                 and how to point to a copy.
         """
 
+    def located(self, data_dir: Path) -> list[Path]:
+        """Return files or folders that show that the data are there; a source whose `files` reads much looks less here.
+
+        Raises:
+            FileNotFoundError: they are not there.
+        """
+        return self.files(data_dir)
+
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:
         """Read the samples, checked by `scar.data.checks.validate_samples`."""

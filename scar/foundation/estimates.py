@@ -43,7 +43,7 @@ class Estimate:
         ``step_sizes · m_j / n``: a step's size is in samples of the whole set. A class that the observed set lacks
         takes the largest defined need.
         """
-        needs = self.step_sizes * counts / counts.sum()
+        needs = np.where(counts > 0, self.step_sizes, np.nan) * counts / counts.sum()
         defined = needs[np.isfinite(needs) & (counts > 0)]
         filled: Floats = np.where(counts == 0, defined.max(initial=0.0), needs)
         return filled

@@ -55,7 +55,7 @@ class LearningCurveEstimator:
         step_sizes_: [K] whole-set samples at the observed class mix, likewise.
         step_intervals_: [K, 2].
         flags_: of the set under ``"set"``, of step j under j: ``met``, ``unreachable``,
-            ``extrapolated=<factor>`` beyond 4 times the data, ``undefined`` (not held out), ``too_few_sizes``
+            ``extrapolated=<factor>`` beyond 4 times the data, ``undefined`` (not held out, or absent from the data), ``too_few_sizes``
             (fewer than 3); of the set also ``undefined_steps``.
         growth_: ``sizes`` [R], ``accuracy`` [R, K], ``set_accuracy`` [R], ``curve_sizes`` [T], ``curve`` [T, K],
             ``set_curve`` [T], ``limit`` [K].
@@ -86,8 +86,8 @@ class LearningCurveEstimator:
         """
         target = self._validated_target(observations.num_steps)
         misses, _, heldout = heldout_counts(observations)
-        sizes, rates = _by_size(observations, misses / np.maximum(heldout, 1.0))
-        defined = heldout > 0
+        sizes, rates = rates_by_size(observations, misses / np.maximum(heldout, 1.0))
+        defined = (heldout > 0) & (observations.class_sizes.max(axis=0) > 0)  # an absent class has no curve
         self._prepare(sizes, 1.0 - np.where(defined, rates, np.nan))
         if sizes.size >= LEAST_SIZES and defined.any():
             chosen = None if target is None else target[defined]
@@ -119,7 +119,7 @@ class LearningCurveEstimator:
         target: Floats | None,
     ) -> None:
         times, weights = sizes / sizes[-1], np.sqrt(sizes)
-        drawn = 1.0 - _redraw(rates, heldout, draws=self.draws, seed=self.seed)
+        drawn = 1.0 - redraw_rates(rates, heldout, draws=self.draws, seed=self.seed)
         accuracy = 1.0 - rates
         form = best_form(times, accuracy, weights) if self.curve == "best" else accuracy_form(self.curve)
         fitted = fit_accuracy(times, accuracy, weights, form)
@@ -190,7 +190,7 @@ class LearningCurveEstimator:
         return flags
 
 
-def _by_size(observations: Observations, rates: Floats) -> tuple[Floats, Floats]:
+def rates_by_size(observations: Observations, rates: Floats) -> tuple[Floats, Floats]:
     """Return mean sizes [R] in ascending order and mean rates [R, K] of the factors."""
     groups = [observations.factors == factor for factor in np.unique(observations.factors)]
     sizes = np.array([observations.sizes[rows].mean() for rows in groups], dtype=np.float64)
@@ -199,7 +199,7 @@ def _by_size(observations: Observations, rates: Floats) -> tuple[Floats, Floats]
     return sizes[order], means[order]
 
 
-def _redraw(rates: Floats, heldout: Floats, *, draws: int, seed: int) -> Floats:
+def redraw_rates(rates: Floats, heldout: Floats, *, draws: int, seed: int) -> Floats:
     """Return error rates [B, R, K] redrawn on the same held-out samples at all sizes.
 
     A held-out sample has one latent difficulty u, uniform on [0, 1], and errs at the sizes whose error rate exceeds

@@ -142,7 +142,7 @@ def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], ca
     import pytorch_lightning as pl
     from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect()
+    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or "RANK" in os.environ
     if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
         raise ValueError(
             f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scar.evaluation import SCORES
 from scar.reporting.study import Outcomes, Study
 from scar.statistics import (
     METRICS,
@@ -16,7 +17,9 @@ from scar.statistics import (
     answers_one_class,
     bootstrap_interval,
     corrected_interval,
+    f1_scores,
     holm,
+    power,
     replicate_metric,
 )
 
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 
 STRATEGIES = ("scar", "random", "class_average")
 """The strategies of the paper; a study that lacks one shows it as missing."""
-ALL_METRICS = (*METRICS, "macro_f1")
+BASELINES = ("random", "class_average")
+"""What every planner is measured against."""
+BY_ITEM = (*METRICS, "macro_f1")
+"""Metrics with an interval over seeds × test items; the worst class is a minimum, which has none."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,35 +42,40 @@ class Comparison:
         arms: one row per group × subject × fraction × metric: value, low, high, spread, seeds, added (samples; mean
             over seeds), majority (seeds whose arm answers one class only, or no better than the most frequent class).
         differences: one row per group × (first, second) × fraction × metric: value, low, high, p_value,
-            p_holm (within the metric, over all strategy comparisons of the study), seeds, spread, flag, method.
+            p_holm (within the metric, over all strategy comparisons of the study), power (to have found one point,
+            at the level that the first step of Holm asks for), seeds, spread, flag, method.
+        planners: like `differences`, every strategy against each of `BASELINES`; p_holm and power within the metric
+            over all of them.
         level: of all intervals.
     """
 
     arms: pd.DataFrame
     differences: pd.DataFrame
+    planners: pd.DataFrame
     level: float
 
 
 def compare(study: Study, *, reference: str = "scar", level: float = 0.95, resamples: int = 2000) -> Comparison:
     """Score every arm and compare `reference` with every other strategy, and with the primary set, at equal size.
 
-    Accuracy and balanced accuracy get the two-way bootstrap over seeds × test items. Macro-F1, and jobs that kept no
-    outcomes by item, get the Nadeau-Bengio interval over seeds, which is wider; column ``method`` says which.
+    Accuracy, balanced accuracy and macro-F1 get the two-way bootstrap over seeds × test items. The worst class, and
+    jobs that kept no predictions, get the Nadeau-Bengio interval over seeds, which is wider; column ``method`` says
+    which.
     """
     import pandas as pd
 
     arms: list[dict[str, Any]] = []
     differences: list[dict[str, Any]] = []
+    planners: list[dict[str, Any]] = []
     for group in study.groups():
         scores = _GroupScores(study.of(group), study.outcomes(group), level=level, resamples=resamples)
         arms += [{**group, **row} for row in scores.arm_rows()]
         differences += [{**group, **row} for row in scores.difference_rows(reference)]
+        planners += [{**group, **row} for row in scores.planner_rows()]
     axes = list(study.axes)
-    frame = pd.DataFrame(differences, columns=[*axes, *_DIFFERENCE_COLUMNS])
-    frame["p_holm"] = np.nan
-    for metric in frame.metric.unique():
-        family = (frame.metric == metric) & (frame.second != "primary")
-        frame.loc[family, "p_holm"] = holm(frame.loc[family, "p_value"].to_numpy(dtype=float))
+    paired = [
+        _corrected(pd.DataFrame(found, columns=[*axes, *_DIFFERENCE_COLUMNS])) for found in (differences, planners)
+    ]
     columns = [
         *axes,
         "subject",
@@ -78,13 +89,28 @@ def compare(study: Study, *, reference: str = "scar", level: float = 0.95, resam
         "added",
         "majority",
     ]
-    return Comparison(arms=pd.DataFrame(arms, columns=columns), differences=frame, level=level)
+    scored = pd.DataFrame(arms, columns=columns)
+    return Comparison(arms=scored, differences=paired[0], planners=paired[1], level=level)
 
 
+ONE_POINT = 0.01
+"""The difference whose power is reported."""
 _DIFFERENCE_COLUMNS = (
     *("first", "second", "fraction", "metric", "value", "low", "high", "p_value"),
-    *("p_holm", "seeds", "spread", "flag", "method"),
+    *("p_holm", "power", "seeds", "spread", "flag", "method", "estimate"),
 )
+
+
+def _corrected(frame: pd.DataFrame) -> pd.DataFrame:
+    """Correct the p-values of each metric together, give the power, and drop the estimates behind them."""
+    frame[["p_holm", "power"]] = np.nan
+    for metric in frame.metric.unique():
+        family = (frame.metric == metric) & (frame.second != "primary")
+        p_values = frame.loc[family, "p_value"].to_numpy(dtype=float)
+        tests = max(int(np.isfinite(p_values).sum()), 1)
+        frame.loc[family, "p_holm"] = holm(p_values)
+        frame.loc[family, "power"] = [power(each, ONE_POINT, tests=tests) for each in frame.loc[family, "estimate"]]
+    return frame.drop(columns="estimate")
 
 
 class _GroupScores:
@@ -112,7 +138,7 @@ class _GroupScores:
         """Rows of `Comparison.arms`."""
         rows = []
         for subject, fraction in self.keys:
-            for metric in ALL_METRICS:
+            for metric in SCORES:
                 estimate = self._arm(subject, fraction, metric)
                 if estimate is not None:
                     common = {
@@ -124,28 +150,49 @@ class _GroupScores:
 
     def difference_rows(self, reference: str) -> list[dict[str, Any]]:
         """Rows of `Comparison.differences`."""
-        rows = []
         subjects = [s for s, f in self.keys if f is not None and s != reference]
-        for fraction in [f for s, f in self.keys if s == reference and f is not None]:
-            for second in (*dict.fromkeys(subjects), "primary"):
-                own = None if second == "primary" else fraction
-                for metric in ALL_METRICS:
-                    result = self._difference((reference, fraction), (second, own), metric)
-                    if result is not None:
-                        estimate, method = result
-                        head = {"first": reference, "second": second, "fraction": fraction, "metric": metric}
-                        extra = {"p_value": estimate.p_value, "flag": estimate.flag, "method": method}
-                        rows.append({**head, **_interval(estimate), **extra})
+        return [
+            row
+            for fraction in [f for s, f in self.keys if s == reference and f is not None]
+            for second in (*dict.fromkeys(subjects), "primary")
+            for row in self._paired_rows(reference, second, fraction)
+        ]
+
+    def planner_rows(self) -> list[dict[str, Any]]:
+        """Rows of `Comparison.planners`."""
+        return [
+            row
+            for first, fraction in self.keys
+            for second in BASELINES
+            if fraction is not None and first != second and (second, fraction) in self.keys
+            for row in self._paired_rows(first, second, fraction)
+        ]
+
+    def _paired_rows(self, first: str, second: str, fraction: float) -> list[dict[str, Any]]:
+        """One row per metric for a strategy minus another one of the same size, or minus the primary set."""
+        rows, own = [], None if second == "primary" else fraction
+        for metric in SCORES:
+            result = self._difference((first, fraction), (second, own), metric)
+            if result is not None:
+                estimate, method = result
+                head = {"first": first, "second": second, "fraction": fraction, "metric": metric}
+                extra = {"p_value": estimate.p_value, "flag": estimate.flag, "method": method, "estimate": estimate}
+                rows.append({**head, **_interval(estimate), **extra})
         return rows
 
     def _arm(self, subject: str, fraction: float | None, metric: str) -> Estimate | None:
         values = self.per_seed(subject, fraction, metric)
         seeds = self.outcomes.seeds(subject, fraction)
-        if metric in METRICS and seeds:
-            scores = self.outcomes.matrix(subject, fraction, seeds)
+        if metric in BY_ITEM and seeds:
+            scores = self._item_scores(subject, fraction, seeds, metric)
             replicates = self._item_replicates(subject, fraction, metric)
             return bootstrap_interval(
-                scores, self.outcomes.labels, metric=metric, level=self.level, replicates=replicates, bounds=(0.0, 1.0)
+                scores,
+                self.outcomes.labels,
+                metric=_weighting(metric),
+                level=self.level,
+                replicates=replicates,
+                bounds=(0.0, 1.0),
             )
         if values.empty:
             return None
@@ -155,13 +202,14 @@ class _GroupScores:
         self, first: tuple[str, float | None], second: tuple[str, float | None], metric: str
     ) -> tuple[Estimate, str] | None:
         seeds = sorted(set(self.outcomes.seeds(*first)) & set(self.outcomes.seeds(*second)))
-        if metric in METRICS and seeds:
-            a, b = (self.outcomes.matrix(*arm, seeds).astype(np.int8) for arm in (first, second))
+        if metric in BY_ITEM and seeds:
+            a, b = (self._item_scores(*arm, seeds, metric) for arm in (first, second))
             ra, rb = (self._item_replicates(*arm, metric) for arm in (first, second))
             ia, ib = ([self.outcomes.seeds(*arm).index(s) for s in seeds] for arm in (first, second))
             replicates = ra[:, ia] - rb[:, ib]
-            labels = self.outcomes.labels
-            estimate = bootstrap_interval(a - b, labels, metric=metric, level=self.level, replicates=replicates)
+            estimate = bootstrap_interval(
+                a - b, self.outcomes.labels, metric=_weighting(metric), level=self.level, replicates=replicates
+            )
             return estimate, "bootstrap"
         values = (self.per_seed(*first, metric) - self.per_seed(*second, metric)).dropna().to_numpy(dtype=float)
         if not len(values):
@@ -175,14 +223,20 @@ class _GroupScores:
         key = (metric, subject, fraction)
         if key not in self._replicates:
             arms = [k for k in self.keys if self.outcomes.seeds(*k)]
-            blocks = [self.outcomes.matrix(*k, self.outcomes.seeds(*k)) for k in arms]
+            blocks = [self._item_scores(*k, self.outcomes.seeds(*k), metric) for k in arms]
             found = replicate_metric(
-                np.concatenate(blocks), self.outcomes.labels, metric=metric, resamples=self.resamples
+                np.concatenate(blocks), self.outcomes.labels, metric=_weighting(metric), resamples=self.resamples
             )
             ends = np.cumsum([len(block) for block in blocks])[:-1]
             for arm, part in zip(arms, np.split(found, ends, axis=1), strict=True):
                 self._replicates[(metric, *arm)] = part
         return self._replicates[key]
+
+    def _item_scores(self, subject: str, fraction: float | None, seeds: list[int], metric: str) -> Floats:
+        """Scores `[S, n]` of the test items whose weighted mean is the metric."""
+        if metric == "macro_f1":
+            return f1_scores(self.outcomes.predicted(subject, fraction, seeds), self.outcomes.labels)
+        return self.outcomes.matrix(subject, fraction, seeds).astype(np.float64)
 
     def _test_share(self) -> float:
         """Test samples over training samples; 0 where the rows do not say."""
@@ -209,6 +263,11 @@ class _GroupScores:
         rows = self.rows[(self.rows.subject == subject) & (self.rows.metric == "accuracy")]
         rows = rows[rows.fraction.isna()] if fraction is None else rows[np.isclose(rows.fraction, fraction)]
         return int(rows.flag.str.contains("majority").sum())
+
+
+def _weighting(metric: str) -> str:
+    """The metric of `scar.statistics.METRICS` whose weights the scores of the items take."""
+    return "accuracy" if metric == "macro_f1" else metric
 
 
 def strategy_order(name: str) -> tuple[int, str]:

@@ -81,7 +81,7 @@ def _select(frame: pd.DataFrame, group: Mapping[str, Any], metric: str) -> pd.Da
             "majority",
             "p_value",
         )
-        rest = frame.drop(columns=[c for c in (*measured, "p_holm", "method") if c in frame])
+        rest = frame.drop(columns=[c for c in (*measured, "p_holm", "power", "method") if c in frame])
         require_named_axes(rest, list(group))
     return frame
 

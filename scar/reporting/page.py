@@ -65,6 +65,7 @@ def _detail(detail: Detail) -> dict[str, Any]:
         "label": detail.label,
         "anchor": detail.anchor,
         "table": detail.table,
+        "shopping": detail.shopping,
         "figures": [_figure(f) for f in detail.figures],
         "more_figures": [_figure(f) for f in detail.more_figures],
         "downloads": downloads,

@@ -18,7 +18,7 @@ from scar.reporting.style import (
     only_grid,
     styled,
 )
-from scar.reporting.text import count, known, listing, size
+from scar.reporting.text import count, known, listing, name_of, size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ MOST = 40
 """Classes drawn; beyond, those with the largest additions."""
 
 
-def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan") -> Drawing:
+def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan", strategy: str = "scar") -> Drawing:
     """Horizontal bars per class: primary count, addition on top of it, and the size that is enough with its interval.
 
     A need that lies far to the right is drawn as an arrow at the edge with its number.
@@ -37,6 +37,7 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan") -> Drawing:
         plan: of `plan_by_class`.
         title: whose plan.
         name: file stem.
+        strategy: whose plan.
     """
     shown = plan.sort_values(["added", "primary"], ascending=[False, True]).head(MOST)
     shown = shown.sort_values("primary", ascending=False, ignore_index=True)
@@ -47,7 +48,7 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan") -> Drawing:
         primary, added = (shown[c].fillna(0).to_numpy(dtype=float) for c in ("primary", "added"))
         place = np.arange(len(shown))
         axes.barh(place, primary, height=0.62, color=MUTED, alpha=0.55, label="in primary")
-        bars = axes.barh(place, added, left=primary, height=0.62, color=EXTENSION, label="added by SCAR")
+        bars = axes.barh(place, added, left=primary, height=0.62, color=EXTENSION, label=f"added by {name_of(strategy)}")
         edge = 1.45 * float(np.max(primary + added, initial=1.0))
         for index, row in enumerate(shown.to_dict("records")):
             drawing.tip(bars[index], f"{row['class_name']}: {count(row['primary'])} + {count(row['added'])}, enough: {need_text(row)}")  # fmt: skip

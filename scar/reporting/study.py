@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.reporting.axes import GROUP
-from scar.results import COLUMNS, arm_name, load_outcomes
+from scar.results import COLUMNS, PREDICTIONS, arm_name, load_predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +46,8 @@ class Job:
 
     @property
     def plans(self) -> list[Path]:
-        """Plan files ``plan-<subject>-<percent>.csv``."""
-        return sorted(self.folder.glob("plan-*.csv"))
+        """Plan files ``plan-<subject>-<percent>.csv`` and the shopping list ``shopping-<subject>.csv``."""
+        return [*sorted(self.folder.glob("plan-*.csv")), *sorted(self.folder.glob("shopping-*.csv"))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,15 +99,15 @@ class Study:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcomes:
-    """Right answers by test item.
+    """Predictions by test item.
 
     Attributes:
         labels: [n] classes of the test items; empty if no job stored outcomes.
-        correct: arm name (``"primary"``, ``"scar@0.1"``) → seed → [n] right answers.
+        predictions: arm name (``"primary"``, ``"scar@0.1"``) → seed → [n] predicted classes.
     """
 
     labels: NDArray[np.int64]
-    correct: dict[str, dict[int, NDArray[np.bool_]]]
+    predictions: dict[str, dict[int, NDArray[np.int64]]]
 
     @classmethod
     def read(cls, jobs: Iterable[Job]) -> Outcomes:
@@ -117,26 +117,31 @@ class Outcomes:
             ValueError: the jobs were scored on different test items.
         """
         labels: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        correct: dict[str, dict[int, NDArray[np.bool_]]] = {}
+        predictions: dict[str, dict[int, NDArray[np.int64]]] = {}
         for job in jobs:
-            if not (job.folder / "correct.npz").exists():
+            if not (job.folder / PREDICTIONS).exists():
                 continue
-            found = load_outcomes(job.folder)
-            own = np.asarray(found.pop("labels"), dtype=np.int64)
+            found = load_predictions(job.folder)
+            own = found.pop("labels")
             if len(labels) and not np.array_equal(labels, own):
                 raise ValueError(f"{job.folder}: its test items differ from those of the other jobs of its group")
             labels = own
-            for arm, right in found.items():
-                correct.setdefault(arm, {}).setdefault(int(job.columns["seed"]), np.asarray(right, dtype=bool))
-        return cls(labels=labels, correct=correct)
+            for arm, predicted in found.items():
+                predictions.setdefault(arm, {}).setdefault(int(job.columns["seed"]), predicted)
+        return cls(labels=labels, predictions=predictions)
 
     def seeds(self, subject: str, fraction: float | None = None) -> list[int]:
         """Seeds for which an arm was scored."""
-        return sorted(self.correct.get(arm_name(subject, fraction), {}))
+        return sorted(self.predictions.get(arm_name(subject, fraction), {}))
 
     def matrix(self, subject: str, fraction: float | None, seeds: Sequence[int]) -> NDArray[np.bool_]:
         """Right answers `[S, n]` of an arm for the given seeds."""
-        arm = self.correct[arm_name(subject, fraction)]
+        right: NDArray[np.bool_] = self.predicted(subject, fraction, seeds) == self.labels
+        return right
+
+    def predicted(self, subject: str, fraction: float | None, seeds: Sequence[int]) -> NDArray[np.int64]:
+        """Predicted classes `[S, n]` of an arm for the given seeds."""
+        arm = self.predictions[arm_name(subject, fraction)]
         return np.stack([arm[seed] for seed in seeds])
 
 
@@ -187,16 +192,30 @@ def _read_job(folder: Path) -> tuple[Job, pd.DataFrame]:
 
 
 def _hidden_axes(jobs: Sequence[Job]) -> list[str]:
-    """Configuration fields that differ between jobs of the same dataset, encoder, regime, seed and strategy."""
+    """Configuration fields that differ between jobs of the same dataset, encoder, regime, seed and strategy.
+
+    Where the option of a group differs (its `name`), the fields that follow from the option are not axes of their own.
+    """
     first: dict[tuple[str, ...], dict[str, Any]] = {}
     found: set[str] = set()
-    for job in jobs:
-        if not (job.columns and job.done):
-            continue
-        own = {k: v for k, v in _leaves(job.config).items() if k.split(".")[0] not in RUNTIME}
-        other = first.setdefault(tuple(str(job.columns[k]) for k in (*GROUP, "seed", "completion")), own)
+    leaves = [_leaves(job.config) for job in jobs if job.columns and job.done]
+    columns = [job.columns for job in jobs if job.columns and job.done]
+    for about, each in zip(columns, leaves, strict=True):
+        own = {k: v for k, v in each.items() if k.split(".")[0] not in RUNTIME}
+        other = first.setdefault(tuple(str(about[k]) for k in (*GROUP, "seed", "completion")), own)
         found |= {name for name in own.keys() | other.keys() if own.get(name) != other.get(name)}
-    return sorted(found)
+    return sorted(name for name in found if not _follows(name, found, leaves))
+
+
+def _follows(name: str, found: set[str], leaves: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a field follows from the option of its group, which differs as well."""
+    option = f"{name.partition('.')[0]}.name"
+    if option == name or option not in found:
+        return False
+    values: dict[Any, set[str]] = {}
+    for each in leaves:
+        values.setdefault(each.get(option), set()).add(str(each.get(name)))
+    return all(len(each) == 1 for each in values.values())
 
 
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

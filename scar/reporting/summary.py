@@ -10,6 +10,7 @@ import numpy as np
 
 from scar.reporting.characteristics import foundation_of
 from scar.reporting.comparison import STRATEGIES, Comparison
+from scar.reporting.indicators_table import indicator_sentence
 from scar.reporting.plan_table import plan_by_class
 from scar.reporting.study import Study
 from scar.reporting.text import (
@@ -74,6 +75,7 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any
             sentences.append(
                 f"A probe on {phrase} is right on {percent(one.value)} % {percent_interval(one.low, one.high)} of the test items."
             )
+    sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
     steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == "coverage")]
     steps = steps[steps.factor == steps.factor.min()]
     worst = steps.groupby("class_name").value.mean().dropna().sort_values()

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scar.evaluation import SCORES
 from scar.reporting.characteristics import foundation_of
 from scar.reporting.comparison import STRATEGIES, strategy_order
+from scar.reporting.indicators_table import indicator_lines
+from scar.reporting.planners_table import findings, has_planners
 from scar.reporting.text import (
     MISSING,
     count,
@@ -46,15 +49,22 @@ SHOWN = 8
 def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
     groups = content.study.groups()
-    for position, group in enumerate(groups[:SHOWN]):
+    planners = has_planners(content.comparison) and len(groups) > 1
+    for line in findings(content.study, content.comparison, metrics=SCORES[:2]) if planners else ():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for position, group in enumerate([] if planners else groups[:SHOWN]):
         rows = content.study.of(group)
         console.rule(group_label(group), align="left", style="dim")
         if len(groups) <= DETAILS and position < len(content.details):
+            for table in indicators_overview(rows):
+                console.print(table)
             console.print(measures_table(rows))
             console.print(foundation_table(rows, content.study.driver))
             console.print(plan_overview(content.details[position]))
         console.print(comparison_table(content, group))
-    if len(groups) > SHOWN:
+    if planners:
+        console.print("Every planner, metric and budget: planners.md, planners.csv", style="dim")
+    elif len(groups) > SHOWN:
         console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
     level = f"{100 * content.comparison.level:g} %"
     console.print(
@@ -108,6 +118,17 @@ def measures_table(rows: pd.DataFrame) -> RichTable:
         ends = ends if np.ptp(defined) > 0 else ["", ""]
         _row(table, metric, decimal(defined.mean()), *ends, str(len(values) - len(defined)))
     return table
+
+
+def indicators_overview(rows: pd.DataFrame) -> list[RichTable]:
+    """Dataset-scale indicators of primary and total; no table where the rows hold none."""
+    lines = indicator_lines(rows)
+    if not lines:
+        return []
+    table = _table("Class sizes, skew and tails", *lines[0])
+    for line in lines[1:]:
+        _row(table, *line)
+    return [table]
 
 
 def foundation_table(rows: pd.DataFrame, driver: str) -> RichTable:

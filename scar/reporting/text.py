@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 NAMES = {
-    "scar": "SCAR", "random": "random", "class_average": "class average", "primary": "primary", "total": "total",
+    "scar": "SCAR", "scar_even": "SCAR, even need", "random": "random", "class_average": "class average", "primary": "primary", "total": "total",
     "accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1",
+    "worst_class_accuracy": "worst-class accuracy",
     "heldout": "held-out", "reference": "reference", "paper": "paper", "learning_curve": "learning curve",
     "published": "published", "efficientnet_lite0": "EfficientNet-Lite0", "fashion_mnist": "Fashion-MNIST",
     "wordnet_glosses": "WordNet glosses", "minilm": "MiniLM", "wordllama": "WordLlama", "digits": "Digits",
-    "pixels": "pixels", "long_tailed": "long-tailed", "natural": "natural",
+    "pixels": "pixels", "long_tailed": "long-tailed", "natural": "natural", "missing_class": "missing classes", "shift": "shift",
+    "long_tailed_10": "long-tailed 10 : 1", "long_tailed_50": "long-tailed 50 : 1",
+    "long_tailed_100": "long-tailed 100 : 1", "noisy_10": "10 % noise", "noisy_20": "20 % noise",
+    "noisy_40": "40 % noise", "water_filling": "water filling", "long_tail_first": "long tail first",
+    "slice_tuner": "Slice Tuner", "error_proportional": "by error", "oracle": "oracle",
     "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1K", "agnews": "AG-News",
     "dbpedia": "DBpedia", "wikipedia": "Wikipedia", "flickr30k": "Flickr30k", "coco": "COCO", "msrvtt": "MSR-VTT",
     "audiocaps": "AudioCaps", "resnet": "ResNet", "vit": "ViT", "dino": "DINO", "bert": "BERT",

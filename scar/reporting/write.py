@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from scar.reporting.content import Content
 
-INPUTS = ("rows.parquet", "correct.npz", "status.json", "config.yaml", "plan-*.csv")
+INPUTS = ("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv")
 RECORD = "report.json"
 
 
@@ -128,6 +128,7 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     """File name → bytes of everything that is written."""
     from scar.reporting.deviations import deviations_markdown
     from scar.reporting.page import render_page
+    from scar.reporting.planners_table import has_planners, planners_markdown
     from scar.reporting.table import latex_document
     from scar.reporting.terminal import plain_text
 
@@ -144,6 +145,9 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     texts |= {f"{table.name}.csv": table.to_csv() for table in tables}
     texts |= {"arms.csv": content.comparison.arms.to_csv(index=False, float_format="%.10g")}
     texts |= {"differences.csv": content.comparison.differences.to_csv(index=False, float_format="%.10g")}
+    if has_planners(content.comparison):
+        texts |= {"planners.csv": content.comparison.planners.to_csv(index=False, float_format="%.10g")}
+        texts |= {"planners.md": planners_markdown(content.study, content.comparison)}
     documents = {name: text.encode() for name, text in texts.items()}
     for drawing in content.drawings:
         for kind in formats:
@@ -200,7 +204,7 @@ def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:
     """Hash of the settings, of the code that makes reports and of every file that a report reads."""
     digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True, default=str).encode())
     code = files("scar")
-    sources = [code / "statistics.py", code / "results.py", *(code / "reporting").iterdir()]
+    sources = [code / "results.py", *(code / "statistics").iterdir(), *(code / "reporting").iterdir()]
     for source in sorted(sources, key=lambda s: s.name):
         if source.is_file():
             digest.update(source.name.encode() + source.read_bytes())

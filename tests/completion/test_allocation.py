@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scar.completion import allocate
-from scar.completion.allocation import share_by_weight, share_equally
+from scar.completion.allocation import share_equally
+from scar.completion.sharing import share_by_weight
 from scar.foundation import step_foundation_size
 
 classes = st.integers(1, 12)

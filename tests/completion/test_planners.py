@@ -3,14 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scar.completion.plan import CompletionPlan, plan_completion, write_plan
 from scar.completion.planners import ClassAveragePlanner, RandomPlanner, ScarPlanner
-from scar.completion.problem import (
-    CompletionPlan,
-    CompletionProblem,
-    plan_completion,
-    resolve_budgets,
-    write_plan,
-)
+from scar.completion.problem import CompletionProblem, resolve_budgets
 
 NAMES = ("cat", "dog", "owl")
 PLANNERS = (ScarPlanner(), RandomPlanner(), ClassAveragePlanner())

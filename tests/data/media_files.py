@@ -24,8 +24,10 @@ def write_noise(path: Path, size: tuple[int, int] = (64, 48), seed: int = 0) -> 
     return path
 
 
-def write_video(path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), step: int = 10) -> Path:
-    """An MPEG-4 video whose frame i is grey of the level 20 + step · i."""
+def write_video(
+    path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), step: int = 10, first: int = 20
+) -> Path:
+    """An MPEG-4 video whose frame i is grey of the level first + step · i."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +36,7 @@ def write_video(path: Path, frames: int = 20, size: tuple[int, int] = (64, 48), 
         stream.width, stream.height = size
         stream.pix_fmt = "yuv420p"
         for index in range(frames):
-            grey = np.full((size[1], size[0], 3), 20 + step * index, np.uint8)
+            grey = np.full((size[1], size[0], 3), first + step * index, np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
         container.mux(stream.encode())
     return path

@@ -169,15 +169,16 @@ SAMPLES = Samples(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": SAMPLES.labels[:-1]}, "lengths differ: ids has 8, labels has 7"),
+        ({"labels": np.zeros(7, int)}, "lengths differ: ids has 8, labels has 7"),
         ({"payloads": {"text": ["A"]}}, r"payloads\[text\] has 1"),
         ({"groups": {"speaker": np.array(["s"])}}, r"groups\[speaker\] has 1"),
         ({"payloads": {}}, "there are no payloads"),
-        ({"ids": np.array(list("abcdefga"))}, "id a stands for 2 samples"),
+        ({"ids": np.array(list("abcdeaab"))}, r"2 ids stand for several samples each \(a, b\)"),
+        ({"labels": None}, "there are no labels, but 2 class names"),
         ({"splits": np.array(["train"] * 8)}, "the test split is empty"),
         ({"splits": np.array(["test"] * 8)}, "the train split is empty"),
         ({"splits": np.array(["train"] * 7 + ["val"])}, "split 'val' is unknown"),
-        ({"labels": SAMPLES.labels + 1}, r"labels\[3\]=2 lies outside 0\.\.1"),
+        ({"labels": np.array([1, 1, 1, 2, 2, 2, 2, 2])}, r"labels\[3\]=2 lies outside 0\.\.1"),
         ({"labels": np.zeros(8, int)}, "training labels hold a single class"),
         ({"labels": np.array([0, 0, 0, 0, 0, 1, 1, 1])}, "'y' has 1"),
         ({"labels": np.zeros((8, 2), int)}, "labels are multi-label"),
@@ -187,3 +188,10 @@ def test_samples_that_no_stage_could_use_are_refused(change: dict[str, Any], mes
     assert validate_samples(SAMPLES) is SAMPLES
     with pytest.raises(ValueError, match=f"mine: .*{message}"):
         validate_samples(replace(SAMPLES, **change), name="mine")
+
+
+def test_pairs_may_be_without_labels() -> None:
+    pairs = replace(SAMPLES, labels=None, class_names=())
+    assert validate_samples(pairs) is pairs
+    with pytest.raises(ValueError, match="the test split is empty"):
+        validate_samples(replace(pairs, splits=np.array(["train"] * 8)))

@@ -3,18 +3,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from media_files import write_tone, write_video
 from PIL import Image
 
 from scar.data.duplicates import exact_duplicates
+from scar.data.media import AudioFile, VideoFile
 from scar.data.samples import Samples
 
 
-def make(payload: Any, splits: list[str], labels: list[int], **more: Any) -> Samples:
+def make(payload: Any, splits: list[str], labels: list[int] | None, **more: Any) -> Samples:
     return Samples(
         ids=np.array([f"s{i}" for i in range(len(splits))]),
         payloads={"main": payload, **more},
-        labels=np.array(labels),
-        class_names=("a", "b"),
+        labels=None if labels is None else np.array(labels),
+        class_names=() if labels is None else ("a", "b"),
         splits=np.array(splits),
         groups={},
     )
@@ -57,3 +59,18 @@ def test_pairs_repeat_only_where_both_sides_do() -> None:
     assert len(exact_duplicates(samples, "main").groups) == 3
     with pytest.raises(ValueError, match="modality='sound' is not among"):
         exact_duplicates(samples, "sound")
+
+
+def test_sounds_and_videos_are_compared_by_their_files_and_the_part_that_is_read(tmp_path: Path) -> None:
+    one, same, other = (write_tone(tmp_path / f"{name}.wav", hertz) for name, hertz in (("a", 1), ("b", 1), ("c", 2)))
+    parts = [AudioFile(one), AudioFile(same), AudioFile(other), AudioFile(one, 0.1), AudioFile(one, 0.1, 0.1), "one"]
+    assert exact_duplicates(make(parts, SPLITS, [0] * 6)).groups == (("s0", "s1"),)
+    films = [VideoFile(write_video(tmp_path / f"{i}.mp4", frames=3 + i // 2)) for i in range(4)]
+    assert exact_duplicates(make(films, SPLITS[1:5], [0] * 4)).groups == (("s0", "s1"), ("s2", "s3"))
+
+
+def test_pairs_without_labels_have_no_conflicts_to_count() -> None:
+    report = exact_duplicates(make(list("aabbcd"), SPLITS, None))
+    assert report.groups == (("s0", "s1"), ("s2", "s3"))
+    assert report.conflicting is None
+    assert str(report) == "exact duplicates: 1 within train, 0 within test, 1 test samples also in train (s3)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scar.data import fetch
-from scar.data.fetch import FetchError, Origin, debian_package, locate, obtain
+from scar.data.fetch import FetchError, Origin, debian_package, locate, npm_package, obtain
 from scar.data.paths import data_folder
 
 
@@ -157,3 +157,65 @@ def test_a_system_without_apt_is_told_so(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(FetchError, match="apt-get is not on this system"):
         _from_debian(tmp_path)
+
+
+def test_a_whole_folder_may_be_fetched(tmp_path: Path) -> None:
+    def deliver(folder: Path) -> None:
+        (folder / "@scope" / "x").mkdir(parents=True)
+        _write(folder / "@scope" / "x", "a", "b")
+
+    (fetched,) = obtain(tmp_path / "all", ["@scope/x"], [Origin("folder", deliver)], dataset="x")
+    assert fetched == tmp_path / "all" / "@scope" / "x"
+    assert _names(fetched) == ["a", "b"]
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put an npm of one's own first on the path."""
+
+    def install(body: str) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "npm").write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / "bin" / "npm").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+    return install
+
+
+def _from_npm(tmp_path: Path) -> Path:
+    origin = npm_package("@scope/words", "1.2.3", lambda name: name.endswith(".txt"))
+    return obtain(tmp_path / "x", ["@scope/words"], [origin], dataset="x")[0]
+
+
+def test_the_wanted_files_of_an_npm_package_lie_as_in_node_modules(tmp_path: Path, npm: Callable[[str], None]) -> None:
+    npm(
+        """echo "$@" > ../asked
+        mkdir -p package/deep; echo one > package/a.txt; echo two > package/deep/b.txt; echo no > package/c.png
+        tar czf scope-words-1.2.3.tgz package; rm -r package; cp ../asked %s"""
+        % (tmp_path / "asked")
+    )
+    folder = _from_npm(tmp_path)
+    assert folder == tmp_path / "x" / "@scope" / "words"
+    assert (folder / "deep" / "b.txt").read_text() == "two\n"
+    assert sorted(path.name for path in folder.rglob("*.*")) == ["a.txt", "b.txt"]
+    assert "pack @scope/words@1.2.3" in (tmp_path / "asked").read_text()
+    assert _names(tmp_path / "x") == ["@scope"]
+
+
+def test_an_npm_that_fails_or_leaves_the_folder_is_reported(tmp_path: Path, npm: Callable[[str], None]) -> None:
+    npm("echo 'npm error code ENOTFOUND\nnpm error request to somewhere failed\nnpm error see the log' >&2; exit 1")
+    with pytest.raises(FetchError, match=r"npm package @scope/words@1\.2\.3 .*: npm failed: .*request to somewhere"):
+        _from_npm(tmp_path)
+
+
+def test_an_npm_archive_that_climbs_out_of_its_folder_is_refused(tmp_path: Path, npm: Callable[[str], None]) -> None:
+    npm("mkdir -p package; echo x > evil.txt; tar czPf s.tgz --transform 's,evil,package/../../../evil,' evil.txt")
+    with pytest.raises(FetchError, match=r"npm package .*evil\.txt"):
+        _from_npm(tmp_path)
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+def test_a_system_without_npm_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FetchError, match="npm is not on this system"):
+        _from_npm(tmp_path)

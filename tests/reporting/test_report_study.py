@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -68,6 +69,18 @@ def test_a_setting_that_varies_between_jobs_becomes_an_axis(tmp_path):
     assert len(study.of(linear)) == len(study.rows) / 2
 
 
+def test_what_follows_from_an_option_is_no_axis_of_its_own(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    for job in list(folder.glob("jobs/*")):
+        other = shutil.copytree(job, folder / "jobs" / f"{job.name}-unlabelled")
+        config = OmegaConf.load(job / "config.yaml")
+        config.pool = {"name": "labelled"}
+        OmegaConf.save(config, job / "config.yaml")
+        config.pool = {"name": "unlabelled", "level": 0.95}
+        OmegaConf.save(config, other / "config.yaml")
+    assert load_study(folder).axes == ("dataset", "encoder", "modality", "regime", "pool.name")
+
+
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="run the study first"):
         load_study(tmp_path)
@@ -75,7 +88,7 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path):
 
 def test_test_items_have_to_be_the_same(tmp_path):
     folder = write_study(tmp_path / "s", seeds=2)
-    file = next(folder.glob("jobs/*-1-scar/correct.npz"))
+    file = next(folder.glob("jobs/*-1-scar/predictions.npz"))
     with np.load(file) as archive:
         found = dict(archive)
     np.savez(file, **{**found, "labels": found["labels"][::-1]})

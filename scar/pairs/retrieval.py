@@ -1,0 +1,82 @@
+"""Finding the partner of an item in the other modality: recall at 1, 5, 10 and the median rank."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.clusters import chunks
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+DEPTHS = (1, 5, 10)
+_QUERIES = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """How well the items of one modality find their partners in the other.
+
+    Attributes:
+        recall: depth → share of the queries whose partner is among so many nearest.
+        median_rank: of the partner, 1 for the nearest.
+        queries: number of them.
+        candidates: number of items that are ranked.
+    """
+
+    recall: dict[int, float]
+    median_rank: float
+    queries: int
+    candidates: int
+
+
+def retrieve(queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints) -> Retrieval:
+    """Rank all targets for every query by their dot product.
+
+    A query with several partners (the captions of an image) counts the best of them, among the targets that are not
+    its partners. Equal scores count against the partner, so that a constant embedding retrieves nothing.
+
+    Args:
+        queries: [Q, D] rows of length 1.
+        query_owner: [Q] item that each query belongs to.
+        targets: [T, D] rows of length 1.
+        target_owner: [T] item that each target belongs to.
+    """
+    ranks = np.empty(len(queries), np.int64)
+    for part in chunks(len(queries), _QUERIES):
+        scores = queries[part] @ targets.T
+        own = query_owner[part, None] == target_owner
+        best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
+        ranks[part] = 1 + np.count_nonzero(~own & (scores >= best), axis=1)
+    recall = {depth: float(np.mean(ranks <= depth)) for depth in DEPTHS}
+    return Retrieval(recall=recall, median_rank=float(np.median(ranks)), queries=len(queries), candidates=len(targets))
+
+
+def linear_map(inputs: Floats, outputs: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    """Return the ridge regression from one modality to the other, for encoders without a joint space.
+
+    Args:
+        inputs: [n, D] of the training pairs.
+        outputs: [n, E].
+        rng: draws the tenth of the pairs on which the penalty is chosen by its squared error.
+
+    Returns:
+        Weights [D, E], mean of the inputs [D] and of the outputs [E]: ``(x - mean_x) @ weights + mean_y``.
+    """
+    order = rng.permutation(len(inputs))
+    held, used = order[: max(1, len(order) // 10)], order[max(1, len(order) // 10) :]
+    mean_x, mean_y = inputs[used].mean(axis=0), outputs[used].mean(axis=0)
+    x, y = inputs[used] - mean_x, outputs[used] - mean_y
+    values, vectors = np.linalg.eigh((x.T @ x).astype(np.float64) / len(x))
+    values = np.maximum(values, 0)
+    projected = vectors.T @ (x.T @ y / len(x))
+    best, weights = np.inf, np.zeros((x.shape[1], y.shape[1]))
+    for penalty in values.mean() * np.logspace(-4, 2, 7):
+        fitted = vectors @ (projected / (values + penalty)[:, None])
+        error = float(np.square((inputs[held] - mean_x) @ fitted + mean_y - outputs[held]).sum())
+        if error < best:
+            best, weights = error, fitted
+    return weights.astype(np.float32), mean_x, mean_y

@@ -1,0 +1,132 @@
+"""Dataset-scale indicators of the primary set and of everything: a table, lines for a terminal, a sentence."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from scar.reporting.axes import require_named_axes
+from scar.reporting.study import Study
+from scar.reporting.table import Table
+from scar.reporting.text import MISSING, count, decimal, known, name_of, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+SUBJECTS = ("primary", "total")
+PLAIN = {
+    "label_set_size": "Classes",
+    "smallest_class": "Smallest",
+    "median_class": "Median",
+    "largest_class": "Largest",
+    "imbalance_ratio": "Ratio",
+    "normalised_entropy": "Entropy",
+    "gini": "Gini",
+}
+"""Headers of the indicators whose name holds no parameter."""
+ORDER = (
+    "label_set_size",
+    "smallest_class",
+    "median_class",
+    "largest_class",
+    "left_skew",
+    "long_tail",
+    *tuple(PLAIN)[4:],
+)
+NOTES = (
+    "Smallest, Median, Largest: class sizes in samples. Skew @ k%: share of the samples in the most common k % of the "
+    "classes; Tail @ k: share of the classes with fewer than k samples; Ratio: largest over smallest class.",
+    "Entropy is that of the class shares over its maximum (balanced: 1), Gini the inequality of the class sizes "
+    "(balanced: 0). A class that no sample carries counts as empty.",
+)
+
+
+def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
+    """Return the indicators of one group and subject by metric, each the mean over seeds, in the order of the tables.
+
+    Raises:
+        ValueError: the rows vary in an axis besides the seed.
+    """
+    own = rows[(rows.stage == "dataset") & (rows.subject == subject)]
+    own = own[own.metric.map(lambda metric: metric.partition("@")[0] in ORDER)]
+    require_named_axes(own, ("metric",))
+    means = own.groupby("metric", sort=False).value.mean()
+    ordered = sorted(means.index, key=lambda metric: ORDER.index(metric.partition("@")[0]))  # stable: 500 before 100
+    return {metric: float(means[metric]) for metric in ordered}
+
+
+def header(metric: str) -> str:
+    """``"left_skew@5%"`` → ``"Skew @ 5%"``."""
+    kind, _, parameter = metric.partition("@")
+    return PLAIN.get(kind) or f"{ {'left_skew': 'Skew', 'long_tail': 'Tail'}[kind] } @ {parameter}"
+
+
+def cell(metric: str, value: float) -> str:
+    """Format the value of an indicator."""
+    kind = metric.partition("@")[0]
+    if kind in ("left_skew", "long_tail"):
+        return f"{percent(value)} %" if known(value) else MISSING
+    if kind == "imbalance_ratio":
+        return "∞ : 1" if math.isinf(value) else f"{decimal(value, 1)} : 1"
+    return decimal(value) if kind in ("normalised_entropy", "gini") else count(value)
+
+
+def indicators_table(study: Study) -> Table:
+    """Return the indicators, one row per group and subject; without a row where a study has none."""
+    import pandas as pd
+
+    cells: list[dict[str, str]] = []
+    values: list[dict[str, Any]] = []
+    for group in study.groups():
+        rows = study.of(group)
+        for subject in SUBJECTS:
+            found = indicator_values(rows, subject)
+            if not found:
+                continue
+            cells.append(
+                {**_heads(group), "Set": name_of(subject), **{header(m): cell(m, v) for m, v in found.items()}}
+            )
+            values.append({**group, "subject": subject, **found})
+    metrics = [name for name in (values[0] if values else {}) if name.partition("@")[0] in ORDER]
+    return Table(
+        name="indicators",
+        caption="Dataset-scale indicators of the training sets",
+        cells=pd.DataFrame(cells),
+        values=pd.DataFrame(values),
+        sort_by={header(metric): metric for metric in metrics},
+        notes=NOTES,
+    )
+
+
+def _heads(group: Mapping[str, Any]) -> dict[str, str]:
+    """Dataset, regime and further axes of a group; the encoder does not matter to labels, but tells rows apart."""
+    return {axis.capitalize(): name_of(value) for axis, value in group.items() if axis != "modality"}
+
+
+def indicator_lines(rows: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return header and one line per subject for a terminal; nothing where the rows hold no indicator."""
+    found = {subject: indicator_values(rows, subject) for subject in SUBJECTS}
+    found = {subject: values for subject, values in found.items() if values}
+    if not found:
+        return []
+    metrics = list(next(iter(found.values())))
+    lines = [("", *(header(metric) for metric in metrics))]
+    return lines + [(name_of(s), *(cell(m, values[m]) for m in metrics)) for s, values in found.items()]
+
+
+def indicator_sentence(rows: pd.DataFrame, subject: str = "primary") -> str:
+    """Say in one sentence how large and how even the classes are; empty where the rows hold no indicator."""
+    found = indicator_values(rows, subject)
+    if not found:
+        return ""
+    skew = next(metric for metric in found if metric.startswith("left_skew@"))
+    tails = [metric for metric in found if metric.startswith("long_tail@")]
+    below = ", ".join(
+        f"{percent(found[tail])} % of the classes have fewer than {tail.partition('@')[2]}" for tail in tails
+    )
+    return (
+        f"{count(found['label_set_size'])} classes of {count(found['smallest_class'])} to {count(found['largest_class'])} "
+        f"samples; the most common {skew.partition('@')[2]} of the classes hold {percent(found[skew])} % of them; {below}."
+    )

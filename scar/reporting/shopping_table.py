@@ -1,0 +1,69 @@
+"""The shopping list: what to collect, class by class, where there is no reserve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from scar.reporting.plan_table import need_text
+from scar.reporting.table import Table
+from scar.reporting.text import count, group_label, known, name_of, points, points_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def shopping_table(
+    rows: pd.DataFrame, *, group: Mapping[str, Any], seed: int, strategy: str, estimator: str
+) -> Table | None:
+    """Return the list of one strategy and seed of one group, largest first; None where there is none.
+
+    Args:
+        rows: of the group.
+        group: values of the axes.
+        seed: which seed.
+        strategy: whose list.
+        estimator: whose needs it answers.
+    """
+    import pandas as pd
+
+    own = rows[rows.seed == seed]
+    listed = own[(own.stage == "collect") & (own.subject == strategy) & (own.metric == "to_collect")]
+    if listed.empty:
+        return None
+    have = own[(own.metric == "class_size") & (own.subject == "total")][["class_id", "value"]]
+    needs = own[(own.metric == "need") & (own.subject == "total") & (own.estimator == estimator)]
+    frame = listed[["class_id", "class_name", "value"]].rename(columns={"value": "collect"})
+    frame = frame.merge(have.rename(columns={"value": "have"}), on="class_id", how="left")
+    columns = {"value": "need", "low": "need_low", "high": "need_high"}
+    frame = frame.merge(needs[["class_id", *columns]].rename(columns=columns), on="class_id", how="left")
+    frame = frame.sort_values(["collect", "class_id"], ascending=[False, True], ignore_index=True)
+    cells = [
+        {
+            "Class": row["class_name"],
+            "There are": count(row["have"]),
+            "Enough": need_text(row),
+            "Collect": count(row["collect"]),
+        }
+        for row in frame.to_dict("records")
+    ]
+    return Table(
+        name="shopping",
+        caption=f"To collect for {group_label(group)}, seed {seed}, by {name_of(strategy)}",
+        cells=pd.DataFrame(cells),
+        values=frame,
+        sort_by={"There are": "have", "Enough": "need", "Collect": "collect"},
+        notes=(_expected(own, strategy),),
+    )
+
+
+def _expected(own: pd.DataFrame, strategy: str) -> str:
+    """Say what the whole list promises."""
+    said = []
+    for metric, label in (("expected_gain", "accuracy"), ("expected_balanced_gain", "balanced accuracy")):
+        row = own[(own.stage == "collect") & (own.subject == strategy) & (own.metric == metric) & own.fraction.isna()]
+        if len(row) and known(row.value.iloc[0]):
+            first = row.iloc[0]
+            said.append(f"{label} {points(first.value)} points {points_interval(first.low, first.high)}")
+    promise = f"Expected with the whole list: {', '.join(said)}" if said else "No learning curves: no forecast"
+    return f"From everything there is, primary set and reserve. {promise}."

@@ -1,0 +1,75 @@
+"""What studies share: a job from overrides, also inside a running `scar`; tables and figures on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scar.config import Config, build
+from scar.pipeline import Job
+from scar.store import Store, replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from scar.reporting.style import Drawing
+
+DATASETS: dict[str, tuple[str, ...]] = {
+    "fashion_mnist": ("dataset=fashion_mnist", "encoder=efficientnet_lite0"),
+    "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama", "dataset.test_fraction=0.005"),
+}
+"""Overrides per dataset. No experiment looks at the test part; that of WordNet is ours, so nearly all glosses train."""
+TITLES = {"fashion_mnist": "Fashion-MNIST", "wordnet_glosses": "WordNet glosses", "digits": "digits"}
+
+
+def compose_config(overrides: Sequence[str]) -> Config:
+    """Compose and validate a configuration; a `scar` that is running keeps its own."""
+    from hydra import compose, initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
+
+    state = GlobalHydra.instance()
+    outer, state.hydra = state.hydra, None
+    try:
+        with initialize_config_module("scar.conf", version_base="1.3"):
+            return build(compose("config", list(overrides)))
+    finally:
+        state = GlobalHydra.instance()
+        state.hydra = outer
+
+
+def open_job(overrides: Sequence[str], store: Store | Path | str) -> Job:
+    """Return the job of a composed configuration; nothing is computed yet."""
+    return Job(compose_config(overrides), store if isinstance(store, Store) else Store(store))
+
+
+def shared_overrides(config: Config) -> list[str]:
+    """Return the overrides that hand what cannot change a number (paths, machine) on to the jobs of a study."""
+    paths, trainer = config.paths, config.trainer
+    lines = [f"paths.output_dir={paths.output_dir}", f"paths.store_dir={paths.store_dir}"]
+    lines += [f"paths.data_dir={'null' if paths.data_dir is None else paths.data_dir}"]
+    threads = "null" if trainer.threads is None else trainer.threads
+    return [*lines, f"trainer.accelerator={trainer.accelerator}", f"trainer.threads={threads}"]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table with six significant figures."""
+    write_text(path, frame.to_csv(index=False, float_format="%.6g"))
+
+
+def write_png(path: Path, drawing: Drawing) -> None:
+    """Write a figure with 128 colours, which keeps it small; the bytes depend on the drawing alone."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        image = Image.open(BytesIO(drawing.render("png"))).convert("RGB").quantize(128)
+        image.save(temporary, format="png", optimize=True)

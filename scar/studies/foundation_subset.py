@@ -1,0 +1,243 @@
+"""Foundation Data itself: a minimal subset that preserves generalisation, built and put to the test.
+
+    scar experiment=foundation_subset        see experiments/foundation_subset/README.md
+
+Of all training data (primary set and reserve) the estimator says how much is enough; a selection says which samples.
+Probes on subsets of many sizes are scored on the test part, beside random subsets of equal size and the full set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scar.completion.plan import take_first
+from scar.config import Config
+from scar.console import console
+from scar.data.stratify import share_out
+from scar.evaluation import SCORES, score
+from scar.foundation import HeldoutEstimator
+from scar.pipeline import Job
+from scar.randomness import derive_seed, generator
+from scar.selection.base import Selection
+from scar.selection.facility_location import FacilityLocationSelection
+from scar.selection.herding import HerdingSelection
+from scar.selection.k_center import KCenterSelection
+from scar.selection.margin import MarginSelection
+from scar.selection.pool import make_pool
+from scar.selection.random_order import RandomSelection
+from scar.selection.semantic_dedup import SemanticDedupSelection
+from scar.statistics import METRICS, bootstrap_interval, holm
+from scar.store import Key, Store, make_key
+from scar.studies.common import write_csv, write_png, write_text
+from scar.studies.foundation_subset_figure import draw
+
+Ints = NDArray[np.int64]
+
+RULES: dict[str, Selection] = {
+    rule.name: rule
+    for rule in (
+        RandomSelection(),
+        KCenterSelection(),
+        FacilityLocationSelection(),
+        HerdingSelection(),
+        MarginSelection(),
+        SemanticDedupSelection(),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All that is fixed before a result is seen.
+
+    Attributes:
+        seeds: how many; each redraws the cuts, the random subsets and the initialisation.
+        shares: sizes of the subsets, as shares of all training data.
+        gaps: thresholds ε of the held-out gap whose sizes are tried as well.
+        tolerance: points of accuracy that a subset may lose and still preserve generalisation, as a fraction.
+    """
+
+    seeds: int = 10
+    shares: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
+    gaps: tuple[float, ...] = (0.01, 0.02, 0.04, 0.08)
+    tolerance: float = 0.01
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training set: a selection and a size; `origin` says why this size."""
+
+    selection: str
+    origin: str
+    size: int
+
+
+def run(config: Config, folder: Path) -> None:
+    """Run the study for the dataset of a configuration.
+
+    Args:
+        config: dataset, encoder, probe, estimators and first seed; regime and completion are not used.
+        folder: gets sizes.csv, table.csv, table.md and figure.png.
+    """
+    table, sentences = study_subsets(config, Settings(), folder)
+    console().print(table.to_markdown(index=False, floatfmt=".3f"), markup=False, highlight=False)
+    for sentence in sentences:
+        console().print(sentence, markup=False, highlight=False)
+
+
+def study_subsets(config: Config, settings: Settings, folder: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Train, score and compare all subsets; returns the table and what it says."""
+    store, found = Store(config.paths.store_dir, policy=config.store.policy), []
+    for index in range(settings.seeds):
+        job = Job(replace(config, seed=config.seed + index), store)
+        found.append(_seed(job, settings))
+        console().print(f"[dim]{config.dataset.name}: seed {job.config.seed} done[/]")
+    rows = pd.concat([rows for rows, _ in found], ignore_index=True)
+    labels = job.split.labels[job.split.test]
+    table = compare(rows, [predictions for _, predictions in found], labels)
+    sentences = conclude(table, rows, settings)
+    write_csv(folder / "sizes.csv", rows)
+    write_csv(folder / "table.csv", table)
+    write_text(
+        folder / "table.md", table.to_markdown(index=False, floatfmt=".4f") + "\n\n" + "\n".join(sentences) + "\n"
+    )
+    write_png(folder / "figure.png", draw(table, title=config.dataset.name))
+    return table, sentences
+
+
+def plan_parts(job: Job, settings: Settings) -> list[Part]:
+    """Return the training sets of a seed: the grid of sizes, the sizes that the estimator asks for, and everything."""
+    total = len(job.split.total)
+    sizes = {f"{share:g}": round(share * total) for share in settings.shares}
+    heldout = HeldoutEstimator(level=job.config.foundation.level).fit(job.observations("total"))
+    for gap in settings.gaps:
+        size = heldout.crossings(gap).set_size
+        if np.isfinite(size) and job.num_classes <= size < total:
+            sizes[f"gap {gap:g}"] = round(size)
+    return [Part("all", "all", total)] + [Part(n, origin, size) for n in RULES for origin, size in sizes.items()]
+
+
+def draw_rows(job: Job, name: str, sizes: Sequence[int]) -> Iterator[Ints]:
+    """Yield the rows that a selection takes for each size; every class keeps its share, small subsets lie in large ones."""
+    from scar.probes import ProbeSet
+
+    rule = RULES[name]
+    order = generator(job.config.seed, "foundation_subset").permutation(job.split.total)
+    classes = job.split.labels[order]
+    present = np.bincount(classes, minlength=job.num_classes)
+    counts = [share_out(present, size, generator(job.config.seed, "foundation_subset shares")) for size in sizes]
+    job.observations("total")
+    pool = make_pool(
+        rule,
+        job.embeddings.array(),
+        rows=order,
+        classes=classes,
+        anchors=order[:0],
+        anchor_classes=classes[:0],
+        probe=ProbeSet.load(job.store.path(job.observations_key("total"))),
+    )
+    ranked = np.arange(len(order)) if pool is None else rule.rank(pool, np.max(counts, axis=0)).order
+    for each in counts:
+        yield np.sort(order[take_first(ranked, classes[ranked], each)])
+
+
+def _key(job: Job, settings: Settings) -> Key:
+    code = ["scar.studies.foundation_subset", "scar.selection", "scar.probes", "scar.foundation", "scar.evaluation"]
+    fixed = {"shares": settings.shares, "gaps": settings.gaps, "seed": job.config.seed, "probe": job.config.probe}
+    return make_key("foundation_subset", config=fixed, upstream=[job.observations_key("total")], code=code)
+
+
+def _seed(job: Job, settings: Settings) -> tuple[pd.DataFrame, Ints]:
+    """Return the scores of all subsets of a seed and their predictions [parts, n_test]."""
+
+    def make(folder: Path) -> None:
+        from scar.probes import ProbeTask, train_probes
+
+        split, config, features = job.split, job.config, job.embeddings.array()
+        parts = plan_parts(job, settings)
+        rows = [split.total]
+        for name in RULES:
+            rows += draw_rows(job, name, [part.size for part in parts if part.selection == name])
+        seed = derive_seed(config.seed, "foundation_subset")
+        tasks = [ProbeTask(train=each, validation=split.validation, seed=seed) for each in rows]
+        probes = train_probes(
+            features, split.labels, tasks, num_classes=job.num_classes, config=config.probe, trainer=config.trainer
+        )
+        test, truth = features[split.test], split.labels[split.test]
+        predicted = np.stack([probes.predict(index, test) for index in range(len(parts))])
+        scores = [{m: getattr(score(each, truth), m) for m in SCORES} for each in predicted]
+        frame = pd.DataFrame([{"seed": config.seed, **vars(p), **s} for p, s in zip(parts, scores, strict=True)])
+        frame.to_parquet(folder / "scores.parquet", index=False)
+        np.save(folder / "predictions.npy", predicted.astype(np.uint16), allow_pickle=False)
+
+    folder = job.store.obtain(_key(job, settings), make)
+    return pd.read_parquet(folder / "scores.parquet"), np.load(folder / "predictions.npy").astype(np.int64)
+
+
+def compare(rows: pd.DataFrame, predictions: Sequence[Ints], labels: Ints) -> pd.DataFrame:
+    """Return one row per selection, size and metric: its score, and its differences to the full set and to random.
+
+    Args:
+        rows: of all seeds, in the order of the predictions.
+        predictions: per seed [parts, n_test].
+        labels: [n_test].
+    """
+    right = np.concatenate(predictions) == labels
+    full = _by_seed(rows, right, "all", "all")
+    records = []
+    for (selection, origin), own in rows[rows.selection != "all"].groupby(["selection", "origin"], sort=False):
+        if len(own) < len(full):  # a size that the estimator asks for in some seeds only
+            continue
+        mine, drawn = _by_seed(rows, right, selection, origin), _by_seed(rows, right, "random", origin)
+        for metric in METRICS:
+            against = {"full": mine - full, "random": mine - drawn}
+            record = {"selection": selection, "origin": origin, "n": own["size"].mean(), "metric": metric}
+            record["value"] = own[metric].mean()
+            for name, difference in against.items():
+                estimate = bootstrap_interval(difference, labels, metric=metric)
+                record |= {f"minus_{name}": estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+                record[f"{name}_p"] = estimate.p_value
+            records.append(record)
+    table = pd.DataFrame.from_records(records)
+    for metric in METRICS:
+        family = (table.metric == metric) & (table.selection != "random")
+        table.loc[family, "random_p_holm"] = holm(table.loc[family, "random_p"].to_numpy())
+    return table
+
+
+def _by_seed(rows: pd.DataFrame, right: NDArray[np.bool_], selection: str, origin: str) -> NDArray[np.int8]:
+    chosen = ((rows.selection == selection) & (rows.origin == origin)).to_numpy()
+    picked: NDArray[np.int8] = right[chosen].astype(np.int8)
+    return picked
+
+
+def conclude(table: pd.DataFrame, rows: pd.DataFrame, settings: Settings) -> list[str]:
+    """Say how small a subset may be, and whether choosing its members was worth it."""
+    everything = float(rows.loc[rows.selection == "all", "size"].mean())
+    sentences = []
+    for metric in METRICS:
+        own = table[(table.metric == metric) & ~table.origin.str.startswith("gap")]
+        for selection, sizes in own.groupby("selection", sort=False):
+            kept = sizes[sizes.full_low >= -settings.tolerance]
+            least = (
+                f"{kept.n.min():,.0f} samples ({kept.n.min() / everything:.0%})" if len(kept) else "no smaller subset"
+            )
+            sure = sizes[(sizes.random_p_holm < 0.05) & (sizes.minus_random > 0)]
+            gain = f"; better than random at {', '.join(sure.origin)} of the data" if len(sure) else ""
+            sentences.append(
+                f"{metric}, {selection}: {least} surely within {100 * settings.tolerance:g} point of all "
+                f"{everything:,.0f}{gain}."
+            )
+    asked = table[table.origin.str.startswith("gap") & (table.metric == "accuracy")]
+    for row in asked.itertuples():
+        sentences.append(
+            f"{row.origin}: {row.n:,.0f} samples by {row.selection} reach {row.value:.3f}, "
+            f"{100 * row.minus_full:+.1f} points from everything."
+        )
+    return sentences

@@ -1,0 +1,107 @@
+"""Learning curves per class, on planted power laws."""
+
+import numpy as np
+import pytest
+from states import curves
+
+from scar.completion.curves import fit_curves, forecast
+from scar.completion.state import miss_rates
+from scar.measures.observations import Observations
+
+FACTORS = np.array([1, 2, 4, 8, 16])
+
+
+def observations(counts, recall, heldout, rng=None):
+    """What probes would show whose recalls are `recall(t)` [K] at the share t of the data."""
+    factors = np.repeat(FACTORS, np.minimum(FACTORS, 3))
+    latent = None if rng is None else [np.sort(rng.random(n)) for n in heldout]  # a sample errs as long as u < miss
+    misses = []
+    for factor in factors:
+        miss = 1 - recall(1 / factor)
+        exact = np.rint(miss * heldout)
+        noisy = exact if latent is None else [np.sum(u < m) for u, m in zip(latent, miss, strict=True)]
+        misses.append(noisy)
+    shape = (len(factors), len(counts))
+    blank = {n: np.full(shape, np.nan) for n in ("scale", "coverage", "authenticity", "richness")}
+    zero = {n: np.zeros(shape, int) for n in ("true_positives", "train_misses", "train_false_alarms")}
+    return Observations(
+        factors=factors,
+        parts=np.zeros(len(factors), int),
+        sizes=np.array(counts).sum() // factors,
+        class_sizes=np.array(counts)[None] // factors[:, None],
+        heldout_misses=np.array(misses, int),
+        heldout_false_alarms=np.zeros(shape, int),
+        heldout_class_sizes=np.array(heldout),
+        n_total=int(np.array(counts).sum()),
+        **blank,
+        **zero,
+    )
+
+
+LIMIT, DROP, EXPONENT = np.array([0.95, 0.8, 0.5]), np.array([0.2, 0.05, 0.0]), 0.5
+
+
+def truth(t):
+    return LIMIT - DROP * t**-EXPONENT
+
+
+COUNTS = np.array([800, 400, 200])
+
+
+def test_a_planted_curve_is_recovered_and_a_flat_one_stays_flat():
+    found = fit_curves(observations(COUNTS, truth, [100_000] * 3), COUNTS)
+    assert found.exponent[0] == pytest.approx(EXPONENT, abs=0.05)
+    assert found.drop[0] == pytest.approx(DROP, abs=0.02)
+    assert found.recall(4 * COUNTS)[0] == pytest.approx(truth(4.0), abs=0.01)
+    assert found.shares == pytest.approx(np.full(3, 1 / 3))
+
+
+def test_a_class_that_is_not_held_out_has_no_curve_and_an_unseen_one_borrows():
+    found = fit_curves(observations(COUNTS, truth, [500, 0, 500]), COUNTS)
+    assert found.defined.tolist() == [True, False, True]
+    unseen = fit_curves(observations(COUNTS, truth, [500] * 3), np.array([800, 400, 0]))
+    assert unseen.defined.all()
+    assert unseen.scale[2] == 400
+    assert unseen.recall(np.array([800, 400, 0]))[0, 2] == 0
+    assert unseen.recall(np.array([800, 400, 400]))[0, 2] == unseen.recall(np.array([800, 400, 400]))[0, 1]
+
+
+def test_without_a_heldout_part_or_with_two_sizes_there_are_no_curves():
+    from dataclasses import replace
+
+    seen = observations(COUNTS, truth, [500] * 3)
+    assert fit_curves(replace(seen, heldout_misses=None), COUNTS) is None
+    few = seen.factors <= 2
+    arrays = {n: v[few] for n, v in vars(seen).items() if isinstance(v, np.ndarray) and len(v) == len(few)}
+    assert fit_curves(replace(seen, **arrays), COUNTS) is None
+
+
+def test_the_interval_of_the_expected_gain_holds_the_truth():
+    """The accuracy that doubling brings, with 60 held-out samples per class; the noise of the held-out part alone."""
+    counts, held, hits, widths = np.full(8, 300), np.full(8, 60), 0, []
+    limit, drop = np.linspace(0.85, 0.95, 8), np.linspace(0.2, 0.05, 8)
+    real = np.mean(drop * (1 - 2.0**-0.5))
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        seen = observations(counts, lambda t: limit - drop * t**-0.5, held, rng)
+        ahead = forecast(fit_curves(seen, counts, seed=seed), (2 * counts)[None], now=counts, level=0.9)
+        _, low, high = ahead.balanced_gain[0]
+        hits += low <= real <= high
+        widths.append(high - low)
+    assert hits >= 48  # 90 % of 60 are 54, with a standard deviation of 2.3
+    assert np.mean(widths) < 0.06
+
+
+def test_more_data_promises_more_and_none_promises_nothing():
+    known = curves([100, 200, 300])
+    now = np.array([100, 200, 300])
+    ahead = forecast(known, np.stack([now, now + 50, now * 3]), now=now, level=0.95)
+    assert ahead.gain[0] == pytest.approx([0, 0, 0])
+    assert np.all(np.diff(ahead.gain[:, 0]) > 0)
+    assert np.all(ahead.accuracy[:, 1] <= ahead.accuracy[:, 2])
+
+
+def test_miss_rates_are_those_of_the_probe_on_all_data():
+    rates = miss_rates(observations(COUNTS, truth, [1000, 0, 1000]))
+    assert rates[0] == pytest.approx(251 / 1002)
+    assert np.isnan(rates[1])

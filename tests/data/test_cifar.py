@@ -1,0 +1,205 @@
+"""The batches are written here as Python 2 wrote the originals: strings are bytes, arrays refer to numpy.core."""
+
+import pickle
+import struct
+import tarfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from scar.data import cifar
+from scar.data.cifar import Cifar10, Cifar100
+from scar.data.fetch import FetchError
+
+NAMES10 = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]
+
+
+class Python2Pickler(pickle._Pickler):
+    """Protocol 2 with the string opcodes of Python 2."""
+
+    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)
+
+    def save_string(self, value: Any) -> None:
+        content = value.encode() if isinstance(value, str) else value
+        if len(content) < 256:
+            self.write(pickle.SHORT_BINSTRING + bytes([len(content)]) + content)
+        else:
+            self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
+        self.memoize(value)
+
+    dispatch[bytes] = save_string
+    dispatch[str] = save_string
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        module = obj.__module__.replace("numpy._core", "numpy.core")
+        self.write(pickle.GLOBAL + f"{module}\n{name or obj.__name__}\n".encode())
+        self.memoize(obj)
+
+
+def dump(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        Python2Pickler(file, protocol=2).dump(content)
+
+
+def write_cifar10(folder: Path, size: int = 40) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    written = {}
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        written[name] = rng.integers(0, 256, (size, 3072), dtype=np.uint8)
+        labels = [int(label) for label in rng.permutation(np.arange(size) % 10)]
+        files = [b"%d.png" % i for i in range(size)]
+        about = {b"batch_label": b"batch", b"labels": labels, b"data": written[name], b"filenames": files}
+        dump(folder / name, about)
+        written[f"{name} labels"] = np.array(labels)
+    dump(folder / "batches.meta", {b"num_cases_per_batch": size, b"label_names": NAMES10, b"num_vis": 3072})
+    return written
+
+
+@pytest.fixture
+def cifar10(tmp_path: Path) -> Path:
+    write_cifar10(tmp_path / "cifar-10-batches-py")
+    return tmp_path
+
+
+def test_the_fixture_has_the_opcodes_of_the_originals(cifar10: Path) -> None:
+    content = (cifar10 / "cifar-10-batches-py" / "data_batch_1").read_bytes()
+    assert content.startswith(b"\x80\x02}")
+    assert b"cnumpy.core.multiarray\n_reconstruct\n" in content
+    assert b"U\x06labels" in content
+    assert b"_codecs" not in content
+
+
+def test_images_labels_names_and_splits_follow_the_batches(tmp_path: Path) -> None:
+    written = write_cifar10(tmp_path / "cifar-10-batches-py")
+    samples = Cifar10().load(tmp_path)
+    assert len(samples) == 240
+    assert samples.ids[[0, 199, 200, 239]].tolist() == ["train-00000", "train-00199", "test-00000", "test-00039"]
+    assert samples.class_names == tuple(name.decode() for name in NAMES10)
+    np.testing.assert_array_equal(samples.labels[40:80], written["data_batch_2 labels"])  # type: ignore[index]
+    image = samples.payloads["image"][200]
+    assert image.shape == (32, 32, 3)
+    row = written["test_batch"][0]
+    assert image[0, 1].tolist() == [row[1], row[1024 + 1], row[2048 + 1]]
+    assert image[31, 0, 2] == row[2048 + 31 * 32]
+
+
+def test_cifar100_takes_the_fine_labels(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    folder = tmp_path / "cifar100" / "cifar-100-python"
+    for name, size in (("train", 300), ("test", 100)):
+        fine = [i % 100 for i in range(size)]
+        data = rng.integers(0, 256, (size, 3072), dtype=np.uint8)
+        dump(folder / name, {b"fine_labels": fine, b"coarse_labels": [f // 5 for f in fine], b"data": data})
+    dump(folder / "meta", {b"fine_label_names": [b"f%d" % i for i in range(100)], b"coarse_label_names": [b"c"]})
+    samples = Cifar100().load(tmp_path)
+    assert samples.class_names[99] == "f99"
+    assert samples.labels is not None
+    assert samples.labels[:3].tolist() == [0, 1, 2]
+    assert samples.labels.max() == 99
+
+
+def test_a_sub_sample_is_class_aware(cifar10: Path) -> None:
+    samples = Cifar10(train_size=50, test_size=20).load(cifar10)
+    train = samples.splits == "train"
+    assert np.bincount(samples.labels[train]).tolist() == [5] * 10  # type: ignore[index]
+    assert np.bincount(samples.labels[~train]).tolist() == [2] * 10  # type: ignore[index]
+
+
+class Evil:
+    def __reduce__(self) -> Any:
+        return (eval, ("__import__('pathlib').Path('pwned').touch()",))
+
+
+@pytest.mark.parametrize("payload", [Evil(), partial(print, 1), np.array([Evil()], object)], ids=type)
+def test_a_pickle_that_would_run_code_is_refused(cifar10: Path, payload: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cifar10)
+    path = cifar10 / "cifar-10-batches-py" / "data_batch_3"
+    path.write_bytes(pickle.dumps({b"data": payload, b"labels": [0]}))
+    with pytest.raises(ValueError, match=r"data_batch_3 is damaged: it refers to .* neither an array nor a container"):
+        Cifar10().load(cifar10)
+    assert not (cifar10 / "pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({b"data": np.zeros((4, 3072), np.uint8)}, "it has no labels"),
+        ({b"data": np.zeros((4, 3071), np.uint8), b"labels": [0, 1, 2, 3]}, r"uint8 data of shape \(4, 3071\)"),
+        ({b"data": np.zeros((4, 3072), np.uint8), b"labels": [0, 1, 2]}, "for 3 labels"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0.5, 1.5]}, "labels are not whole numbers"),
+    ],
+)
+def test_a_batch_of_another_shape_is_named(cifar10: Path, content: Any, message: str) -> None:
+    dump(cifar10 / "cifar-10-batches-py" / "data_batch_3", content)
+    with pytest.raises(ValueError, match=rf"data_batch_3 is damaged: .*{message}"):
+        Cifar10().load(cifar10)
+
+
+def test_a_truncated_batch_is_named(cifar10: Path) -> None:
+    path = cifar10 / "cifar-10-batches-py" / "test_batch"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"test_batch is damaged"):
+        Cifar10().load(cifar10)
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The release as a tar file in a folder of its own, with a member that climbs out."""
+    write_cifar10(tmp_path / "made" / "cifar-10-batches-py")
+    path = tmp_path / "mirror" / "cifar-10-python.tar.gz"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(tmp_path / "made" / "cifar-10-batches-py", "cifar-10-batches-py")
+        tar.add(tmp_path / "made" / "cifar-10-batches-py" / "batches.meta", "../escaped")
+    import hashlib
+
+    digest = hashlib.md5(path.read_bytes()).hexdigest()
+    release = cifar._Release(**{**vars(cifar._CIFAR10), "md5": digest})
+    monkeypatch.setattr(Cifar10, "release", release)
+    return path
+
+
+def test_an_archive_that_is_there_is_unpacked_and_nothing_else_written(tmp_path: Path, archive: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    archive.rename(data / archive.name)
+    assert len(Cifar10().load(data)) == 240
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_a_missing_release_is_downloaded_once_and_checked(
+    tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(archive.parent)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    from torchvision.datasets import utils
+
+    real = utils.download_url
+
+    def local(url: str, root: str, md5: str) -> None:
+        assert url == "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+        real(f"http://127.0.0.1:{server.server_port}/{archive.name}", root, md5=md5)
+
+    monkeypatch.setattr(utils, "download_url", local)
+    assert len(Cifar10().load(tmp_path / "cache")) == 240
+    server.shutdown()
+    server.server_close()
+    assert len(Cifar10().load(tmp_path / "cache")) == 240
+
+
+def test_without_data_or_permission_to_fetch_the_message_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCAR_OFFLINE", "1")
+    with pytest.raises(FetchError, match=r"(?s)cifar10: data_batch_1.*SCAR_OFFLINE is set\n.*dataset\.root"):
+        Cifar10().files(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError, match=r"dataset\.root=.* does not hold"):
+        Cifar10(root=str(tmp_path)).files(tmp_path)
