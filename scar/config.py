@@ -79,7 +79,8 @@ class Config:
 
     `modality` is what the probes see; None takes the only one that dataset and encoder share. `task` names the
     function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
-    `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``.
+    `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
+    the report of the study at the end of the command.
     """
 
     dataset: Source
@@ -98,6 +99,7 @@ class Config:
     task: str | None = None
     seed: int = 0
     objective: str = field(default="balanced_accuracy", metadata={"runtime": True})
+    report: bool = field(default=True, metadata={"runtime": True})
     study: str = field(default="default", metadata={"runtime": True})
     trainer: TrainerConfig = field(default_factory=TrainerConfig, metadata={"runtime": True})
     logger: LoggerConfig = field(default_factory=LoggerConfig, metadata={"runtime": True})
@@ -187,6 +189,8 @@ def build(composed: DictConfig) -> Config:
         raise ConfigError(f"seed={values['seed']!r} must be a whole number of at least 0")
     if not isinstance(values["study"], str) or not re.fullmatch(r"\w[\w.-]*", values["study"]):
         raise ConfigError(f"study={values['study']!r} must be a name of letters, digits, '.', '-' and '_': a folder")
+    if not isinstance(values["report"], bool):
+        raise ConfigError(f"report={values['report']!r} must be true or false")
     if not isinstance(values["objective"], str):
         raise ConfigError(f"objective={values['objective']!r} must be the name of a score, e.g. balanced_accuracy")
     for name in ("modality", "task"):

@@ -137,7 +137,7 @@ def _findings(group: str, data_dir: Path) -> Iterable[Finding]:
 def options(group: str) -> list[str]:
     """Return the options of a group of the configuration, without those that only follow another group."""
     folder = Path(str(files("scar.conf") / group))
-    return sorted(path.stem for path in folder.glob("*.yaml") if not path.stem.startswith("default_"))
+    return sorted(path.stem for path in folder.glob("*.yaml") if "_target_:" in path.read_text(encoding="utf-8"))
 
 
 def _look(name: str, modality: str, made: Sequence[Any], find: Callable[[], list[Path]], data_dir: Path) -> Finding:

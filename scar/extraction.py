@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -235,10 +236,10 @@ def _embed_rows(
     """Return the embeddings of some samples [n, D], in their order."""
     payloads = samples.payloads[encoder.modality]
     order = _reading_order(payloads, rows, encoder.modality)
+    batches = [order[start : start + encoder.batch_size] for start in range(0, len(order), encoder.batch_size)]
     shard: Floats | None = None
-    for start in range(0, len(order), encoder.batch_size):
-        places = order[start : start + encoder.batch_size]
-        batch = embed([payloads[row] for row in rows[places]])
+    for places, items in zip(batches, _read_ahead(payloads, [rows[places] for places in batches]), strict=True):
+        batch = embed(items)
         _check_batch(batch, samples.ids[rows[places]], encoder)
         if shard is None:
             shard = np.empty((len(rows), batch.shape[1]), np.float32)
@@ -246,6 +247,20 @@ def _embed_rows(
         advance(len(places))
     assert shard is not None
     return shard
+
+
+def _read_ahead(payloads: Sequence[Any], batches: Sequence[NDArray[np.int64]]) -> Iterator[list[Any]]:
+    """Yield the items of each batch; the next batch is decoded while the encoder has this one."""
+
+    def read(batch: NDArray[np.int64]) -> list[Any]:
+        return [payloads[row] for row in batch]
+
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, batches[0])
+        for batch in batches[1:]:
+            items, ahead = ahead.result(), reader.submit(read, batch)
+            yield items
+        yield ahead.result()
 
 
 def _reading_order(payloads: Sequence[Any], rows: NDArray[np.int64], modality: str) -> NDArray[np.int64]:

@@ -40,7 +40,11 @@ class LoggerConfig:
 
 def _find_home(folder: Path) -> None:
     """Give wandb folders of its own where there is no home to write to; what the user has chosen stays."""
-    if not os.access(Path("~").expanduser(), os.W_OK):
+    try:
+        home: Path | None = Path.home()
+    except RuntimeError:
+        home = None
+    if home is None or not os.access(home, os.W_OK):
         for purpose in ("CONFIG", "CACHE", "DATA", "ARTIFACT"):
             os.environ.setdefault(f"WANDB_{purpose}_DIR", str(folder.absolute() / "wandb"))
 

@@ -15,6 +15,7 @@ from scar.foundation.estimates import Estimate
 from scar.indicators import ClassSizes, dataset_indicators
 from scar.measures import dataset_measures
 from scar.pipeline import SUBJECTS, Arm, Job
+from scar.pairs.measured import add_pair_rows
 from scar.results import Rows
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def measure_job(job: Job, *, digest: str) -> Rows:
     )
     scores = job.evaluate()
     accuracy = {arm.subject: result.accuracy for arm, result in scores.items()}
+    if job.is_cross_modal:
+        keys = {"labels_key": str(job.labels_key), "alignment_key": str(job.alignment_key)}
+        add_pair_rows(rows, job.supervision, job.alignment, **keys)
     _add_dataset(rows, job, accuracy["total"])
     for subject in SUBJECTS:
         _add_observations(rows, job, subject)

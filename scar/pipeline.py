@@ -227,6 +227,7 @@ class Job:
             *(self.foundation_key(subject) for subject in SUBJECTS),
             self.plan_key,
             *([self.outlook_key] if self.outlook_key else []),
+            *([self.alignment_key] if self.is_cross_modal else []),
             *(arm.key for arm in self.arms),
         ]
 

@@ -98,7 +98,7 @@ class StudyCallback(Callback):
             ours = record.get("sweep") == outcome.sweep
             if record.get("status") == FAILED and ours and overrides not in known:
                 outcome.failed(record["overrides"], record.get("error", ""))
-        if not any(study.glob("jobs/*/rows.parquet")):
+        if not config.report or not any(study.glob("jobs/*/rows.parquet")):
             return
         try:
             from scar.reporting import write_report

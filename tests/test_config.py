@@ -23,6 +23,7 @@ READ_FROM = {
     "video": ["animated_emoji"],
     "image": ["digits"],
     "text": ["wordnet_glosses"],
+    "embedding": ["embeddings_file"],
 }
 REFERENCE = ["split=reference", "probe=reference", "foundation=reference", "budgets=reference"]
 

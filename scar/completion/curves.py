@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scar.completion.curve_fit import fit_mixed
 from scar.measures.observations import Observations
+from scar.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EXPONENTS = np.linspace(0.05, 1.5, 24)
-"""Exponents that are tried."""
 DRAWS = 100
-"""Redrawn curves behind an interval."""
+"""Drawn curves behind an interval."""
+LEAST_SIZES = 3
+"""A curve has three parameters."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,10 +26,10 @@ class ClassCurves:
 
     They are fitted to down-sampled sets in which all classes shrink together, and read as if the other classes stood
     still: the assumption of Slice Tuner (Tae and Whang, 2021). Row 0 of the parameters is the fit, the others are
-    fits to redrawn held-out counts.
+    drawn from its posterior.
 
     Attributes:
-        scale: [K] class sizes of the training set that was observed.
+        scale: [K] class size at which `drop` is the distance from the limit.
         limit, drop: [1 + B, K] parameters; NaN for a class without held-out samples.
         exponent: [1 + B, K].
         shares: [K] share of each class in the held-out part: the natural class mix.
@@ -54,84 +56,42 @@ class ClassCurves:
 
 
 def fit_curves(observations: Observations, counts: Ints, *, draws: int = DRAWS, seed: int = 0) -> ClassCurves | None:
-    """Fit the curves to the held-out misses of all probes.
+    """Fit the curves of all classes together to the held-out misses of all probes; see `curve_fit`.
 
-    Limit and drop belong to each class, the exponent is the one that fits all classes best: an exponent of its own is
-    not identified by a handful of sizes and a few dozen held-out samples. A flat curve (a class that more samples did
-    not help) has a drop of 0. A class that the training set lacks takes the curve of the smallest class there is.
+    A class that the training set lacks takes the mean curve of the others.
 
     Args:
         observations: of the training set, with held-out counts.
         counts: [K] class sizes of that training set.
-        draws: B; the counts are redrawn with nested errors, as in `scar.foundation.learning_curve`.
+        draws: B.
         seed: of the draws.
 
     Returns:
-        The curves, or None without held-out counts or with fewer than three sizes.
+        The curves, or None without held-out counts, with fewer than three sizes, or without any class that is both
+        held out and trained on.
     """
-    from scar.foundation.learning_curve import LEAST_SIZES, rates_by_size, redraw_rates
-
     if observations.heldout_misses is None or observations.heldout_class_sizes is None:
         return None
     heldout = observations.heldout_class_sizes.astype(np.float64)
-    sizes, rates = rates_by_size(observations, observations.heldout_misses / np.maximum(heldout, 1.0))
-    if len(sizes) < LEAST_SIZES:
-        return None
+    groups = [observations.factors == factor for factor in np.unique(observations.factors)]
     usable = (heldout > 0) & (counts > 0)
-    shape = (1 + draws, len(counts))
-    limit, drop, exponent = (np.full(shape, np.nan) for _ in range(3))
-    if usable.any():
-        smooth = (rates * heldout + 0.5) / (heldout + 1.0)  # a class without a miss would be redrawn without any
-        drawn = redraw_rates(smooth[:, usable], heldout[usable], draws=draws, seed=seed)
-        recalls = 1.0 - np.concatenate([rates[None, :, usable], drawn])
-        fitted = _fit(sizes / sizes[-1], recalls, np.sqrt(sizes), heldout[usable])
-        limit[:, usable], drop[:, usable], exponent[:, usable] = fitted
-    curves = ClassCurves(
-        scale=np.maximum(counts, 1).astype(np.float64),
-        limit=limit,
-        drop=drop,
-        exponent=exponent,
-        shares=heldout / heldout.sum(),
+    if len(groups) < LEAST_SIZES or not usable.any():
+        return None
+    misses, sizes = (
+        np.stack([values[rows].mean(axis=0) for rows in groups], axis=1)
+        for values in (observations.heldout_misses, observations.class_sizes)
     )
-    return _with_unseen(curves, usable, unseen=(heldout > 0) & (counts == 0))
-
-
-def _fit(times: Floats, recalls: Floats, weights: Floats, heldout: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return limit, drop and exponent, each [B, K], of recalls [B, R, K] at sizes t [R] in multiples of the largest."""
-    from scar.foundation.accuracy_curves import AccuracyForm, fit_accuracy
-
-    draws, count, steps = recalls.shape
-    series = np.moveaxis(recalls, 1, 0).reshape(count, draws * steps)
-    zero = np.zeros(1)
-    best = np.full(draws, np.inf)
-    limit, drop, exponent = (np.zeros((draws, steps)) for _ in range(3))
-    for power in EXPONENTS:
-        form = AccuracyForm("power_law", np.array([power]), zero, zero, lambda t, g, _: -(t**-g))
-        fit = fit_accuracy(times, series, weights, form)
-        squares = fit.squares.reshape(draws, steps) @ heldout
-        better = squares < best
-        best = np.where(better, squares, best)
-        limit[better] = fit.intercept.reshape(draws, steps)[better]
-        drop[better] = fit.slope.reshape(draws, steps)[better]
-        exponent[better] = power
-    return limit, drop, exponent
-
-
-def _with_unseen(curves: ClassCurves, seen: NDArray[np.bool_], unseen: NDArray[np.bool_]) -> ClassCurves:
-    """Lend the curve of the smallest class to classes that the training set lacks."""
-    if not unseen.any() or not seen.any():
-        return curves
-    lender = int(np.argmin(np.where(seen, curves.scale, np.inf)))
-
-    def lent(values: Floats) -> Floats:
-        return np.where(unseen, values[..., lender, None], values)
-
-    return replace(
-        curves,
-        scale=lent(curves.scale),
-        limit=lent(curves.limit),
-        drop=lent(curves.drop),
-        exponent=lent(curves.exponent),
+    held = heldout[usable]
+    fit = fit_mixed(sizes[usable], misses[usable] / held[:, None], held)
+    limit, drop, exponent = fit.draw(draws, generator(seed, "class_curves"), spare=1)
+    where = np.where(usable, np.cumsum(usable) - 1, usable.sum())  # the spare column is the mean curve
+    undefined = heldout == 0
+    return ClassCurves(
+        scale=np.full(len(counts), fit.scale),
+        limit=np.where(undefined, np.nan, limit[:, where]),
+        drop=np.where(undefined, np.nan, drop[:, where]),
+        exponent=np.broadcast_to(exponent[:, None], (1 + draws, len(counts))).copy(),
+        shares=heldout / heldout.sum(),
     )
 
 
@@ -155,10 +115,7 @@ class Forecast:
 def forecast(curves: ClassCurves, sizes: ArrayLike, *, now: Ints, level: float) -> Forecast:
     """Return what the curves expect of class sizes [G, K], compared with the present sizes [K].
 
-    The intervals are the wider of the percentile and the basic bootstrap at either end. On planted power laws of 8
-    classes, 90 % intervals of the gain from doubling held the truth in 84, 90 and 92 % of cases with 30, 60 and 300
-    held-out samples per class. They hold the noise of the held-out part; they know nothing of a wrong form, nor of
-    classes that compete.
+    The intervals are quantiles of the posterior. They know nothing of a wrong form, nor of classes that compete.
     """
     kept = curves.defined
     recalls, before = curves.recall(np.asarray(sizes))[..., kept], curves.recall(now)[:, None, kept]
@@ -168,7 +125,6 @@ def forecast(curves: ClassCurves, sizes: ArrayLike, *, now: Ints, level: float) 
         if not kept.any():
             return np.full((values.shape[1], 3), np.nan)
         low, high = np.quantile(values[1:], [0.5 - level / 2, 0.5 + level / 2], axis=0)
-        low, high = np.minimum(low, 2 * values[0] - high), np.maximum(high, 2 * values[0] - low)
         return np.stack([values[0], low, high], axis=1)
 
     return Forecast(

@@ -52,6 +52,7 @@ def pretrained_files(model: str, revision: str, folder: str | None, needs: Seque
 
     Raises:
         FileNotFoundError: a kind of file is missing; the message says what was sought where, and how to get it.
+        ValueError: `model` cannot be an id at the hub.
     """
     if folder is not None:
         root = Path(folder).expanduser()
@@ -96,11 +97,14 @@ def _shards(root: Path) -> list[str]:
 def _cached(model: str, revision: str) -> Path | None:
     """Return the snapshot in the cache, without asking the network."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
-    with suppress(LocalEntryNotFoundError):
+    try:
         return Path(snapshot_download(model, revision=revision, local_files_only=True, allow_patterns=["config.json"]))
-    return None
+    except LocalEntryNotFoundError:
+        return None
+    except HFValidationError as error:
+        raise ValueError(f"encoder.model={model!r} is not the id of a model at the hub: {error}") from error
 
 
 def _fetch(model: str, revision: str, needs: Sequence[Sequence[str]]) -> Path:

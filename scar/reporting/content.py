@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scar.evaluation import SCORES
+from scar.reporting.alignment_table import alignment_tables
 from scar.reporting.caveats import collect_caveats, failed_jobs, missing_cells
 from scar.reporting.comparison import Comparison, compare
 from scar.reporting.completion_figure import draw_completion
@@ -111,6 +112,7 @@ def gather(
             characteristics_table(study, estimator),
             table1(study),
             indicators_table(study),
+            *alignment_tables(study),
         ],
         more_tables=[*(completions[m] for m in SCORES[1:]), *planner_tables(study, comparison), published],
         figures=_figures(study, comparison, estimator) if groups else [],

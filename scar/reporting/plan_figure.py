@@ -48,7 +48,9 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan", strategy: s
         primary, added = (shown[c].fillna(0).to_numpy(dtype=float) for c in ("primary", "added"))
         place = np.arange(len(shown))
         axes.barh(place, primary, height=0.62, color=MUTED, alpha=0.55, label="in primary")
-        bars = axes.barh(place, added, left=primary, height=0.62, color=EXTENSION, label=f"added by {name_of(strategy)}")
+        bars = axes.barh(
+            place, added, left=primary, height=0.62, color=EXTENSION, label=f"added by {name_of(strategy)}"
+        )
         edge = 1.45 * float(np.max(primary + added, initial=1.0))
         for index, row in enumerate(shown.to_dict("records")):
             drawing.tip(bars[index], f"{row['class_name']}: {count(row['primary'])} + {count(row['added'])}, enough: {need_text(row)}")  # fmt: skip

@@ -22,11 +22,19 @@ NAMES = {
     "dbpedia": "DBpedia", "wikipedia": "Wikipedia", "flickr30k": "Flickr30k", "coco": "COCO", "msrvtt": "MSR-VTT",
     "audiocaps": "AudioCaps", "resnet": "ResNet", "vit": "ViT", "dino": "DINO", "bert": "BERT",
     "roberta": "RoBERTa", "gpt2": "GPT-2", "clip": "CLIP", "coca": "CoCa", "siglip": "SigLIP",
+    "emoji_pairs": "Emoji", "tux_speech": "Tux speech", "animated_emoji": "Animated emoji",
+    "coco_captions": "COCO", "msr_vtt": "MSR-VTT", "lite0_minilm": "Lite0 + MiniLM", "joint": "joint",
+    "frames_minilm": "Lite0 frames + MiniLM", "speech_minilm": "speech + MiniLM", "videoclip_xl": "VideoCLIP-XL",
     "videoclip": "VideoCLIP", "xclip": "X-CLIP", "clap": "CLAP", "pengi": "Pengi",
 }  # fmt: skip
 MISSING = "missing"
-CROSS_MODAL = frozenset(("flickr30k", "coco", "msrvtt", "audiocaps"))
-"""Datasets of the paper in which a modality has to be named."""
+CROSS_MODAL = frozenset(
+    (
+        *("flickr30k", "coco", "msrvtt", "audiocaps", "coco_captions", "msr_vtt"),
+        *("emoji_pairs", "tux_speech", "animated_emoji"),
+    )
+)
+"""Pairs, of which a modality has to be named."""
 
 
 def name_of(key: object) -> str:

@@ -18,7 +18,9 @@ from scar.encoders.base import Encoder
 
 CONF = Path(__file__).parents[2] / "conf"
 DATASETS = sorted(path.stem for path in (CONF / "dataset").glob("*.yaml"))
-ENCODERS = sorted(path.stem for path in (CONF / "encoder").glob("*.yaml") if not path.stem.startswith("default_"))
+ENCODERS = sorted(
+    path.stem for path in (CONF / "encoder").glob("*.yaml") if "_target_" in yaml.safe_load(path.read_text())
+)  # the others only follow the dataset
 NODES = [("dataset", name) for name in DATASETS] + [("encoder", name) for name in ENCODERS]
 
 Compose = Callable[..., DictConfig]

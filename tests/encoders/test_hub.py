@@ -109,6 +109,11 @@ def test_pickled_weights_are_taken_only_where_there_are_no_others(tmp_path: Path
     assert folder / "pytorch_model.bin" not in pretrained_files("x", "main", str(folder), (MODEL, WEIGHTS))
 
 
+def test_what_cannot_be_an_id_at_the_hub_is_refused(cache: Path) -> None:
+    with pytest.raises(ValueError, match=r"encoder\.model='a/b/c' is not the id of a model at the hub"):
+        pretrained_files("a/b/c", "main", None, NEEDS)
+
+
 def test_only_what_is_needed_is_fetched(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [*FILES, "pytorch_model.bin", "tf_model.h5", "onnx/model.onnx", "vocab.txt"]
     info = SimpleNamespace(siblings=[SimpleNamespace(rfilename=name) for name in names])

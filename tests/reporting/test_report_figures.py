@@ -156,3 +156,52 @@ def test_an_open_interval_does_not_open_the_axis():
     drawing = draw_sizes(frame.set_axis(columns, axis=1))
     assert drawing.figure.axes[0].get_xlim()[1] < 2000
     drawing.render("svg")
+
+
+def _forecasts():
+    import pandas as pd
+
+    rows = [
+        {"seed": 0, "stage": stage, "subject": who, "fraction": f, "n": int(100 + 100 * f), "metric": metric,
+         "value": 0.1 * f, "low": 0.05 * f, "high": 0.2 * f}
+        for stage in ("plan", "collect")
+        for who in ("scar", "random")
+        for f in (0.1, 0.5, 1.0)
+        for metric in ("expected_gain", "expected_balanced_gain")
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_forecast_shows_every_strategy_and_says_the_leader_in_words():
+    from scar.reporting.whatif_figure import draw_whatif, whatif_frame
+
+    frame = whatif_frame(_forecasts(), seed=0)
+    assert len(frame) == 12
+    drawing = draw_whatif(frame, title="here", leader="scar")
+    axes = drawing.figure.axes
+    assert [len(a.collections) for a in axes] == [1, 1]  # the interval of the leader alone
+    assert "200 samples: +10.0 points [+5.0, +20.0]" in drawing.alt
+
+
+def test_the_shopping_list_is_largest_first_with_its_promise():
+    import pandas as pd
+
+    from scar.reporting.shopping_table import shopping_table
+
+    common = {"seed": 0, "fraction": float("nan"), "estimator": ""}
+    rows = [
+        {**common, "stage": "collect", "subject": "scar", "metric": "to_collect", "class_id": j, "class_name": name,
+         "value": value}
+        for j, (name, value) in enumerate([("cat", 5.0), ("dog", 40.0)])
+    ]  # fmt: skip
+    for j, (have, need) in enumerate([(10.0, 15.0), (20.0, 60.0)]):
+        rows.append({**common, "stage": "dataset", "subject": "total", "metric": "class_size", "class_id": j, "value": have})  # fmt: skip
+        rows.append({**common, "estimator": "heldout", "stage": "foundation", "subject": "total", "metric": "need",
+                     "class_id": j, "value": need, "low": need - 5, "high": need + 5})  # fmt: skip
+    rows.append({**common, "stage": "collect", "subject": "scar", "metric": "expected_gain", "value": 0.02, "low": 0.01, "high": 0.03})  # fmt: skip
+    group = {"dataset": "digits", "encoder": "pixels", "modality": "image", "regime": "natural"}
+    table = shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="scar", estimator="heldout")
+    assert table.cells.Class.tolist() == ["dog", "cat"]
+    assert table.cells.Collect.tolist() == ["40", "5"]
+    assert "accuracy +2.0 points" in table.notes[0]
+    assert shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="random", estimator="heldout") is None

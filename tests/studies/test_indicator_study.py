@@ -1,7 +1,5 @@
 """The study on planted scores, and once on the digits."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,7 +56,8 @@ def test_planted_effects_get_their_intervals_and_sentences():
     assert tail.low < -0.3 < tail.high
     assert tail.high < -0.2
     scaled = own.loc[("base 100, H x2, same dataset", "base 100, V x2")]
-    assert scaled.low < scaled.difference == pytest.approx(-0.05 + 0.001) < scaled.high < 0
+    assert scaled.difference == pytest.approx(-0.05 + 0.001)
+    assert scaled.low < scaled.difference < scaled.high < 0
     half = table[(table.outcome == "robustness") & (table["first"] == "40% at 50")].iloc[0]
     assert half.difference == pytest.approx(own.loc[("40% at 50", "balanced 800")].difference / 2)
     datasets = pd.concat([each.table for each in results])
@@ -67,9 +66,7 @@ def test_planted_effects_get_their_intervals_and_sentences():
         "H against V (linear): -4.9 to -4.9 points of accuracy; the interval is above 0 in 0 and below 0 in 1 of 1."
         in said
     )
-    assert any(
-        line.startswith("class sizes, accuracy: long_tail@500 agrees best over 5 datasets") for line in said
-    ) or any("agrees best over 5 datasets" in line for line in said)
+    assert any("agrees best over 5 datasets" in line for line in said)
 
 
 def test_a_planted_indicator_agrees_and_a_constant_one_is_left_out():
@@ -119,7 +116,6 @@ def test_the_study_runs_on_digits_and_again_from_the_store(digits, tmp_path, mon
     assert made == {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
     for name in ("datasets.csv", "agreement.csv", "comparisons.csv", "indicators.md", "indicators.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
-    assert json.loads(json.dumps(sorted(p.name for p in (tmp_path / "first").iterdir())))
 
 
 def test_a_modality_without_shifts_is_refused(digits):

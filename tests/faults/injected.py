@@ -1,0 +1,82 @@
+"""Faults that a child process brings upon itself before it begins."""
+
+import errno
+import os
+import resource
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+
+def none() -> None:
+    """No fault."""
+
+
+def kill_before_rename(count: int) -> None:
+    """Die, as by SIGKILL, when the content is written and before it gets its name, the count-th time."""
+    left = [count]
+
+    def guard(function):
+        def guarded(*arguments, **named):
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **named)
+
+        return guarded
+
+    os.rename, os.replace = guard(os.rename), guard(os.replace)
+
+
+def small_files(size: int) -> None:
+    """Refuse to write files beyond a size: what a full disk looks like to the process."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def little_memory(extra: int) -> None:
+    """Refuse memory beyond what the process has now, and some."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + extra
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def read_only(folder: str) -> None:
+    """Refuse every new file or folder below a folder, as a read-only file system does."""
+
+    def guard(function, place):
+        def guarded(*arguments, **named):
+            where = Path(named.get("dir") or place(*arguments)).absolute()
+            if (where.is_relative_to(folder) and not where.is_dir()) or (
+                named.get("dir") and where.is_relative_to(folder)
+            ):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(where))
+            return function(*arguments, **named)
+
+        return guarded
+
+    os.mkdir = guard(os.mkdir, lambda path, *rest: path)
+    tempfile.mkdtemp = guard(tempfile.mkdtemp, lambda *rest: ".")
+    tempfile.mkstemp = guard(tempfile.mkstemp, lambda *rest: ".")
+
+
+def clock_back() -> None:
+    """Let the clock of the wall go back an hour at every look."""
+    now = [time.time()]
+
+    def back() -> float:
+        now[0] -= 3600
+        return now[0]
+
+    time.time = back
+
+
+def mostly_slow(seconds: float) -> None:
+    """Let every publish take its time, so that there is time to interrupt."""
+    rename = os.rename
+
+    def slowly(*arguments, **named):
+        time.sleep(seconds)
+        return rename(*arguments, **named)
+
+    os.rename = slowly

@@ -1,0 +1,131 @@
+"""What a machine can do to a sweep: afterwards the store is consistent, and repeating the sweep makes it whole."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from faults.conftest import log, rows
+from scar.artefact import faults
+from scar.care import artefacts
+
+pytestmark = pytest.mark.slow
+SWEEP = ["seed=0,1", "completion=scar,random"]
+
+
+@pytest.fixture(scope="module")
+def calm(zygote, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("calm")
+    assert zygote.run(folder, *SWEEP) == 0
+    return rows(folder)
+
+
+def check_whole(zygote, folder, calm):
+    """Repeat the sweep without a fault: the rows are those of an undisturbed one, the store is whole."""
+    assert zygote.run(folder, *SWEEP) == 0, log(folder)
+    assert rows(folder).equals(calm)
+    stored = list(artefacts(folder / "outputs" / "store"))
+    assert stored
+    assert [faults(each.folder, deep=True) for each in stored if faults(each.folder, deep=True)] == []
+
+
+def statuses(folder):
+    return [json.loads(path.read_text()) for path in folder.glob("outputs/s/jobs/*/status.json")]
+
+
+def test_two_sweeps_at_once_over_one_store_share_the_work(zygote, tmp_path, calm):
+    first, second = (zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.02)) for _ in range(2))
+    assert zygote.wait(first) == 0, log(tmp_path)
+    assert zygote.wait(second) == 0, log(tmp_path)
+    assert log(tmp_path).count("finished") == 4  # every job ran once
+    assert rows(tmp_path).equals(calm)
+
+
+def test_a_full_disk(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP, fault=("small_files", 20_000)) == 1
+    assert "cannot be written to the store" in log(tmp_path)
+    assert {record["status"] for record in statuses(tmp_path)} == {"failed"}
+    assert not list((tmp_path / "outputs" / "store").glob("*/??/.*"))
+    check_whole(zygote, tmp_path, calm)
+
+
+def test_a_store_that_became_read_only(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
+    assert zygote.run(tmp_path, *SWEEP, fault=("read_only", str(tmp_path / "outputs" / "store"))) == 1
+    assert log(tmp_path).count("done before") == 1
+    assert "Read-only file system" in log(tmp_path)
+    assert "paths.store_dir" in log(tmp_path)
+    check_whole(zygote, tmp_path, calm)
+
+
+def test_a_corrupted_byte_in_every_stage(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
+    victims = {each.folder.parents[1].name: each.folder for each in artefacts(tmp_path / "outputs" / "store")}
+    assert len(victims) >= 7
+    for folder in victims.values():
+        path = max((p for p in folder.iterdir() if p.name != "meta.json"), key=lambda p: p.stat().st_size)
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "outputs" / "s" / "before")
+    check_whole(zygote, tmp_path, calm)
+    assert log(tmp_path).count("quarantined") >= 6
+
+
+def test_a_truncated_file_of_rows(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP) == 0
+    for path in sorted(tmp_path.glob("outputs/s/jobs/*/rows.parquet"))[:2]:
+        path.write_bytes(path.read_bytes()[:-10])
+    (tmp_path / "log.txt").unlink()
+    check_whole(zygote, tmp_path, calm)
+    assert log(tmp_path).count("finished") == 2
+
+
+def test_a_clock_that_goes_back(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP, fault=("clock_back",)) == 0
+    assert zygote.run(tmp_path, "probe.learning_rate=0.1,-1", fault=("clock_back",)) == 1
+    assert all(record.get("wall_seconds", 0) >= 0 for record in statuses(tmp_path))
+    tried = [path.parent for path in tmp_path.glob("outputs/s/jobs/*/status.json")]
+    for folder in tried:
+        if "probe.learning_rate=" in (folder / "status.json").read_text():
+            (folder / "rows.parquet").unlink(missing_ok=True)
+    check_whole(zygote, tmp_path, calm)
+
+
+def test_a_worker_out_of_memory_fails_its_job_and_no_other(zygote, tmp_path, calm):
+    hungry = "subsets.max_parts=2"
+    assert zygote.run(tmp_path, hungry, *SWEEP, fault=("little_memory", 40 << 20)) == 1
+    assert {record["status"] for record in statuses(tmp_path)} <= {"failed", "done"}
+    assert any("emory" in record["error"] + record["traceback"] for record in statuses(tmp_path) if "error" in record)
+    check_whole(zygote, tmp_path, calm)
+
+
+def test_ctrl_c_twice(zygote, tmp_path, calm):
+    pid = zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.2))
+    for _ in range(600):
+        time.sleep(0.05)
+        if list(tmp_path.glob("outputs/store/*/??/*/meta.json")):
+            break
+    for _ in range(2):
+        zygote.kill(pid, signal.SIGINT)
+        time.sleep(0.05)
+    assert zygote.wait(pid) in (130, 1, -signal.SIGINT)
+    check_whole(zygote, tmp_path, calm)
+
+
+def test_a_cache_of_an_older_schema_is_left_alone_and_made_again(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
+    for each in artefacts(tmp_path / "outputs" / "store"):
+        meta = json.loads((each.folder / "meta.json").read_text())
+        (each.folder / "meta.json").write_text(json.dumps({**meta, "schema": 0}))
+    (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "outputs" / "s" / "before")
+    check_whole(zygote, tmp_path, calm)
+    assert "schema 0" in log(tmp_path)
+
+
+def test_an_environment_without_a_home(zygote, tmp_path, calm):
+    homeless = {"HOME": "/proc/nowhere", "XDG_CACHE_HOME": "", "XDG_CONFIG_HOME": ""}
+    assert zygote.run(tmp_path, *SWEEP, "logger.wandb=offline", **homeless) == 0, log(tmp_path)
+    assert len(list(tmp_path.glob("outputs/s/jobs/*/wandb/offline-run-*"))) == 4
+    assert rows(tmp_path).equals(calm)

@@ -1,0 +1,58 @@
+"""A process that has imported everything and forks one child per command, so that a sweep begins at once.
+
+It reads commands as lines of JSON: {"start": [arguments], "folder": …, "fault": [name, values…], "environment": {…}}
+answers {"pid": …}, and {"wait": pid} answers {"code": …}, negative for a signal.
+"""
+
+import json
+import os
+import sys
+
+import faults.injected as injected
+import scar.measurements
+import scar.observe
+import scar.probes.train
+import scar.run
+
+
+def child(command: dict) -> None:
+    """Run the command ``scar`` in a group of its own, with a fault."""
+    os.setsid()
+    os.chdir(command["folder"])
+    log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for number in (1, 2):
+        os.dup2(log, number)
+    os.environ.update(command["environment"])
+    name, *values = command["fault"]
+    getattr(injected, name)(*values)
+    sys.argv = ["scar", *command["start"]]
+    scar.run.main()
+
+
+def main() -> None:
+    import pytorch_lightning  # noqa: F401  every child needs it, and it takes seconds
+    import torch
+
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "wait" in command:
+            _, status = os.waitpid(command["wait"], 0)
+            answer = {"code": os.waitstatus_to_exitcode(status)}
+        else:
+            pid = os.fork()
+            if pid == 0:
+                code = 1
+                try:
+                    child(command)
+                except SystemExit as end:
+                    code = end.code or 0
+                finally:
+                    sys.stdout.flush()
+                    os._exit(code if isinstance(code, int) else 1)
+            answer = {"pid": pid}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
