@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-slow lint bench data report clean
+.PHONY: help install run test test-slow lint bench data report docs tools clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
@@ -40,6 +40,16 @@ lint: $(INSTALLED)  ## style and types
 
 bench: $(INSTALLED)  ## benchmarks against what a user would write, with the physical limit beside
 	$(BIN)/python -m experiments.benchmarks
+
+docs: $(INSTALLED)  ## the reference of every public name, from the docstrings, into outputs/docs
+	$(BIN)/python -m scar.reference outputs/docs
+
+TOOLS := chromium chromium-driver texlive-latex-recommended
+tools:  ## a browser and LaTeX for the slow tests of the report, by apt-get; needs root
+	@command -v apt-get > /dev/null || { echo "apt-get is not here; install by hand: $(TOOLS)" >&2; exit 1; }
+	@[ "$$(id -u)" = 0 ] || { echo "installing $(TOOLS) needs root: sudo make tools" >&2; exit 1; }
+	apt-get update
+	apt-get install --yes --no-install-recommends $(TOOLS)
 
 clean:  ## remove the environment and what tools left; outputs stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

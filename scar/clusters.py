@@ -21,6 +21,8 @@ Ints = NDArray[np.int64]
 CRITERIA = ("silhouette", "stability")
 _CHUNK = 1 << 14
 _REPAIRS = 10
+_SMALL = 5 * 10**8
+"""Products in an iteration below which it is done by one thread."""
 _UNIT = 1e-5
 """Largest error of a length that counts as 1."""
 _SILHOUETTE_ROWS = 4096
@@ -115,6 +117,7 @@ def fit_clusters(rows: Floats, k: int, *, seed: int, settings: KMeans | None = N
 def _lloyd(points: Floats, k: int, *, seed: int, settings: KMeans, start: Floats | None = None) -> Floats:
     """Return the centroids of the best restart, or of the one that begins at `start`."""
     import faiss
+    from threadpoolctl import threadpool_limits
 
     kmeans = faiss.Kmeans(
         points.shape[1],
@@ -128,7 +131,8 @@ def _lloyd(points: Floats, k: int, *, seed: int, settings: KMeans, start: Floats
         min_points_per_centroid=1,
         max_points_per_centroid=len(points),  # every point is used
     )
-    kmeans.train(points, init_centroids=start)
+    with threadpool_limits(1 if points.size * k < _SMALL else None):  # threads would wait for each other
+        kmeans.train(points, init_centroids=start)
     centroids: Any = kmeans.centroids
     return np.array(centroids, np.float32)
 

@@ -21,8 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scar.completion.budgets import BudgetsConfig
+from scar.completion.consensus import ConsensusPlanner, voters
 from scar.completion.pool import LabelledPool, UnlabelledPool
 from scar.completion.problem import Planner
+from scar.console import OUTPUTS
 from scar.data.source import Source
 from scar.encoders.base import Encoder
 from scar.evaluation import SCORES
@@ -80,7 +82,7 @@ class Config:
     `modality` is what the probes see; None takes the only one that dataset and encoder share. `task` names the
     function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
-    the report of the study at the end of the command.
+    the report of the study at the end of the command; `output` says what standard output is for.
     """
 
     dataset: Source
@@ -100,6 +102,7 @@ class Config:
     seed: int = 0
     objective: str = field(default="balanced_accuracy", metadata={"runtime": True})
     report: bool = field(default=True, metadata={"runtime": True})
+    output: str = field(default="rich", metadata={"runtime": True})
     study: str = field(default="default", metadata={"runtime": True})
     trainer: TrainerConfig = field(default_factory=TrainerConfig, metadata={"runtime": True})
     logger: LoggerConfig = field(default_factory=LoggerConfig, metadata={"runtime": True})
@@ -191,6 +194,8 @@ def build(composed: DictConfig) -> Config:
         raise ConfigError(f"study={values['study']!r} must be a name of letters, digits, '.', '-' and '_': a folder")
     if not isinstance(values["report"], bool):
         raise ConfigError(f"report={values['report']!r} must be true or false")
+    if values["output"] not in OUTPUTS:
+        raise ConfigError(f"output={values['output']!r} is unknown; use one of {', '.join(OUTPUTS)}")
     if not isinstance(values["objective"], str):
         raise ConfigError(f"objective={values['objective']!r} must be the name of a score, e.g. balanced_accuracy")
     for name in ("modality", "task"):
@@ -229,7 +234,12 @@ def _typed(schema: type, node: Any, name: str) -> Any:
             raise ConfigError(f"{name}.{key} is unknown{_hint(key, allowed, name)}; allowed: {_names(schema)}")
     try:
         resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-        nested = {key: make_target(node[key], f"{name}.{key}") for key in given if _is_target(resolved[key])}
+        nested: dict[str, Any] = {}
+        for key in given:
+            if _is_target(resolved[key]):
+                nested[key] = make_target(node[key], f"{name}.{key}")
+            elif _are_targets(resolved[key]):
+                nested[key] = {each: make_target(node[key][each], f"{name}.{key}.{each}") for each in resolved[key]}
         fields_given = {key: resolved[key] for key in given if key not in nested}
         made = _made(schema, fields_given)
         return replace(made, **nested) if nested else made
@@ -273,6 +283,10 @@ def find_task(target: str) -> Callable[[Config, Path], None]:
 
 def _is_target(value: Any) -> bool:
     return isinstance(value, dict) and "_target_" in value
+
+
+def _are_targets(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(map(_is_target, value.values()))
 
 
 def make_target(node: Any, name: str) -> Any:
@@ -328,6 +342,7 @@ def _check_combination(config: Config) -> None:
             "samples; use regime=natural"
         )
     _check_pairs(config)
+    _check_consensus(config)
     if config.budgets.driver not in config.foundation.estimators:
         raise ConfigError(
             f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
@@ -337,6 +352,25 @@ def _check_combination(config: Config) -> None:
         raise ConfigError(
             f"split.validation=0, but probe={config.probe.name} stops or chooses on a validation part; use "
             "probe=reference or give split.validation a share"
+        )
+
+
+def _check_consensus(config: Config) -> None:
+    """Refuse a consensus of encoders that would not see the same classes and the same split."""
+    planner = config.completion
+    if not isinstance(planner, ConsensusPlanner):
+        return
+    if config.labels.kind == "cross_modal":
+        raise ConfigError(f"completion={planner.name} compares encoders of given labels; use labels=given")
+    if config.regime.needs_features:
+        raise ConfigError(
+            f"completion={planner.name} needs one split for all encoders, but regime={config.regime.name} depends on the "
+            "embeddings; use another regime"
+        )
+    if not voters(planner, config.encoder, config.probed):
+        raise ConfigError(
+            f"completion.encoders has no encoder of {config.probed} beside {config.encoder.name}; add one with "
+            f"+encoder@completion.encoders.<name>=<encoder>"
         )
 
 

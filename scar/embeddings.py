@@ -93,7 +93,7 @@ class EmbeddingSet:
         """
         indices = np.arange(len(self)) if indices is None else np.asarray(indices)
         rows, counts = self._caption_rows(indices)
-        return self._take_rows(rows), np.repeat(indices, counts)
+        return self.rows(rows), np.repeat(indices, counts)
 
     def _caption_rows(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows of the captions of some samples, one sample after the other, and their counts."""
@@ -107,15 +107,16 @@ class EmbeddingSet:
         """Return the embeddings [n, D] at the given positions, of several captions their mean, reading no others."""
         indices = np.asarray(indices)
         if self.offsets is None:
-            return self._take_rows(indices)
+            return self.rows(indices)
         means = np.empty((len(indices), self.dimension), np.float32)
         for start in range(0, len(indices), _MEANS):
             part = slice(start, start + _MEANS)
             rows, counts = self._caption_rows(indices[part])
-            means[part] = np.add.reduceat(self._take_rows(rows), np.cumsum(counts) - counts, axis=0) / counts[:, None]
+            means[part] = np.add.reduceat(self.rows(rows), np.cumsum(counts) - counts, axis=0) / counts[:, None]
         return means
 
-    def _take_rows(self, indices: NDArray[np.int64]) -> Floats:
+    def rows(self, indices: NDArray[np.int64]) -> Floats:
+        """Return the stored rows [n, D] at the given positions: one per sample, or per caption."""
         rows = np.empty((len(indices), self.dimension), np.float32)
         shard_of = np.searchsorted(self._starts, indices, side="right") - 1
         for index in np.unique(shard_of):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,21 @@ from numpy.typing import NDArray
 
 from scar.artefact import META
 from scar.data.checks import non_finite_rows
-from scar.data.samples import Samples
+from scar.data.samples import TRAIN, Samples, take_items
 from scar.data.source import Source
 from scar.embeddings import MANIFEST, EmbeddingSet, shard_name
 from scar.encoders.base import Embed, Encoder
+from scar.encoders.parameters import count_parameters
 from scar.progress import progress_bar
+from scar.reuse import Reuse
 from scar.store import read_json, replacing, write_json
 
 Floats = NDArray[np.float32]
 
 SHARD = 8192
 """Samples (or captions) per file."""
+COST = "cost.json"
+"""Of finished embeddings: what making them has cost, see `read_cost`."""
 _PLAN = "extraction.json"
 _SHOWN = 5
 
@@ -61,7 +67,7 @@ def extract(
     names = embed_shards(samples, encoder, work, shard_size=shard_size, progress=progress)
     if partial is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
+        for name in (*names, *(each.name for each in partial.glob(f"*.{COST}"))):
             (partial / name).replace(folder / name)
         shutil.rmtree(partial)
     return _seal(samples, encoder, folder, shard_size)
@@ -75,6 +81,7 @@ def embed_shards(
     shard_size: int = SHARD,
     progress: bool | None = None,
     finished: Callable[[], bool] = lambda: False,
+    reuse: Reuse | None = None,
 ) -> list[str]:
     """Embed the shards that are missing in a folder, together with every other process that does so.
 
@@ -88,6 +95,7 @@ def embed_shards(
         shard_size: samples (or captions) per file.
         progress: show a bar with rate and remaining time; None shows it on a terminal.
         finished: tells whether another process has taken the shards away, all of them complete.
+        reuse: samples whose embeddings are there already; only the others are embedded.
 
     Returns:
         The names of all shards.
@@ -104,7 +112,7 @@ def embed_shards(
         raise ValueError(f"shard_size={shard_size} and the {len(samples)} samples must be at least 1")
     samples = _one_row_per_caption(samples, encoder.modality)
     _claim(partial, samples, encoder, shard_size)
-    return _Extraction(partial, samples, encoder, shard_size, finished).run(progress)
+    return _Extraction(partial, samples, encoder, shard_size, finished, reuse).run(progress)
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,13 @@ class KeptSamples:
         return samples if kept else samples.take(np.flatnonzero(np.isin(samples.ids, self.ids)))
 
 
-def embed_together(read: Callable[[], Samples], encoder: Encoder, partial: Path, final: Path | None = None) -> None:
+def embed_together(
+    read: Callable[[], Samples],
+    encoder: Encoder,
+    partial: Path,
+    final: Path | None = None,
+    reuse: Reuse | None = None,
+) -> None:
     """Embed what is missing of the shards in a folder; any number of processes may do so at once.
 
     Args:
@@ -136,26 +150,28 @@ def embed_together(read: Callable[[], Samples], encoder: Encoder, partial: Path,
         encoder: reads the payloads of its modality.
         partial: folder of the shards.
         final: artefact that they become; once it is there, no shard is missing.
+        reuse: samples whose embeddings are there already.
     """
 
     def finished() -> bool:
         return final is not None and (final / META).is_file()
 
     if not finished():
-        embed_shards(read(), encoder, partial, finished=finished)
+        embed_shards(read(), encoder, partial, finished=finished, reuse=reuse)
 
 
 def merge_shards(
     samples: Samples, encoder: Encoder, partial: Path, folder: Path, *, shard_size: int = SHARD
 ) -> EmbeddingSet:
     """Make finished embeddings of the shards in a folder, which stay there until whoever calls this removes them."""
-    for shard in sorted(partial.glob("shard-*.npy")):
+    for shard in sorted([*partial.glob("shard-*.npy"), *partial.glob(f"*.{COST}")]):
         (folder / shard.name).hardlink_to(shard)
     return _seal(samples, encoder, folder, shard_size)
 
 
 def _seal(samples: Samples, encoder: Encoder, folder: Path, shard_size: int) -> EmbeddingSet:
     _write_manifest(folder, _one_row_per_caption(samples, encoder.modality).ids, shard_size)
+    _sum_costs(folder)
     for passing in (folder / _PLAN, *folder.glob(".shard-*.lock")):
         passing.unlink(missing_ok=True)
     return EmbeddingSet.load(folder)
@@ -173,7 +189,8 @@ def _one_row_per_caption(samples: Samples, modality: str) -> Samples:
         shown = ", ".join(without[:_SHOWN].tolist()) + (" …" if len(without) > _SHOWN else "")
         raise ValueError(f"{len(without)} samples have no caption ({shown}); leave them out, or give them one")
     flat = [caption for group in groups for caption in group]
-    return replace(samples, ids=np.repeat(samples.ids, counts), payloads={modality: flat})
+    ids, splits = (np.repeat(each, counts) for each in (samples.ids, samples.splits))
+    return replace(samples, ids=ids, splits=splits, payloads={modality: flat})
 
 
 @dataclass
@@ -185,7 +202,20 @@ class _Extraction:
     encoder: Encoder
     shard_size: int
     finished: Callable[[], bool]
-    embed: Embed | None = None
+    reuse: Reuse | None = None
+
+    def __post_init__(self) -> None:
+        starts = np.append(True, self.samples.ids[1:] != self.samples.ids[:-1])
+        self.owner = np.cumsum(starts) - 1  # sample of every row, and which of its captions the row is
+        self.caption = np.arange(len(self.samples)) - np.flatnonzero(starts)[self.owner]
+
+    @cached_property
+    def embed(self) -> Embed:
+        """The encoder, opened once; one that learns is fitted on the training part of the source."""
+        if not self.encoder.learns:
+            return self.encoder.open()
+        train = np.flatnonzero(self.samples.splits == TRAIN)
+        return self.encoder.fit(take_items(self.samples.payloads[self.encoder.modality], train))
 
     def run(self, progress: bool | None) -> list[str]:
         """Embed what is missing and return the names of all shards."""
@@ -209,11 +239,52 @@ class _Extraction:
                 if path.is_file() or self.finished():
                     advance(len(rows))
                     return True
-                self.embed = self.embed or self.encoder.open()
-                _write_shard(path, _embed_rows(self.samples, rows, self.encoder, self.embed, advance))
+                _write_shard(path, self._shard(rows, path.stem, advance))
         except Timeout:
             return False
         return True
+
+    def _shard(self, rows: NDArray[np.int64], name: str, advance: Callable[[int], None]) -> Floats:
+        """Return the embeddings [n, D] of some rows, taking over what is there, and note what the others cost."""
+        there = np.zeros(len(rows), bool) if self.reuse is None else self.reuse.has(self.owner[rows])
+        cost: dict[str, Any] = {"embedded": int((~there).sum()), "reused": int(there.sum())}
+        shard = kept = None
+        if self.reuse is not None and there.any():
+            kept = self.reuse.read(self.owner[rows[there]], self.caption[rows[there]])
+            advance(len(kept))
+        if not there.all():
+            embed, start = self.embed, time.perf_counter()
+            shard = _embed_rows(self.samples, rows[~there], self.encoder, embed, advance)
+            cost |= {"seconds": time.perf_counter() - start, "parameters": count_parameters(self.encoder, embed)}
+        write_json(self.folder / f"{name}.{COST}", cost)
+        return _joined(there, kept, shard)
+
+
+def _joined(there: NDArray[np.bool_], kept: Floats | None, new: Floats | None) -> Floats:
+    """Return rows that were taken over and rows that were embedded in one array [n, D]."""
+    parts = [part for part in (kept, new) if part is not None]
+    shard = np.empty((len(there), parts[0].shape[1]), np.float32)
+    for rows, part in ((there, kept), (~there, new)):
+        if part is not None:
+            shard[rows] = part
+    return shard
+
+
+def _sum_costs(folder: Path) -> None:
+    """Replace what the shards have cost by their sum."""
+    files = sorted(folder.glob(f"shard-*.{COST}"))
+    costs = [read_json(file) for file in files]
+    total = {name: sum(each.get(name, 0) for each in costs) for name in ("embedded", "reused", "seconds")}
+    known = [each["parameters"] for each in costs if each.get("parameters") is not None]
+    write_json(folder / COST, {**total, "parameters": known[0] if known else None})
+    for file in files:
+        file.unlink()
+
+
+def read_cost(folder: Path) -> dict[str, Any]:
+    """Return what embeddings cost: rows ``embedded`` and ``reused``, ``seconds`` in the encoder, ``parameters`` or None."""
+    cost: dict[str, Any] = read_json(folder / COST)
+    return cost
 
 
 def _claim(folder: Path, samples: Samples, encoder: Encoder, shard_size: int) -> None:

@@ -6,17 +6,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scar.banks import bank_curves
 from scar.completion.outlook import write_shopping_list
 from scar.completion.plan import write_plan
 from scar.config import Config, ConfigError, find_task
-from scar.console import console, escape
+from scar.console import announce, console, escape
 from scar.evaluation import SCORES
 from scar.keys import derived_keys, with_upstream
 from scar.loggers import JobLogger
 from scar.pipeline import Job
+from scar.progress import job as shown_job
+from scar.provenance import git_states, versions
 from scar.record import JobRecord
 from scar.results import PREDICTIONS, arm_name, save_predictions, write_frame
+from scar.stages import missing_stages
 from scar.store import Store, make_key
+from scar.versions import note_version
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -51,7 +56,9 @@ def finished(job: Job, folder: Path) -> float | None:
     if job.store.policy != "reuse" or not record.is_done(final_keys(job)):
         return None
     console().print(f"[dim]done before[/] {escape(describe(job.config))}")
-    return objective(job.config, record.read()["scores"])
+    value = objective(job.config, record.read()["scores"])
+    announce("job", status="done before", folder=folder, objective=value)
+    return value
 
 
 def final_keys(job: Job) -> list[str]:
@@ -65,29 +72,42 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
     config, store, keys = job.config, job.store, final_keys(job)
     plain = OmegaConf.to_container(settings, resolve=True)
     about = {"job": folder.name, "overrides": list(overrides), "seeds": seeds(config)}
-    with JobRecord(folder).running(about) as result, _logger(config, folder, plain) as logger:
+    before = JobRecord(folder).read()
+    shown = shown_job(lambda: missing_stages(describe(config), store, with_upstream(job.keys)))
+    with JobRecord(folder).running(about) as result, _logger(config, folder, plain) as logger, shown:
         from scar.measurements import measure_job
 
+        result |= {"version": note_version(job.catalogue, folder, before)}
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
         scores = job.evaluate()
         frame = measure_job(job, digest=folder.name).frame()
         write_outcomes(folder / PREDICTIONS, job, scores)
         plans = write_plans(folder, job)
         write_frame(frame, folder / "rows.parquet")
-        logger.log(frame, plans)
         outcomes = {
             f"{arm_name(arm.subject, arm.fraction)}/{metric}": getattr(scores[arm], metric)
             for arm in job.arms
             for metric in SCORES
         }
+        value = objective(config, outcomes)
+        logger.log(
+            frame,
+            plans,
+            files=[folder / name for name in ("config.yaml", "rows.parquet", PREDICTIONS)],
+            about={**about, "versions": versions(), "git": git_states()},
+            banks=bank_curves(job) if logger.needs_banks else None,
+            objective=value,
+        )
         files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", PREDICTIONS)] + plans
         sizes = {path.name: path.stat().st_size for path in files}
         uses = sorted(with_upstream(job.keys), key=str)
         result |= {"keys": keys, "scores": outcomes, "files": sizes}
         result |= {"uses": [str(key) for key in uses], "stages": store.costs(uses)}
+        result |= {"encoder": job.encoder_cost()}
     made = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in store.seconds.items() if seconds >= 0.05)
     console().print(f"[green]finished[/] {escape(describe(config))}: {made or 'everything was in the store'}")
-    return objective(config, outcomes)
+    announce("job", status="finished", folder=folder, objective=value, seconds=store.seconds)
+    return value
 
 
 def objective(config: Config, scores: Mapping[str, float]) -> float:
@@ -123,6 +143,7 @@ def run_task(config: Config, folder: Path, *, settings: DictConfig, overrides: S
         find_task(config.task)(config, folder)
         result["uses"] = sorted(map(str, derived_keys()))  # what a loop of its own may have used: all of it
     console().print(f"[green]finished[/] {escape(describe(config))}: {escape(folder)}")
+    announce("job", status="finished", folder=folder)
 
 
 def seeds(config: Config) -> dict[str, int]:

@@ -70,6 +70,7 @@ class CrossModalLabels(LabelsConfig):
             raise ValueError(f"labels.kind={self.kind!r} is unknown; use labels=given or labels=cross_modal")
         if self.k is not None and self.k < 2:
             raise ValueError(f"labels.k={self.k} must be at least 2, or null to choose it by labels.criterion")
+        object.__setattr__(self, "candidates", tuple(sorted(set(self.candidates))))
         if not self.candidates or min(self.candidates) < 2:
             raise ValueError(f"labels.candidates={list(self.candidates)} must be numbers of clusters of at least 2")
         if self.criterion not in CRITERIA:

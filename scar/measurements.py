@@ -12,10 +12,11 @@ from scar.completion.allocation import allocate
 from scar.completion.outlook import FORECASTS
 from scar.evaluation import SCORES
 from scar.foundation.estimates import Estimate
+from scar.foundation.gaps import measure_gaps
 from scar.indicators import ClassSizes, dataset_indicators
 from scar.measures import dataset_measures
-from scar.pipeline import SUBJECTS, Arm, Job
 from scar.pairs.measured import add_pair_rows
+from scar.pipeline import SUBJECTS, Arm, Job
 from scar.results import Rows
 
 if TYPE_CHECKING:
@@ -130,6 +131,21 @@ def _add_observations(rows: Rows, job: Job, subject: str) -> None:
                 **common,
             )
         rows.add_classes("true_positives", seen.true_positives[at].mean(axis=0), names, **common)
+    if seen.heldout_misses is not None:
+        _add_gaps(rows, job, subject)
+
+
+def _add_gaps(rows: Rows, job: Job, subject: str) -> None:
+    """Add held-out minus training error by class and factor (Definition 1), means over the parts of a factor."""
+    seen = job.observations(subject)
+    gaps = measure_gaps(seen, error=job.config.foundation.error)
+    factors = sorted(np.unique(seen.factors), key=lambda factor: float(seen.sizes[seen.factors == factor].mean()))
+    common = {"stage": "measures", "subject": subject, "key": str(job.observations_key(subject))}
+    for index, factor in enumerate(factors):
+        place = {"factor": int(factor), "n": int(gaps.sizes[index])}
+        values = np.where(gaps.defined, gaps.gap[index], np.nan)
+        flags = ["" if ok else "undefined: class absent" for ok in gaps.defined]
+        rows.add_classes("gap", values, job.steps.names, flag=flags, **place, **common)
 
 
 def _definedness(parts_defined: int, parts: int, present: bool) -> str:

@@ -7,7 +7,7 @@ the artefacts of a finished job are known without computing or loading anything.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.completion.consensus import voters
 from scar.completion.curves import fit_curves
 from scar.completion.joint import Direction, plan_jointly
 from scar.completion.outlook import Outlook, look_ahead, to_collect
@@ -25,20 +26,22 @@ from scar.completion.problem import CompletionProblem, resolve_budgets
 from scar.completion.state import state_problem
 from scar.config import Config
 from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
-from scar.data.duplicates import exact_duplicates
+from scar.data.duplicates import content_hashes, exact_duplicates
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
 from scar.data.unreadable import drop_unreadable, save_unreadable
 from scar.embeddings import EmbeddingSet
 from scar.encoders.base import Encoder
 from scar.evaluation import Scores, score
-from scar.extraction import KeptSamples, embed_shards, embed_together, merge_shards
+from scar.extraction import KeptSamples, embed_shards, embed_together, merge_shards, read_cost
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
 from scar.labels import CrossModalLabels, Steps, given_steps
 from scar.measures.observations import Observations
 from scar.pairs import Alignment, Supervision, align, has_joint_space, supervise
+from scar.progress import probe_bar
 from scar.randomness import derive_seed
 from scar.ranks import everywhere
+from scar.reuse import CONTENTS, find_reusable
 from scar.selection.base import Pool
 from scar.selection.pool import make_pool
 from scar.splits import Split, draw_split
@@ -111,9 +114,13 @@ class Job:
         return {modality: self._tower_key(towers[modality]) for modality in self.config.modalities}
 
     def _tower_key(self, encoder: Encoder) -> Key:
+        return make_key("embeddings", upstream=[self.dataset_key, self._encoder_key(encoder)])
+
+    def _encoder_key(self, encoder: Encoder) -> Key:
+        """What an encoder makes of a payload, whatever the dataset."""
         weights = fingerprint(encoder.weights(), memo=self.store.root / "fingerprints.json")
-        code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings", "scar.extraction"]
-        return make_key("embeddings", config=encoder, upstream=[self.dataset_key, weights], code=code)
+        code = [type(encoder).__module__, *encoder.helpers, "scar.embeddings", "scar.extraction", "scar.reuse"]
+        return make_key("encoder", config=encoder, upstream=[weights], code=code)
 
     @property
     def labels_key(self) -> Key:
@@ -149,6 +156,12 @@ class Job:
         """The job of the other direction."""
         (other,) = (each for each in self.config.modalities if each != self.config.probed)
         return Job(replace(self.config, modality=other), self.store)
+
+    @cached_property
+    def siblings(self) -> tuple[Job, ...]:
+        """The jobs of the other encoders whose needs the planner asks for; none for most planners."""
+        others = voters(self.config.completion, self.config.encoder, self.config.probed)
+        return tuple(Job(replace(self.config, encoder=each), self.store) for each in others)
 
     @cached_property
     def split_key(self) -> Key:
@@ -188,6 +201,7 @@ class Job:
         upstream = [self.foundation_key("primary"), self.split_key]
         upstream += [self.observations_key("total")] if getattr(planner, "sees_reserve", False) else []
         upstream += [self.twin.foundation_key("primary"), self.twin.split_key] if self.plans_jointly else []
+        upstream += [job.foundation_key("primary") for job in self.siblings]
         code = [f"scar.completion.{part}" for part in PLANNING]
         code += ["scar.selection.base", "scar.selection.pool", type(config.selection).__module__]
         code += getattr(config.selection, "helpers", ())
@@ -200,7 +214,7 @@ class Job:
         if getattr(self.config.completion, "is_joint", False):
             return None
         settings = {"what_if": self.config.budgets.what_if, "collect": self.config.budgets.collect}
-        upstream = [self.plan_key, self.foundation_key("total")]
+        upstream = [self.plan_key, *(job.foundation_key("total") for job in (self, *self.siblings))]
         return make_key("outlook", config=settings, upstream=upstream, code=["scar.completion.outlook"])
 
     @cached_property
@@ -243,9 +257,10 @@ class Job:
             if source.on_error == "skip":
                 samples, unreadable = drop_unreadable(samples, name=source.name, max_share=source.max_unreadable)
                 notes += save_unreadable(folder, unreadable)
-            duplicates = exact_duplicates(samples)
+            contents = content_hashes(samples)
+            duplicates = exact_duplicates(samples, hashes=contents)
             notes += [str(duplicates)] if duplicates.groups else []
-            save_catalogue(folder, samples, notes=tuple(notes))
+            save_catalogue(folder, samples, tuple(notes), contents)
 
         return self.store.load(self.dataset_key, make, load_catalogue)
 
@@ -258,19 +273,29 @@ class Job:
         """Return the [N, D] embeddings of one modality, aligned with the catalogue."""
         key, encoder = self.tower_keys[modality], self.config.encoder.towers()[modality]
         partial = self.store.root / "partial" / key.digest  # shards survive an interruption, and jobs share them
+        reuse, same = None, self._encoder_key(encoder).digest
         if not self.store.has(key) and self.store.policy != "only-cache":
             final = None if self.store.policy == "refresh" else self.store.path(key)
             with self.store.booked(key.stage):
-                everywhere(embed_together, self._samples, encoder, partial, final)
+                if self.store.policy == "reuse" and not encoder.learns:
+                    reuse = find_reusable(self.store, same, self.catalogue.contents[modality])
+                everywhere(embed_together, self._samples, encoder, partial, final, reuse)
 
         def make(folder: Path) -> None:
             samples = self._samples()
-            embed_shards(samples, encoder, partial)
+            embed_shards(samples, encoder, partial, reuse=reuse)
             merge_shards(samples, encoder, partial, folder)
+            np.save(folder / CONTENTS, self.catalogue.contents[modality], allow_pickle=False)
 
-        embeddings = self.store.load(key, make, EmbeddingSet.load, encoder=encoder.name)
+        embeddings = self.store.load(key, make, EmbeddingSet.load, encoder=encoder.name, tower=same)
         shutil.rmtree(partial, ignore_errors=True)
         return embeddings
+
+    def encoder_cost(self) -> dict[str, Any]:
+        """Return what the embeddings that are probed have cost, and how large they are."""
+        rows = sum(len(shard) for shard in self.embeddings.shards)
+        size = {"samples": len(self.embeddings), "rows": rows, "dimension": self.embeddings.dimension}
+        return size | read_cost(self.store.path(self.embeddings_key))
 
     @property
     def _samples(self) -> KeptSamples:
@@ -389,7 +414,16 @@ class Job:
             budgets=config.budgets,
             modalities=config.modalities,
             truth=truth,
+            votes=self._votes(subject),
         )
+
+    def _votes(self, subject: str) -> NDArray[np.float64] | None:
+        """Return the needs [E, K] as each encoder of a consensus sees them, this job's own first."""
+        if not self.siblings:
+            return None
+        counts, driver = self.split.class_sizes(subject, self.num_classes), self.config.budgets.driver
+        estimates = [job.foundation(subject)[driver] for job in (self, *self.siblings)]
+        return np.stack([each.class_needs(counts) for each in estimates])
 
     @cached_property
     def plans(self) -> list[CompletionPlan]:
@@ -537,17 +571,10 @@ class Job:
 
         split = self.split
         bank: list[ProbeTask] = [ProbeTask(train=rows, validation=split.validation, seed=seed) for rows, seed in tasks]
-        call = everywhere if self.config.trainer.strategy == "ddp" else _here
-        return call(
-            train_probes,
-            self.embeddings.array(),
-            split.labels,
-            bank,
-            num_classes=self.num_classes,
-            config=self.config.probe,
-            trainer=self.config.trainer,
-        )
-
-
-def _here(function: Callable[..., ProbeSet], *arguments: Any, **named: Any) -> ProbeSet:
-    return function(*arguments, **named)
+        data = (self.embeddings.array(), split.labels, bank)
+        settings: dict[str, Any] = {"num_classes": self.num_classes}
+        settings |= {"config": self.config.probe, "trainer": self.config.trainer}
+        if self.config.trainer.strategy == "ddp":
+            return everywhere(train_probes, *data, **settings)
+        with probe_bar(len(bank)) as tell:
+            return train_probes(*data, **settings, progress=tell)

@@ -70,8 +70,8 @@ def job(stages: Callable[[], Stages]) -> Iterator[None]:
     with _open(shown()) as board:
         if board is not None:
             board.stages = stages()
-            fields = {"rate": "", "stages": board.stages}
-            board.job = board.bars.add_task(board.stages.title, total=board.stages.count or None, **fields)
+            total = board.stages.count or None
+            board.job = board.bars.add_task(board.stages.title, total=total, rate="", stages=board.stages)
         try:
             yield
         finally:

@@ -11,7 +11,10 @@ import hydra
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from scar.console import console, errors
+from scar.console import OUTPUTS, announce, console, errors, escape, set_output
+from scar.loggers import LoggerConfig
+from scar.reporting.card import CardConfig
+from scar.reporting.tolerances import Tolerances
 
 
 @dataclass(kw_only=True)
@@ -20,9 +23,11 @@ class ReportPaths:
 
     Attributes:
         output_dir: studies, jobs and reports.
+        data_dir: fetched data, which ``table=1`` looks for; None is the cache of the user.
     """
 
     output_dir: str = "outputs"
+    data_dir: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -40,7 +45,15 @@ class ReportConfig:
         where: axis and value of the rows to keep, e.g. ``where.regime=natural``.
         formats: of the figure files.
         published: also write the published table and figures.
+        table: 1 or 2: that table of the paper instead of a report, with what was run here and the commands that fill
+            the rest, written into ``paths.output_dir/<name>``; `studies` may be empty then.
+        tolerance: within which ours passes as the published value.
         force: write again even if nothing changed.
+        from_wandb: rebuild the study from its runs of Weights & Biases first: a folder with offline runs, or
+            ``entity/project/group`` of uploaded ones.
+        output: what standard output is for, see `scar.console.OUTPUTS`.
+        logger: where the report goes besides its folder.
+        card: what the owner of the dataset adds to its card.
     """
 
     study: str = "default"
@@ -53,7 +66,13 @@ class ReportConfig:
     where: dict[str, Any] = field(default_factory=dict)
     formats: list[str] = field(default_factory=lambda: ["png", "pdf", "svg"])
     published: bool = False
+    table: int | None = None
+    tolerance: Tolerances = field(default_factory=Tolerances)
     force: bool = False
+    from_wandb: str | None = None
+    output: str = "rich"
+    logger: LoggerConfig = field(default_factory=lambda: LoggerConfig(wandb="disabled", figures=False))
+    card: CardConfig = field(default_factory=CardConfig)
     paths: ReportPaths = field(default_factory=ReportPaths)
 
     def __post_init__(self) -> None:
@@ -63,6 +82,12 @@ class ReportConfig:
             raise ValueError(f"resamples={self.resamples} must be at least 100")
         if self.details < 0:
             raise ValueError(f"details={self.details} must not be negative")
+        if self.output not in OUTPUTS:
+            raise ValueError(f"output={self.output!r} is unknown; use one of {', '.join(OUTPUTS)}")
+        if self.from_wandb and self.studies:
+            raise ValueError(f"from_wandb={self.from_wandb} rebuilds one study: name it by study=, not by studies=")
+        if self.table not in (None, 1, 2):
+            raise ValueError(f"table={self.table}: the paper's tables are 1 and 2")
         unknown = sorted(set(self.formats) - {"png", "pdf", "svg"})
         if unknown:
             raise ValueError(f"formats={list(self.formats)}: {unknown[0]!r} is not one of png, pdf, svg")
@@ -75,7 +100,10 @@ def build(composed: DictConfig) -> ReportConfig:
         ValueError: an unknown key, a wrong type or a bad value; the message names the key.
     """
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(ReportConfig), composed)
+        schema = OmegaConf.structured(ReportConfig)
+        for frozen in (schema.logger, schema.card):  # their objects are, what they are made from must not be
+            OmegaConf.set_readonly(frozen, False)
+        merged = OmegaConf.merge(schema, composed)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise ValueError(f"{error.full_key or 'report'}: {str(error).splitlines()[0]}") from error
@@ -94,9 +122,26 @@ def _app(composed: DictConfig) -> None:
 
 def write(config: ReportConfig) -> dict[str, Path]:
     """Write what a configuration asks for and return the files."""
-    from scar.reporting.write import write_published, write_report
+    from scar.reporting.paper import write_paper_table, write_published
+    from scar.reporting.write import write_report
 
+    set_output(config.output)
     root = Path(config.paths.output_dir)
+    if config.from_wandb:
+        from scar.reporting.from_wandb import rebuild_study
+
+        rebuild_study(config.from_wandb, root / config.study)
+    if config.table is not None:
+        return write_paper_table(
+            config.table,
+            root,
+            name=config.name,
+            studies=config.studies,
+            data_dir=config.paths.data_dir,
+            tolerances=config.tolerance,
+            formats=config.formats,
+            console=console(),
+        )
     names = config.studies or [config.study]
     output = root / (names[0] if len(names) == 1 else config.name)
     paths = write_report(
@@ -107,12 +152,21 @@ def write(config: ReportConfig) -> dict[str, Path]:
         resamples=config.resamples,
         details=config.details,
         where=config.where,
+        tolerances=config.tolerance,
         formats=config.formats,
         force=config.force,
+        card=config.card,
         console=console(),
     )
     if config.published:
         paths |= write_published(output, formats=config.formats)
+    if config.logger.wandb != "disabled":
+        from scar.reporting.wandb_study import log_study
+
+        logged = log_study(paths, config.logger, name=output.name)
+        console().print(f"wandb: {'logged' if logged else 'logged before'}, {escape(output / 'wandb')}")
+    announce("report", path=paths["report.html"])
+    console().print(f"report: {paths['report.html']}", markup=False, highlight=False)
     return paths
 
 

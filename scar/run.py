@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from scar import launchers, ranks
 from scar.config import build
-from scar.console import console, errors, escape
+from scar.console import announce, console, errors, escape, set_output
 from scar.job import run_job, run_task
 from scar.record import FAILED, JobRecord
 from scar.study import outcome
@@ -32,6 +32,7 @@ def _run(composed: DictConfig) -> float | None:
     overrides = list(HydraConfig.get().overrides.task)
     try:
         config = build(composed)
+        set_output(config.output)
         run = run_task if config.task else run_job
         return run(config, folder, settings=composed, overrides=overrides)
     except Exception as error:
@@ -41,6 +42,7 @@ def _run(composed: DictConfig) -> float | None:
             record.fail(error, {"job": folder.name, "overrides": overrides})
         outcome.failed(overrides, error)
         errors().print(f"[bold red]failed[/] {escape(shlex.join(overrides))}\n  {escape(error)}")
+        announce("job", status="failed", folder=folder, overrides=overrides, error=f"{type(error).__name__}: {error}")
         return None
 
 
@@ -53,6 +55,7 @@ def main() -> None:
     """Run the command; the exit code is 1 if any job failed."""
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     launchers.register()
+    outcome.begin()
     try:
         with ranks.crew() as leads:
             if leads:
@@ -61,6 +64,7 @@ def main() -> None:
         errors().print("[yellow]interrupted[/]; what was finished is kept: repeat the command to go on")
         sys.exit(130)
     outcome.finish(console())
+    announce("end", failed=len(outcome.failures), exit_code=outcome.exit_code)
     sys.exit(outcome.exit_code)
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -24,6 +24,7 @@ from scar.artefact import faults, quarantine, read_meta, seal, size_of
 from scar.files import CorruptArtefactError, checksum, read_json, replacing, write_json
 from scar.keys import SCHEMA_VERSION, Key, code_version, identity, make_key
 from scar.memory import peak_memory
+from scar.progress import stage as shown_stage
 
 __all__ = [
     "POLICIES", "SCHEMA_VERSION", "CorruptArtefactError", "Key", "MissingArtefactError", "Store",
@@ -211,7 +212,8 @@ class Store:
     @contextmanager
     def _timed(self, missing: Sequence[Key]) -> Iterator[None]:
         """Book the time of a block on the stage of what is missing, less the time of the stages inside it."""
-        with peak_memory() as peak:
+        shown = shown_stage(missing[0].stage, len(missing)) if missing else nullcontext()
+        with peak_memory() as peak, shown:
             block = _Block(time.perf_counter(), shares=max(1, len(missing)), peak=peak)
             self._blocks.append(block)
             try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.experimental.callback import Callback
 
 from scar.config import ConfigError, build
-from scar.console import console, errors, escape
+from scar.console import announce, console, errors, escape, set_output
 from scar.record import FAILED, SWEEP, JobRecord
 
 if TYPE_CHECKING:
@@ -29,12 +29,19 @@ class Outcome:
     Attributes:
         failures: overrides and error of each failed job.
         exit_code: of the command.
-        sweep: name that the records of its jobs bear, in whatever process they run.
     """
 
     failures: list[tuple[str, str]] = field(default_factory=list)
     exit_code: int = 0
-    sweep: str = field(default_factory=lambda: os.environ.setdefault(SWEEP, uuid.uuid4().hex))
+
+    @property
+    def sweep(self) -> str | None:
+        """Name that the records of its jobs bear, in whatever process they run; None outside a command."""
+        return os.environ.get(SWEEP)
+
+    def begin(self) -> None:
+        """Name the command; processes that it starts inherit the name."""
+        os.environ.setdefault(SWEEP, uuid.uuid4().hex)
 
     def failed(self, overrides: Sequence[str], error: object) -> None:
         """Note a failed job."""
@@ -58,13 +65,17 @@ class StudyCallback(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Validate a single job before its folder is made."""
         try:
-            build(config)
+            set_output(build(config).output)
         except ConfigError as error:
             self._refuse(str(error))
         self._check_output(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check the output folder before the first job of a sweep."""
+        try:
+            set_output(config.get("output", "rich"))
+        except ValueError as error:
+            self._refuse(str(error))
         self._check_output(config)
 
     def on_run_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -103,7 +114,9 @@ class StudyCallback(Callback):
         try:
             from scar.reporting import write_report
 
-            write_report(study, console=console())
+            paths = write_report(study, console=console())
+            announce("report", path=paths["report.html"])
+            console().print(f"report: {escape(paths['report.html'])}")
         except Exception as error:  # the rows are safe; a broken report must not look like a broken study
             outcome.exit_code = 1
             errors().print(

@@ -105,6 +105,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -192,12 +193,13 @@ def check_encoder(encoder: Encoder, payloads: Sequence[Any]) -> NDArray[np.float
         f"weights() must return a list of existing files, empty for none, got {weights!r}",
     )
     before = [_digest([each]).tobytes() for each in payloads]
-    embed = encoder.open()
+    opened = partial(encoder.fit, payloads) if encoder.learns else encoder.open
+    embed = opened()
     embeddings = embed(list(payloads))
     _check_embeddings(embeddings, len(payloads))
     _require(before == [_digest([each]).tobytes() for each in payloads], "the payloads were changed in place")
     _alike(embed(list(payloads)), embeddings, "the same payloads give other embeddings the second time")
-    _alike(encoder.open()(list(payloads)), embeddings, "the encoder opened again gives other embeddings")
+    _alike(opened()(list(payloads)), embeddings, "the encoder opened again gives other embeddings")
     singly = np.concatenate([embed([each]) for each in payloads])
     _alike(singly, embeddings, "an embedding depends on what else is in the batch")
     _alike(embed(list(payloads)[::-1])[::-1], embeddings, "the order of the payloads changes their embeddings")

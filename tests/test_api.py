@@ -155,3 +155,28 @@ def test_too_few_samples_are_refused_with_the_part_that_would_be_empty(digits):
 def test_a_negative_budget_is_refused(answer):
     with pytest.raises(ValueError, match="budget=-1"):
         answer.plan(budget=-1)
+
+
+@pytest.mark.parametrize(
+    "selection", ["random", "k_center", "facility_location", "herding", "margin", "semantic_dedup"]
+)
+def test_planners_and_selections_are_found_by_name(answer, selection):
+    plan = answer.plan(30, "water_filling", selection=selection)
+    assert len(plan.rows) == len(plan.scores) == 30 == plan.cost
+    assert np.array_equal(np.bincount(answer.pool[plan.rows], minlength=10), plan.allocation.counts)
+    assert np.isfinite(plan.scores).any() == (selection != "random")
+    with pytest.raises(ValueError, match="planner='best' is unknown; use one of scar, scar_even, random"):
+        answer.plan(30, "best")
+
+
+def test_a_plan_in_money_says_what_it_costs_and_what_it_promises(answer):
+    from scar.completion.budgets import BudgetsConfig
+
+    prices = BudgetsConfig(unit="money", costs={NAMES[0]: 10.0}, maximum={NAMES[1]: 2})
+    plan = answer.plan(60, "class_average", budgets=prices)
+    assert plan.cost <= 60
+    assert plan.allocation.counts[1] <= 2
+    assert plan.expected["gain_low"] <= plan.expected["gain"] <= plan.expected["gain_high"]
+    ahead = answer.what_if([20, 60], "class_average", budgets=prices)
+    assert ahead.loc[60, "cost"] == plan.cost
+    assert ahead.gain.is_monotonic_increasing

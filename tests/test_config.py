@@ -12,7 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest, make_target
 
 CONF = Path(next(iter(scar.conf.__path__)))
-GROUPS = sorted(p.name for p in CONF.iterdir() if p.is_dir() and p.name not in ("hydra", "hparams_search", "experiment", "__pycache__"))
+GROUPS = sorted(
+    p.name
+    for p in CONF.iterdir()
+    if p.is_dir() and p.name not in ("hydra", "hparams_search", "experiment", "__pycache__")
+)
 OPTIONS = [(p.parent.name, p.stem) for g in GROUPS for p in sorted((CONF / g).glob("*.yaml"))]
 EXPERIMENTS = sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
 READ_FROM = {
@@ -53,8 +57,12 @@ def _companions(group: str, option: str) -> list[str]:
         dataset, *more = next(each for read, each in READ_FROM.items() if set(modality) >= set(read.split("+")))
         return [f"dataset={dataset}", *more]
     if group == "dataset":
-        modalities = make_target(compose("config", [f"dataset={option}", "encoder=pixels"]).dataset, "dataset").modalities
+        modalities = make_target(
+            compose("config", [f"dataset={option}", "encoder=pixels"]).dataset, "dataset"
+        ).modalities
         return [f"modality={modalities[0]}"]
+    if option in ("cross_modal", "joint"):
+        return ["dataset=emoji_pairs", "encoder=lite0_minilm", "modality=image", "labels=cross_modal"]
     return []
 
 
@@ -86,6 +94,11 @@ def test_every_file_begins_with_a_comment_that_says_what_it_is(path):
         ("study=store", r"study='store' is the folder of the store"),
         ("subsets.factors=7", r"subsets\.factors=7"),
         ("completion.rule=pubished", r"completion\.rule='pubished'.*published"),
+        ("completion.unit=odd", r"completion\.unit='odd'.*mix, even"),
+        ("completion=slice_tuner completion.fairness=-1", r"completion\.fairness=-1"),
+        ("budgets.unit=hours", r"budgets\.unit='hours'.*samples, money"),
+        ("+budgets.minimum.cat=-3", r"budgets\.minimum\.cat=-3"),
+        ("selection=semantic_dedup selection.threshold=2", r"selection\.threshold=2"),
         ("budgets.fractions=[0.1000001,0.1000002]", r"budgets\.fractions=.*must differ"),
         ("split.group=writer regime=long_tailed", r"split\.group='writer'.*regime=natural"),
         ("seed=half", r"seed='half'"),

@@ -80,6 +80,7 @@ def test_the_manifest_says_where_each_row_is(tmp_path: Path) -> None:
         assert name == f"s{i:03d}"
         np.testing.assert_array_equal(np.load(tmp_path / f"shard-{shard:05d}.npy")[row], EXPECTED[i])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cost.json",
         "manifest.parquet",
         *(f"shard-{i:05d}.npy" for i in range(3)),
     ]
@@ -219,3 +220,31 @@ def test_reading_embeddings_does_not_import_torch(tmp_path: Path) -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_two_processes_share_the_shards_of_one_extraction(tmp_path: Path) -> None:
+    from threading import Thread
+
+    from scar.extraction import embed_shards, merge_shards
+
+    encoders = [Letters(), Letters()]
+    threads = [
+        Thread(target=embed_shards, args=(make_samples(TEXTS), each, tmp_path / "partial"), kwargs={"shard_size": 1})
+        for each in encoders
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(len(batch) for each in encoders for batch in each.batches) == len(TEXTS)  # none twice
+    (tmp_path / "final").mkdir()
+    merged = merge_shards(make_samples(TEXTS), Letters(), tmp_path / "partial", tmp_path / "final", shard_size=1)
+    np.testing.assert_array_equal(merged.array(), EXPECTED)
+
+
+def test_an_extraction_that_another_process_has_finished_is_not_begun(tmp_path: Path) -> None:
+    from scar.extraction import embed_shards
+
+    encoder = Letters()
+    embed_shards(make_samples(TEXTS), encoder, tmp_path / "partial", finished=lambda: True)
+    assert not encoder.batches

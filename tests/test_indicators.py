@@ -174,3 +174,18 @@ def test_indicators_are_named_by_their_parameters():
     sizes = ClassSizes(SIZES, 1000)
     assert list(dataset_indicators(sizes, percent=2.5, tails=(7,)))[4:6] == ["left_skew@2.5%", "long_tail@7"]
     assert list(dataset_indicators(sizes))[4:7] == ["left_skew@5%", "long_tail@500", "long_tail@100"]
+
+
+def test_the_answers_of_the_python_api_hold_the_indicators():
+    import scar
+    from scar.probes.config import ProbeConfig
+    from scar.subsets import SubsetsConfig
+
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [400, 150, 50])
+    features = np.eye(3)[labels] * 3 + rng.normal(size=(600, 3))
+    plan = SubsetsConfig(name="tiny", factors=(1, 2), max_parts=1)
+    answer = scar.characterize(features, labels, subsets=plan, probe=ProbeConfig(max_epochs=3))
+    assert answer.indicators["label_set_size"] == 3
+    assert answer.indicators["left_skew@5%"] == answer.counts.max() / answer.counts.sum()
+    assert answer.indicators["long_tail@100"] == (answer.counts < 100).mean()

@@ -59,7 +59,7 @@ def test_only_what_is_missing_failed_or_changed_runs_again(calm):
     result = run(calm, "-m", "seed=0,1,2", "completion=scar", "probe.learning_rate=1e-3,-1")
     assert result.returncode == 1
     assert result.stdout.count("done before") == 2
-    assert result.stdout.count("finished") == 1
+    assert result.stdout.count("finished digits") == 1
     assert "3 job(s) failed" in result.stdout
     again = run(calm, "-m", "seed=0,1,2", "completion=scar", "probe.learning_rate=1e-3,-1")
     assert again.stdout.count("done before") == 3
@@ -117,7 +117,7 @@ def test_two_processes_in_each_job_of_a_sweep_leave_one_tree(calm, tmp_path):
     ours = rows(calm)
     ours = ours[ours.seed < 2].reset_index(drop=True)
     assert rows(tmp_path).equals(ours)
-    assert result.stdout.count("finished") == 4
+    assert result.stdout.count("finished digits") == 4
     assert len(list(tmp_path.glob("outputs/s/jobs/*/wandb/offline-run-*"))) == 4
     spawned = tmp_path / "spawned"
     spawned.mkdir()
@@ -149,5 +149,5 @@ def test_a_search_finds_the_best_settings_and_repeating_it_runs_nothing(tmp_path
     best = float(first.stdout.split("best total/balanced_accuracy ")[1].split()[0])
     assert best == pytest.approx(max(scores), rel=1e-4)
     again = run(tmp_path, *arguments)
-    assert "finished" not in again.stdout
-    assert again.stdout.count("done before") == first.stdout.count("finished")
+    assert "finished digits" not in again.stdout
+    assert again.stdout.count("done before") == first.stdout.count("finished digits")

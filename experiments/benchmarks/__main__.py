@@ -8,7 +8,7 @@ from pathlib import Path
 
 import scar  # noqa: F401  (its import hook comes before torch's companions)
 
-SUITES = ("minibatch", "full_batch", "floor", "growth", "memory", "measures", "table2", "extraction", "second_run")
+SUITES = ("minibatch", "full_batch", "floor", "growth", "memory", "measures", "table2", "extraction", "clustering", "second_run")
 
 
 def machine() -> str:
@@ -20,12 +20,12 @@ def machine() -> str:
 
 
 def suites() -> dict[str, Callable]:
-    from experiments.benchmarks import extraction_rows, other_rows, probe_rows
+    from experiments.benchmarks import clustering, extraction_rows, other_rows, probe_rows
 
     functions = (
         probe_rows.minibatch_rows, probe_rows.full_batch_rows, probe_rows.floor_rows, probe_rows.growth_rows,
         probe_rows.memory_rows, other_rows.measure_rows, other_rows.table2_rows, extraction_rows.extraction_rows,
-        other_rows.second_run_rows,
+        clustering.clustering_rows, other_rows.second_run_rows,
     )  # fmt: skip
     return dict(zip(SUITES, functions, strict=True))
 

@@ -21,8 +21,7 @@ from scar.extraction import extract
 
 def extraction_rows(quick: bool, repetitions: int) -> list[Row]:
     """`extract` against the bare forward pass of the same network on tensors that are ready."""
-    count = 320 if quick else 1280
-    sizes = {"train_size": count // 2, "test_size": count // 2}
+    sizes = {"train_size": 1000 if quick else 2000, "test_size": 200}
     images, texts = FashionMnist(**sizes).load(data_folder()), WordnetGlosses(**sizes).load(data_folder())
     lite0, minilm = EfficientNetLite0(backend="torch", device="cpu"), MiniLM(device="cpu")
     rows = [compare(images, lite0, network_on_pixels(images, lite0), repetitions)]

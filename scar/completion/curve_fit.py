@@ -81,10 +81,14 @@ def fit_mixed(sizes: Floats, rates: Floats, heldout: Floats) -> MixedFit:
     weight = np.where(sizes > 0, 1.0 / (MISFIT**2 / np.maximum(sizes, 1e-9) + noise), 0.0)
     scale = float(np.exp(np.log(sizes.max(axis=1)).mean()))
     relative = np.maximum(sizes, 1e-9) / scale
-    fits = [_fit_exponent(relative, 1.0 - rates, weight, power) for power in EXPONENTS]
-    evidence = np.array([each[0] for each in fits])
+    falling = np.where(weight > 0, relative[None] ** -EXPONENTS[:, None, None], 0.0)
+    design = np.stack([np.ones_like(falling), -falling], axis=-1)
+    weighted = design * weight[None, :, :, None]
+    information = np.einsum("gkra,gkrb->gkab", weighted, design)
+    score = np.einsum("gkra,kr->gka", weighted, 1.0 - rates)
+    mean, covariance, centre, spread = _maximise(information, score)
+    evidence = _evidence(information, score, centre, spread)
     chance = np.exp(evidence - evidence.max())
-    mean, covariance, centre, spread = (np.stack([each[i] for each in fits]) for i in (1, 2, 3, 4))
     return MixedFit(
         scale=scale,
         probability=chance / chance.sum(),
@@ -95,33 +99,30 @@ def fit_mixed(sizes: Floats, rates: Floats, heldout: Floats) -> MixedFit:
     )
 
 
-def _fit_exponent(
-    relative: Floats, recall: Floats, weight: Floats, power: float
-) -> tuple[float, Floats, Floats, Floats, Floats]:
-    """Return evidence, posterior mean [K, 2] and covariance [K, 2, 2], mean [2] and covariance [2, 2] of classes."""
-    design = np.stack([np.ones_like(relative), -np.where(weight > 0, relative**-power, 0.0)], axis=-1)
-    information = np.einsum("kr,kra,krb->kab", weight, design, design)
-    score = np.einsum("kr,kra,kr->ka", weight, design, recall)
-    pooled = information.sum(axis=0) + 1e-9 * np.eye(2)
-    centre, spread = np.linalg.solve(pooled, score.sum(axis=0)), 4.0 * WEAK
+def _maximise(information: Floats, score: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return posterior means [G, K, 2] and covariances, and mean [G, 2] and covariance [G, 2, 2] of the classes."""
+    pooled = information.sum(axis=1) + 1e-9 * np.eye(2)
+    centre = np.linalg.solve(pooled, score.sum(axis=1)[..., None])[..., 0]
+    spread = np.broadcast_to(4.0 * WEAK, pooled.shape)
     for _ in range(ROUNDS):
         inverse = np.linalg.inv(spread)
-        covariance = np.linalg.inv(information + inverse)
-        mean = np.einsum("kab,kb->ka", covariance, score + inverse @ centre)
-        centre = mean.mean(axis=0)
-        apart = mean - centre
-        spread = ((covariance + apart[:, :, None] * apart[:, None, :]).sum(axis=0) + WEAK) / (len(mean) + 1)
-    return _evidence(information, score, recall, weight, centre, spread), mean, covariance, centre, spread
+        covariance = np.linalg.inv(information + inverse[:, None])
+        towards = score + np.einsum("gab,gb->ga", inverse, centre)[:, None]
+        mean = (covariance @ towards[..., None])[..., 0]
+        centre = mean.mean(axis=1)
+        apart = mean - centre[:, None]
+        scatter = covariance.sum(axis=1) + np.einsum("gka,gkb->gab", apart, apart)
+        spread = (scatter + WEAK) / (mean.shape[1] + 1)
+    return mean, covariance, centre, spread
 
 
-def _evidence(
-    information: Floats, score: Floats, recall: Floats, weight: Floats, centre: Floats, spread: Floats
-) -> float:
-    """Return the log marginal likelihood of all points, up to a constant that no exponent changes."""
+def _evidence(information: Floats, score: Floats, centre: Floats, spread: Floats) -> Floats:
+    """Return [G] the log marginal likelihood of all points, up to a constant that no exponent changes."""
     inverse = np.linalg.inv(spread)
-    precision = information + inverse
-    towards = score + inverse @ centre
-    fitted = np.einsum("ka,kab,kb->k", towards, np.linalg.inv(precision), towards)
-    squares = (weight * recall**2).sum(axis=1) + centre @ inverse @ centre - fitted
-    determinants = np.linalg.slogdet(precision)[1] + np.linalg.slogdet(spread)[1]
-    return float(-0.5 * (squares + determinants).sum())
+    precision = information + inverse[:, None]
+    pull = np.einsum("gab,gb->ga", inverse, centre)
+    towards = score + pull[:, None]
+    fitted = np.einsum("gka,gkab,gkb->gk", towards, np.linalg.inv(precision), towards)
+    squares = np.einsum("ga,ga->g", centre, pull)[:, None] - fitted
+    determinants = np.linalg.slogdet(precision)[1] + np.linalg.slogdet(spread)[1][:, None]
+    return np.asarray(-0.5 * (squares + determinants).sum(axis=1))

@@ -115,7 +115,11 @@ class Forecast:
 def forecast(curves: ClassCurves, sizes: ArrayLike, *, now: Ints, level: float) -> Forecast:
     """Return what the curves expect of class sizes [G, K], compared with the present sizes [K].
 
-    The intervals are quantiles of the posterior. They know nothing of a wrong form, nor of classes that compete.
+    The intervals are quantiles of the posterior. They know nothing of classes that compete: where a plan changes the
+    class mix, a class gains more by its larger share than by its size alone. On 12 000 WordNet glosses (3 seeds, 25 %
+    of the reserve) the balanced accuracy of plans that keep the mix rose by 0.6 and 0.8 points where 0.7 were forecast;
+    from a long-tailed primary set, at 5 %, water filling gained 3.5 where 1.6 [0.7, 2.0] were. The order of the
+    planners was right, the size of what changes the mix about half.
     """
     kept = curves.defined
     recalls, before = curves.recall(np.asarray(sizes))[..., kept], curves.recall(now)[:, None, kept]

@@ -37,6 +37,7 @@ class CompletionProblem:
             class that is not held out; None where nothing is held out.
         curves: learning curves of the classes, or None where nothing is held out.
         truth: for `oracle` alone: the curves measured with the reserve's labels in hand.
+        votes: for `consensus` alone: [E, K] the needs by encoder.
         costs: [K] of one sample; None: 1 each.
         unit: what a budget counts, ``"samples"`` or ``"money"`` (the costs).
         minimum: [K] least samples to add, or None.
@@ -54,6 +55,7 @@ class CompletionProblem:
     miss_rates: Floats | None = None
     curves: ClassCurves | None = None
     truth: ClassCurves | None = None
+    votes: Floats | None = None
     costs: Floats | None = None
     unit: str = "samples"
     minimum: Ints | None = None

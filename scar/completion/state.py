@@ -27,6 +27,7 @@ def state_problem(
     budgets: BudgetsConfig,
     modalities: Iterable[str] = (),
     truth: ClassCurves | None = None,
+    votes: Floats | None = None,
 ) -> CompletionProblem:
     """Gather what planners read of a training set.
 
@@ -39,6 +40,7 @@ def state_problem(
         budgets: prices and limits.
         modalities: that a sample of the dataset has.
         truth: for `oracle` alone.
+        votes: [E, K] needs by encoder, for `consensus` alone.
 
     Raises:
         ValueError: limits that contradict each other or the reserve, or name no class.
@@ -53,6 +55,7 @@ def state_problem(
         miss_rates=miss_rates(observations),
         curves=fit_curves(observations, counts),
         truth=truth,
+        votes=votes,
         costs=budgets.class_costs(class_names, modalities),
         unit=budgets.unit,
         minimum=least,

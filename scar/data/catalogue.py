@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Catalogue:
         class_names: [K] names; none where there are no labels.
         groups: columns of [N] group names.
         notes: what a reader should know about how the samples came to be.
+        contents: modality → hash [N, 16] of every payload, of `scar.data.duplicates.content_hashes`.
     """
 
     ids: NDArray[np.str_]
@@ -34,6 +36,7 @@ class Catalogue:
     class_names: tuple[str, ...]
     groups: dict[str, NDArray[np.str_]]
     notes: tuple[str, ...]
+    contents: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def rows(self, split: str) -> Ints:
         """Return the positions of the samples of a split."""
@@ -51,10 +54,16 @@ class Catalogue:
         return self.groups[column]
 
 
-def save_catalogue(folder: Path, samples: Samples, notes: tuple[str, ...] = ()) -> None:
+def save_catalogue(
+    folder: Path,
+    samples: Samples,
+    notes: tuple[str, ...] = (),
+    contents: Mapping[str, NDArray[np.uint8]] | None = None,
+) -> None:
     """Write what `load_catalogue` reads."""
-    groups = {f"group:{name}": values for name, values in samples.groups.items()}
-    arrays: dict[str, NDArray[Any]] = {"ids": samples.ids, "splits": samples.splits, **groups}
+    more = {f"group:{name}": values for name, values in samples.groups.items()}
+    more |= {f"content:{name}": values for name, values in (contents or {}).items()}
+    arrays: dict[str, NDArray[Any]] = {"ids": samples.ids, "splits": samples.splits, **more}
     if samples.labels is not None:
         arrays["labels"] = samples.labels
     np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
@@ -66,12 +75,16 @@ def load_catalogue(folder: Path) -> Catalogue:
     about = read_json(folder / "dataset.json")
     with np.load(folder / "samples.npz", allow_pickle=False) as archive:
         arrays = dict(archive)
-    groups = {name.removeprefix("group:"): values for name, values in arrays.items() if name.startswith("group:")}
     return Catalogue(
         ids=arrays["ids"],
         labels=arrays.get("labels"),
         splits=arrays["splits"],
         class_names=tuple(about["class_names"]),
-        groups=groups,
+        groups=_prefixed(arrays, "group:"),
         notes=tuple(about["notes"]),
+        contents=_prefixed(arrays, "content:"),
     )
+
+
+def _prefixed(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

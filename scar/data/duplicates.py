@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,29 +44,49 @@ class DuplicateReport:
         )
 
 
-def exact_duplicates(samples: Samples, modality: str | None = None) -> DuplicateReport:
-    """Find samples with the same content by its hash; payloads are read one at a time.
+def content_hashes(samples: Samples) -> dict[str, NDArray[np.uint8]]:
+    """Return, by modality, the hash [N, 16] of every payload; payloads are read one at a time.
 
-    Images are compared by their pixels, sounds, videos and animations by the bytes of their files.
+    Images are told apart by their pixels, sounds, videos and animations by the bytes of their files.
+    """
+    found = {}
+    for modality, payload in samples.payloads.items():
+        hashes = found[modality] = np.zeros((len(samples), 16), np.uint8)
+        for row in range(len(samples)):
+            hashes[row] = _digest([payload[row]])
+    return found
+
+
+def exact_duplicates(
+    samples: Samples, modality: str | None = None, *, hashes: Mapping[str, NDArray[np.uint8]] | None = None
+) -> DuplicateReport:
+    """Find samples with the same content by its hash.
 
     Args:
         samples: of a source.
         modality: compare this one only; None takes samples for the same if all their modalities are.
+        hashes: of `content_hashes`, if they are at hand.
 
     Raises:
         ValueError: the samples have no such modality.
     """
     if modality is not None and modality not in samples.payloads:
         raise ValueError(f"modality={modality!r} is not among those of the samples: {', '.join(samples.payloads)}")
-    payloads = list(samples.payloads.values()) if modality is None else [samples.payloads[modality]]
-    hashes = np.zeros((len(samples), 16), np.uint8)
-    for row in range(len(samples)):
-        hashes[row] = _digest(payload[row] for payload in payloads)
-    _, content, counts = np.unique(hashes.view("V16").ravel(), return_inverse=True, return_counts=True)
+    if hashes is None:
+        chosen = samples.payloads if modality is None else {modality: samples.payloads[modality]}
+        hashes = content_hashes(replace(samples, payloads=chosen))
+    _, content, counts = np.unique(joint_hash(hashes, modality), return_inverse=True, return_counts=True)
     repeated = np.flatnonzero(counts[content] > 1)
     order = repeated[np.argsort(content[repeated], kind="stable")]
     groups = np.split(order, np.flatnonzero(np.diff(content[order])) + 1) if len(order) else []
     return _report(samples, sorted(groups, key=lambda rows: int(rows[0])))
+
+
+def joint_hash(hashes: Mapping[str, NDArray[np.uint8]], modality: str | None = None) -> NDArray[np.void]:
+    """Return [N] one value per sample: the hash of one modality, or those of all side by side."""
+    chosen = [hashes[name] for name in sorted(hashes)] if modality is None else [hashes[modality]]
+    wide = np.ascontiguousarray(np.concatenate(chosen, axis=1))
+    return wide.view(f"V{wide.shape[1]}").ravel()
 
 
 def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateReport:

@@ -32,6 +32,8 @@ class Encoder(ABC):
 
     helpers: ClassVar[tuple[str, ...]] = ()
     """Further modules whose code decides the embeddings; part of the key."""
+    learns: ClassVar[bool] = False
+    """Whether it has no weights of its own and is fitted, by `fit`, on the training part of the source."""
 
     name: str
     modality: str
@@ -57,6 +59,16 @@ class Encoder(ABC):
     @abstractmethod
     def open(self) -> Embed:
         """Load the model and return the function that embeds a batch; heavy libraries are imported here."""
+
+    def fit(self, payloads: Sequence[Any]) -> Embed:
+        """Learn from the payloads of the training part, without labels, and return the function that embeds a batch.
+
+        What an encoder learns belongs to the key of the dataset; the same payloads must give the same function.
+
+        Raises:
+            ValueError: the encoder learns nothing, or cannot learn from these payloads.
+        """
+        raise ValueError(f"encoder={self.name} has weights of its own; use open()")
 
 
 def packaged_folder(module: str, package: str) -> Path:

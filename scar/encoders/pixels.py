@@ -30,10 +30,11 @@ class Pixels(Encoder):
 
     def open(self) -> Embed:
         """Return the function that flattens a batch."""
-        return _flatten
+        return flatten
 
 
-def _flatten(images: Sequence[Any]) -> NDArray[np.float32]:
+def flatten(images: Sequence[Any]) -> NDArray[np.float32]:
+    """Return images of one size as rows [B, H·W·C] of numbers in 0..1."""
     arrays = [to_array(image) for image in images]
     shapes = sorted({array.shape for array in arrays})
     if len(shapes) > 1:

@@ -15,6 +15,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from scar import progress
 from scar.launchers.compose import SweepLoader
 
 
@@ -65,15 +66,17 @@ class LocalLauncher(Launcher):
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         jobs = [(initial_job_idx + place, tuple(overrides)) for place, overrides in enumerate(job_overrides)]
         returns: dict[int, JobReturn] = {}
-        units = self._plan(jobs, returns)
         workers = self.n_jobs or default_workers()
-        if workers > 1 and units:
-            returns |= run_in_workers(
-                _divided(units, workers), workers=workers, threads=self.threads, compose=self._compose
-            )
-        else:
-            for patient in (False, True):
-                units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
+        with progress.sweep(len(jobs)):
+            units = self._plan(jobs, returns)
+            progress.job_over(len(returns))
+            if workers > 1 and units:
+                returns |= run_in_workers(
+                    _divided(units, workers), workers=workers, threads=self.threads, compose=self._compose
+                )
+            else:
+                for patient in (False, True):
+                    units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
         return [returns[index] for index, _ in jobs]
 
     def _plan(self, jobs: Sequence[tuple[int, tuple[str, ...]]], returns: dict[int, JobReturn]) -> list[Unit]:
@@ -100,7 +103,9 @@ class LocalLauncher(Launcher):
         composed = {index: self._compose(index, overrides) for index, overrides in unit.jobs}
         try:
             with hold(composed, patient=patient):
-                returns |= dict(run_jobs(composed, self.hydra_context, self.task_function))
+                for index, result in run_jobs(composed, self.hydra_context, self.task_function):
+                    returns[index] = result
+                    progress.job_over()
         except Timeout:
             return False
         return True

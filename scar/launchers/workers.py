@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import Timeout
 
+from scar import progress
+
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
     from omegaconf import DictConfig
@@ -112,6 +114,7 @@ def _listen(worker: Worker, queue: deque[Unit], returns: dict[int, JobReturn], c
         returns[index] = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
         returns[index].return_value = value
         worker.current = None
+        progress.job_over()
     else:
         if kind == "held":  # by another command: it comes last, and is waited for
             queue.append(Unit(tuple(worker.pending.items()), patient=True))
@@ -142,6 +145,7 @@ def _bury(worker: Worker, queue: deque[Unit], returns: dict[int, JobReturn]) -> 
         )
         returns[victim] = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
         returns[victim].return_value = None
+        progress.job_over()
     queue.extendleft(Unit((job,)) for job in reversed(worker.pending.items()))
 
 

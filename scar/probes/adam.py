@@ -20,7 +20,7 @@ class AdamRun:
 
     Attributes:
         kept: [P, C, W] weights to return.
-        epochs, finished, converged, penalty: [P], see `scar.probes.ProbeSet`.
+        epochs, finished, converged, penalty, curve: see `scar.probes.ProbeSet`.
     """
 
     def __init__(self, block: Block, config: ProbeConfig) -> None:
@@ -43,6 +43,7 @@ class AdamRun:
         self._best = torch.full((count,), torch.inf, dtype=torch.float64, device=block.device)
         self._waited = self.epochs.clone()
         self._hits = self._best.clone()
+        self.curve = torch.full((count, config.max_epochs), torch.nan, device=block.device)
 
     def _shares(self) -> Tensor:
         """Return [P, 1, n]: what each place of an epoch counts in its batch, 1 / its samples or 0."""
@@ -66,6 +67,8 @@ class AdamRun:
         keep = better if self.config.restore_best else live
         self.kept = torch.where(keep[:, None, None], self._weights, self.kept)
         self.epochs += live
+        watched = score if by_loss else self._hits / self.block.sizes
+        record(self.curve, self.epochs, watched, live)
         self._waited = torch.where(better, 0, self._waited + 1)
         self.converged |= live & (self._waited >= self.config.patience)
         self.finished = self.converged | (self.epochs >= self.config.max_epochs)
@@ -141,6 +144,13 @@ def add_product(total: Tensor, error: Tensor, x: Tensor, *, beta: int) -> None:
         torch.baddbmm(total, error, x, beta=beta, out=total)
     else:
         total.mul_(beta).add_(torch.bmm(error.to(x.dtype), x))
+
+
+def record(curve: Tensor, epochs: Tensor, values: Tensor, live: Tensor) -> None:
+    """Write values [P] into curve [P, E] at the epoch [P] that each live probe has just ended."""
+    place = (epochs - 1).clamp(min=0)[:, None]
+    before = curve.gather(1, place)
+    curve.scatter_(1, place, torch.where(live[:, None], values[:, None].to(curve.dtype), before))
 
 
 def initial_weights(task: ProbeTask, block: Block) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from scar.probes.adam import add_product
+from scar.probes.adam import add_product, record
 from scar.probes.block import Block
 from scar.probes.config import ProbeConfig
 
@@ -29,7 +29,7 @@ class LBFGSRun:
 
     Attributes:
         kept: [P, C, W] weights to return.
-        epochs, finished, converged, penalty: [P], see `scar.probes.ProbeSet`.
+        epochs, finished, converged, penalty, curve: see `scar.probes.ProbeSet`.
     """
 
     def __init__(self, block: Block, config: ProbeConfig) -> None:
@@ -49,6 +49,7 @@ class LBFGSRun:
         self.finished = torch.zeros(count, dtype=torch.bool, device=device)
         self.converged, self.penalty = self.finished.clone(), self._penalties[self._level]
         self._best = self._value.clone()
+        self.curve = torch.full((count, config.max_epochs * len(config.penalties)), torch.nan, device=device)
 
     def epoch(self) -> None:
         """Evaluate one trial point: accept it or shorten the step; then keep and stop."""
@@ -66,6 +67,7 @@ class LBFGSRun:
         self._slope = _dot(self._direction, self._gradient)
         self._length = torch.where(accepted, 1.0, self._length / 2)
         self.epochs += live
+        record(self.curve, self.epochs, self._value, live)
         self._spent += live
         solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self.config.tolerance
         over = solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs)

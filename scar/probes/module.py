@@ -61,6 +61,7 @@ class ProbeBank(pl.LightningModule):
         self.register_buffer("epochs", torch.zeros(count, dtype=torch.int64))
         for name in ("validation_loss", "converged", "degenerate", "penalty"):
             self.register_buffer(name, torch.zeros(count))
+        self.register_buffer("curve", torch.zeros(count, config.max_epochs * max(len(config.penalties), 1)))
         self._validation: dict[bytes, Tensor] = {}
         self._work: list[tuple[BlockPlan, Run]] = []
         self._waiting: list[BlockPlan] = []
@@ -179,6 +180,7 @@ class ProbeBank(pl.LightningModule):
             converged=values["converged"] > 0,
             degenerate=values["degenerate"] > 0,
             penalty=values["penalty"],
+            curve=np.ascontiguousarray(values["curve"][:, : values["epochs"].max()]),
             unit_norm=self.config.scaling == "unit_norm",
         )
 
@@ -198,6 +200,7 @@ def _results(run: Run) -> dict[str, Tensor]:
         "converged": run.converged,
         "degenerate": run.block.degenerate(run.kept),
         "penalty": run.penalty,
+        "curve": run.curve,
     }
 
 

@@ -45,6 +45,8 @@ class ProbeSet:
         degenerate: [P] whether the training rows held one class only, or the probe predicts a single class
             for all of its validation rows (its training rows, where there are none).
         penalty: [P] the penalty λ that was used or chosen; 0 for Adam.
+        curve: [P, E] what training watched after each epoch: the validation loss, the share of right answers on the
+            training rows (``monitor=train_accuracy``) or the penalised objective (L-BFGS); NaN after the last epoch.
         unit_norm: whether rows have to be divided by their Euclidean norm first; `logits` does so.
     """
 
@@ -55,6 +57,7 @@ class ProbeSet:
     converged: NDArray[np.bool_]
     degenerate: NDArray[np.bool_]
     penalty: Floats
+    curve: Floats
     unit_norm: bool = False
 
     def __len__(self) -> int:
@@ -93,6 +96,15 @@ class ProbeSet:
         with safe_open(folder / _FILE, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in _arrays()}
             return cls(**arrays, unit_norm=json.loads(file.metadata()["unit_norm"]))
+
+
+def load_curve(folder: Path) -> Floats:
+    """Read `ProbeSet.curve` [P, E] alone from what `ProbeSet.save` wrote."""
+    from safetensors import safe_open
+
+    with safe_open(folder / _FILE, framework="numpy") as file:
+        curve: Floats = file.get_tensor("curve")
+    return curve
 
 
 def unit_rows(x: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 
 from scar.reporting.axes import require_named_axes
 from scar.reporting.comparison import Comparison, strategy_order
-from scar.reporting.style import MARKERS, MUTED, Drawing, colour_of, new_figure, only_grid, styled
+from scar.reporting.style import MUTED, Drawing, colour_of, marker_of, new_figure, only_grid, styled
 from scar.reporting.text import (
     count,
     group_label,
@@ -48,7 +48,7 @@ def draw_completion(
         figure = new_figure(7.2, 5.4 if len(differences) else 3.6)
         grid = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1], squeeze=False) if len(differences) else None
         upper, lower = (grid[0, 0], grid[1, 0]) if grid is not None else (figure.subplots(), None)
-        drawing = Drawing(name=name, title=f"Completion: {group_label(group)}", alt="", figure=figure)
+        drawing = Drawing(name=name, title=f"Completion: {group_label(group)}", alt="", figure=figure, data=arms)
         step = _dodge(arms)
         for index, subject in enumerate(strategies):
             _draw_arm(drawing, upper, arms, subject, (index - (len(strategies) - 1) / 2) * step, index)
@@ -94,7 +94,7 @@ def _dodge(arms: pd.DataFrame) -> float:
 
 def _draw_arm(drawing: Drawing, axes: Axes, arms: pd.DataFrame, subject: str, shift: float, index: int) -> None:
     own = arms[(arms.subject == subject) & arms.fraction.notna()].sort_values("added")
-    colour, marker = colour_of(subject, index), MARKERS.get(subject, "D")
+    colour, marker = colour_of(subject, index), marker_of(subject, index)
     label = name_of(subject)
     axes.plot(own.added + shift, 100 * own.value, color=colour, linewidth=1.2, alpha=0.6)
     for row in own.itertuples():
@@ -132,7 +132,9 @@ def _draw_differences(drawing: Drawing, axes: Axes, differences: pd.DataFrame, a
                     linewidth=1.3,
                     solid_capstyle="butt",
                 )
-            (dot,) = axes.plot([x], [100 * row.value], marker=MARKERS.get(second, "D"), color=colour, markersize=5.5)
+            (dot,) = axes.plot(
+                [x], [100 * row.value], marker=marker_of(second, index + 1), color=colour, markersize=5.5
+            )
             drawing.tip(
                 dot,
                 f"SCAR − {name_of(second)}: {points(row.value)} points {points_interval(row.low, row.high)}",

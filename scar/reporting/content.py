@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scar.evaluation import SCORES
+from scar.reporting.against import against_published, against_table, commands_to_fill
+from scar.reporting.alignment_figure import alignment_frame, draw_alignment
 from scar.reporting.alignment_table import alignment_tables
 from scar.reporting.caveats import collect_caveats, failed_jobs, missing_cells
 from scar.reporting.comparison import Comparison, compare
-from scar.reporting.completion_figure import draw_completion
-from scar.reporting.figure2 import draw_growth, growth_frame
+from scar.reporting.details import Detail, make_detail
 from scar.reporting.figure3a import draw_sizes, sizes_frame
 from scar.reporting.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.indicators_table import indicators_table
-from scar.reporting.measures_figure import draw_measures, measures_by_size
-from scar.reporting.plan_figure import draw_plan
-from scar.reporting.plan_table import plan_by_class, plan_table
 from scar.reporting.planners_figure import draw_planners
 from scar.reporting.planners_table import has_planners, planner_tables
-from scar.reporting.shopping_table import shopping_table
 from scar.reporting.study import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.table1 import table1
 from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
 from scar.reporting.text import group_label, name_of
-from scar.reporting.whatif_figure import draw_whatif, whatif_frame
+from scar.reporting.tolerances import Tolerances
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,20 +35,6 @@ if TYPE_CHECKING:
 
 ANSWERED = 32
 """Groups whose questions are answered in words."""
-
-
-@dataclass(kw_only=True, eq=False)
-class Detail:
-    """What is shown of one group by itself."""
-
-    label: str
-    anchor: str
-    seed: int
-    table: Table
-    shopping: Table | None
-    figures: list[Drawing]
-    more_figures: list[Drawing]
-    plans: list[Path]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -85,6 +67,7 @@ def gather(
     level: float = 0.95,
     resamples: int = 2000,
     details: int = 8,
+    tolerances: Tolerances | None = None,
 ) -> Content:
     """Compute every table and figure of a study.
 
@@ -94,6 +77,7 @@ def gather(
         level: of the intervals.
         resamples: of the bootstrap.
         details: how many groups get figures of their own.
+        tolerances: within which ours passes as the published value.
     """
     groups = study.groups()
     comparison = compare(study, level=level, resamples=resamples)
@@ -102,7 +86,9 @@ def gather(
     for caveat in collect_caveats(study):
         caveats.setdefault(caveat.where, []).append(caveat.what)
     completions = {m: completion_table(comparison, metric=m, by=by) for m in SCORES}
-    published = published_format_table(study)
+    published = [published_format_table(study)]
+    against = against_published(study, tolerances)
+    published += [against_table(against, tolerances)] if len(against) else []
     return Content(
         study=study,
         comparison=comparison,
@@ -114,10 +100,10 @@ def gather(
             indicators_table(study),
             *alignment_tables(study),
         ],
-        more_tables=[*(completions[m] for m in SCORES[1:]), *planner_tables(study, comparison), published],
+        more_tables=[*(completions[m] for m in SCORES[1:]), *planner_tables(study, comparison), *published],
         figures=_figures(study, comparison, estimator) if groups else [],
-        details=[_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
-        missing=missing_cells(study),
+        details=[make_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
+        missing=[*missing_cells(study), *commands_to_fill(against)],
         failed=failed_jobs(study),
         caveats=caveats,
         left_out=max(len(groups) - details, 0),
@@ -126,41 +112,7 @@ def gather(
 
 def _figures(study: Study, comparison: Comparison, estimator: str | None) -> list[Drawing]:
     figures = [draw_sizes(sizes_frame(study)), draw_bubbles(bubbles_frame(study, estimator))]
+    if len(pairs := alignment_frame(study)):
+        figures.append(draw_alignment(pairs))
     by_regime = len(study.rows[list(study.axes)].drop_duplicates()) == study.rows.regime.nunique()
     return [*figures, draw_planners(comparison)] if by_regime and has_planners(comparison) else figures
-
-
-def _detail(study: Study, comparison: Comparison, group: Mapping[str, Any], *, single: bool) -> Detail:
-    rows, label = study.of(group), group_label(group)
-    suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
-    seed, driver = int(rows.seed.min()), study.driver
-    leader = _leader(rows)
-    plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
-    ahead = whatif_frame(rows, seed=seed)
-    title = f"{label}, seed {seed} (needs: {name_of(driver)})"
-    jobs = [j for j in study.jobs if j.done and all(j.columns.get(k) == v for k, v in group.items())]
-    growth, measures = growth_frame(rows, seed=seed), measures_by_size(rows)
-    figures = [draw_completion(comparison, group, name=f"completion{suffix}")] if len(comparison.arms) else []
-    if not plan.added.isna().all():
-        figures.append(draw_plan(plan, title=title, name=f"plan{suffix}", strategy=leader))
-    if ahead.value.notna().any():
-        figures.append(draw_whatif(ahead, title=f"{label}, seed {seed}", leader=leader, name=f"what_if{suffix}"))
-    more = [draw_measures(measures, title=label, name=f"measures{suffix}")] if len(measures) else []
-    if growth.y.notna().any():
-        more.append(draw_growth(growth, title=f"{label}, seed {seed}", name=f"figure2{suffix}"))
-    return Detail(
-        label=label,
-        anchor=f"detail{suffix}",
-        seed=seed,
-        table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver)),
-        shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
-        figures=figures,
-        more_figures=more,
-        plans=[p for j in jobs if j.columns["seed"] == seed for p in j.plans if j.columns["completion"] == leader],
-    )
-
-
-def _leader(rows: pd.DataFrame) -> str:
-    """Return the strategy whose plan is shown: `scar`, or the first by name where the study lacks it."""
-    names = sorted(rows.loc[rows.metric == "added", "subject"].unique())
-    return "scar" if "scar" in names or not names else str(names[0])

@@ -63,7 +63,7 @@ def draw_growth(frame: pd.DataFrame, *, title: str, name: str = "figure2") -> Dr
     with styled():
         lines = max(-(-y.shape[1] // COLUMNS), 1)
         figure = new_figure(10, 0.9 + 1.75 * lines)
-        drawing = Drawing(name=name, title="Growth of the concept space", alt="", figure=figure)
+        drawing = Drawing(name=name, title="Growth of the concept space", alt="", figure=figure, data=frame)
         drawing.alt = "No class has a defined bound of Eq. 7."
         if y.size and len(factors) > 1:
             fit, h = fit_growth(y, 1 / factors), reference_concept_sizes(y, factors)

@@ -96,7 +96,7 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
     with styled():
         figure = new_figure(8, height)
         axes = figure.subplots()
-        drawing = Drawing(name=name, title="Sizes: total, extension, foundation", alt="", figure=figure)
+        drawing = Drawing(name=name, title="Sizes: total, extension, foundation", alt="", figure=figure, data=sizes)
         for index, (part, estimator, colour) in enumerate(series):
             own = sizes[(sizes.part == part) & (sizes.estimator == estimator)].set_index("label")
             title = {"total": "Total", "extension": "Extension (primary + SCAR plan)"}.get(part)

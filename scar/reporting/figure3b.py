@@ -55,7 +55,7 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
     with styled():
         figure = new_figure(11 if many else 7.2, 8 if many else 4.6)
         axes = figure.subplots()
-        drawing = Drawing(name=name, title="Scale, Coverage, Authenticity, Richness", alt="", figure=figure)
+        drawing = Drawing(name=name, title="Scale, Coverage, Authenticity, Richness", alt="", figure=figure, data=frame)
         x, y = (shown[m].to_numpy(dtype=float) for m in ("coverage", "authenticity"))
         area = LARGEST * np.maximum(shown["scale"].to_numpy(dtype=float), SMALLEST)
         style: dict[str, Any] = {"cmap": "cividis", "vmin": 0.0, "vmax": 1.0, "edgecolors": INK, "linewidths": 0.6}

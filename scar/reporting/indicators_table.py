@@ -25,7 +25,8 @@ PLAIN = {
     "normalised_entropy": "Entropy",
     "gini": "Gini",
 }
-"""Headers of the indicators whose name holds no parameter."""
+WITH_PARAMETER = {"left_skew": "Skew", "long_tail": "Tail"}
+"""Headers of the indicators, without and with a parameter in their name."""
 ORDER = (
     "label_set_size",
     "smallest_class",
@@ -36,8 +37,8 @@ ORDER = (
     *tuple(PLAIN)[4:],
 )
 NOTES = (
-    "Smallest, Median, Largest: class sizes in samples. Skew @ k%: share of the samples in the most common k % of the "
-    "classes; Tail @ k: share of the classes with fewer than k samples; Ratio: largest over smallest class.",
+    "Smallest, Median, Largest: class sizes in samples. Skew k%: share of the samples in the most common k % of the "
+    "classes; Tail k: share of the classes with fewer than k samples; Ratio: largest over smallest class.",
     "Entropy is that of the class shares over its maximum (balanced: 1), Gini the inequality of the class sizes "
     "(balanced: 0). A class that no sample carries counts as empty.",
 )
@@ -50,7 +51,7 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
         ValueError: the rows vary in an axis besides the seed.
     """
     own = rows[(rows.stage == "dataset") & (rows.subject == subject)]
-    own = own[own.metric.map(lambda metric: metric.partition("@")[0] in ORDER)]
+    own = own[own.metric.str.partition("@")[0].isin(ORDER)] if len(own) else own
     require_named_axes(own, ("metric",))
     means = own.groupby("metric", sort=False).value.mean()
     ordered = sorted(means.index, key=lambda metric: ORDER.index(metric.partition("@")[0]))  # stable: 500 before 100
@@ -58,9 +59,9 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
 
 
 def header(metric: str) -> str:
-    """``"left_skew@5%"`` → ``"Skew @ 5%"``."""
+    """``"left_skew@5%"`` → ``"Skew 5%"``."""
     kind, _, parameter = metric.partition("@")
-    return PLAIN.get(kind) or f"{ {'left_skew': 'Skew', 'long_tail': 'Tail'}[kind] } @ {parameter}"
+    return PLAIN.get(kind) or f"{WITH_PARAMETER[kind]} {parameter}"
 
 
 def cell(metric: str, value: float) -> str:
@@ -69,7 +70,7 @@ def cell(metric: str, value: float) -> str:
     if kind in ("left_skew", "long_tail"):
         return f"{percent(value)} %" if known(value) else MISSING
     if kind == "imbalance_ratio":
-        return "∞ : 1" if math.isinf(value) else f"{decimal(value, 1)} : 1"
+        return "∞" if math.isinf(value) else decimal(value, 1)
     return decimal(value) if kind in ("normalised_entropy", "gini") else count(value)
 
 

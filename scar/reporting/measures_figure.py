@@ -45,7 +45,7 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
     with styled():
         figure = new_figure(10, 3.5)
         panels = figure.subplots(1, len(MEASURES), sharex=True, squeeze=False)[0]
-        drawing = Drawing(name=name, title="Measures against subset size", alt="", figure=figure)
+        drawing = Drawing(name=name, title="Measures against subset size", alt="", figure=figure, data=frame)
         parts = []
         for axes, metric, colour in zip(panels, MEASURES, (EXTENSION, FOUNDATION[0], TOTAL), strict=True):
             own = frame[(frame.metric == metric) & frame.value.notna()]

@@ -44,7 +44,7 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan", strategy: s
     with styled():
         figure = new_figure(7.2, 1.3 + 0.27 * len(shown))
         axes = figure.subplots()
-        drawing = Drawing(name=name, title="Plan by class", alt="", figure=figure)
+        drawing = Drawing(name=name, title="Plan by class", alt="", figure=figure, data=plan)
         primary, added = (shown[c].fillna(0).to_numpy(dtype=float) for c in ("primary", "added"))
         place = np.arange(len(shown))
         axes.barh(place, primary, height=0.62, color=MUTED, alpha=0.55, label="in primary")

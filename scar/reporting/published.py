@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -17,6 +18,17 @@ GROUP = ("dataset", "modality", "encoder")
 PRIMARY_SHARE = 0.6
 """§5.1: a class-aware split with 60 % primary."""
 ARMS = {"primary_acc": "Pri. Acc.", "scar_acc": "SCAR", "random_acc": "rand.", "average_acc": "avg."}
+CONFIGS = {
+    "imagenet1k": "imagenet",
+    "agnews": "ag_news",
+    "coco": "coco_captions",
+    "msrvtt": "msr_vtt",
+    "resnet": "resnet50",
+    "vit": "vit_b16",
+    "dino": "dinov2",
+    "videoclip": "videoclip_xl",
+}
+"""Published dataset or encoder → the configuration that stands for it; the others have the same name."""
 DEFECTS = {
     ("cifar100",): "the test set of the published run contained the training set",
     ("audiocaps",): "clusters were fitted separately on train and test",
@@ -116,8 +128,27 @@ def defect_of(dataset: str, encoder: str) -> str:
     return "; ".join(notes)
 
 
+def config_of(published: str) -> str:
+    """Name of the configuration that stands for a published dataset or encoder."""
+    return CONFIGS.get(published, published)
+
+
+def published_cells() -> pd.DataFrame:
+    """The 38 published cells with every value that can be compared with ours, means of three runs.
+
+    Columns: those of `GROUP`, scale, coverage, authenticity, richness, foundation, and ``<arm>_mean`` of `ARMS`.
+    """
+    measured = published_characteristics().drop(columns=["n_total", "extended"])
+    return measured.merge(mean_and_range(published_runs()), on=list(GROUP))
+
+
 def published_rows_for(groups: list[dict[str, object]]) -> pd.DataFrame:
-    """Published runs whose dataset and encoder one of the groups shares."""
+    """Published runs whose dataset, encoder and modality one of the groups shares."""
     runs = published_runs()
-    wanted = {(g["dataset"], g["encoder"]) for g in groups}
-    return runs[[(d, e) in wanted for d, e in zip(runs.dataset, runs.encoder, strict=True)]]
+    return runs[[any(is_cell(group, row) for group in groups) for row in runs.to_dict("records")]]
+
+
+def is_cell(group: Mapping[str, object], cell: Mapping[str, object]) -> bool:
+    """Whether a group is the one that a published row is about, whatever its regime."""
+    same = all(group.get(k) in (cell[k], config_of(str(cell[k]))) for k in ("dataset", "encoder"))
+    return same and group.get("modality") == cell["modality"]

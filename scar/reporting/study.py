@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
-RUNTIME = frozenset(("hydra", "paths", "logger", "callbacks", "trainer", "launcher", "store", "study", "experiment"))
+RUNTIME = frozenset(
+    (
+        *("hydra", "paths", "logger", "callbacks", "trainer", "launcher", "store", "study", "experiment"),
+        *("output", "report", "objective"),
+    )
+)
 """Top-level keys of a configuration that cannot change a number."""
 
 
@@ -179,16 +184,22 @@ def _job_folders(study: Path) -> list[Path]:
 
 def _read_job(folder: Path) -> tuple[Job, pd.DataFrame]:
     import pandas as pd
-    from omegaconf import OmegaConf
 
     status_file, config_file, rows_file = (folder / name for name in ("status.json", "config.yaml", "rows.parquet"))
     status = json.loads(status_file.read_text()) if status_file.exists() else {"status": "unfinished"}
-    config = OmegaConf.to_container(OmegaConf.load(config_file)) if config_file.exists() else {}
+    config = _plain_yaml(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
     nested: dict[str, Any] = {str(k): v for k, v in config.items()} if isinstance(config, dict) else {}
     frame = pd.read_parquet(rows_file) if rows_file.exists() else pd.DataFrame(columns=list(COLUMNS))
     names = (*GROUP, "seed", "completion")
     columns = {name: frame[name].iloc[0] for name in names} if len(frame) else {}
     return Job(folder=folder, status=status, config=nested, columns=columns), frame
+
+
+def _plain_yaml(text: str) -> Any:
+    """Parse a resolved configuration with the parser in C, where there is one: a study has thousands of them."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _hidden_axes(jobs: Sequence[Job]) -> list[str]:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -20,8 +21,10 @@ TOTAL, EXTENSION = "#e69f00", "#009e73"
 FOUNDATION = ("#0072b2", "#56b4e9", "#7a5195", "#8a8f98")
 """Okabe and Ito's colours, told apart by people with any colour vision; one shade per estimator."""
 STRATEGY = {"scar": "#0072b2", "random": "#d55e00", "class_average": "#009e73"}
-OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9")
+OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9", "#332288", "#882255", "#44aa99", "#999933", "#1f2328", "#e69f00")
+"""Of strategies that the paper does not know; with markers of their own, since no nine hues are told apart by all."""
 MARKERS = {"scar": "o", "random": "s", "class_average": "^"}
+OTHER_MARKERS = ("D", "v", "P", "X", "<", ">", "p", "h", "*")
 METADATA: dict[str, dict[str, Any]] = {
     "png": {"Software": None},
     "pdf": {"CreationDate": None},
@@ -48,6 +51,7 @@ class Drawing:
         title: for the page.
         alt: one or two sentences that say what the figure shows, numbers included.
         figure: the Matplotlib figure.
+        data: what is drawn, written beside the figure as CSV.
         tips: gid of an artist → text shown when the pointer rests on it.
     """
 
@@ -55,6 +59,7 @@ class Drawing:
     title: str
     alt: str
     figure: Figure
+    data: pd.DataFrame | None = None
     tips: dict[str, str] = field(default_factory=dict)
     _rendered: dict[str, bytes] = field(default_factory=dict)
 
@@ -131,6 +136,11 @@ def only_grid(axes: Axes, axis: str) -> None:
     axes.grid(visible=False)
     axes.grid(visible=True, axis=axis)
     axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def marker_of(strategy: str, position: int = 0) -> str:
+    """Marker of a strategy; strategies the paper does not know get further ones by position."""
+    return MARKERS.get(strategy, OTHER_MARKERS[position % len(OTHER_MARKERS)])
 
 
 def colour_of(strategy: str, position: int = 0) -> str:

@@ -80,9 +80,9 @@ class Table:
         return rows
 
     def _alignment(self) -> tuple[str, ...]:
-        numeric = re.compile(r"^[−+\d\[]")
+        numeric = re.compile(r"[−+\d\[∞][^A-Za-z]*")
         return tuple(
-            "right" if all(numeric.match(str(t)) or str(t) in ("missing", "met", "undefined", "unreachable", "–", "") for t in self.cells[c]) else "left"
+            "right" if all(numeric.fullmatch(str(t)) or str(t) in ("missing", "met", "undefined", "unreachable", "–", "") for t in self.cells[c]) else "left"
             for c in self.cells.columns
         )  # fmt: skip
 

@@ -9,7 +9,8 @@ import numpy as np
 from scar.reporting.axes import GROUP, require_named_axes
 from scar.reporting.characteristics import characteristics
 from scar.reporting.comparison import STRATEGIES, Comparison, strategy_order
-from scar.reporting.published import defect_of, in_published_format, mean_and_range, published_rows_for
+from scar.reporting.published import ARMS, defect_of, in_published_format, mean_and_range, published_rows_for
+from scar.reporting.runs import published_columns
 from scar.reporting.study import Study
 from scar.reporting.table import Table
 from scar.reporting.text import (
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-LEVEL_NOTE = (
-    "Intervals are {level:.0f} %: bootstrap over seeds × test items, differences paired by both (macro-F1: over seeds, "
-    "Nadeau-Bengio). A * marks p < 0.05 after Holm's correction over the {family} strategy comparisons."
-)
+METHODS = {
+    "bootstrap": "by a bootstrap over seeds × test items, differences paired by both",
+    "nadeau-bengio": "over seeds, by Nadeau and Bengio",
+}
 MAJORITY_NOTE = "† some seeds answer one class only, or are no better than the most frequent class: read with care."
 
 
@@ -141,7 +142,13 @@ def _require_axes(arms: pd.DataFrame, by: Sequence[str]) -> None:
 def _notes(comparison: Comparison, metric: str, arms: pd.DataFrame) -> tuple[str, ...]:
     family = comparison.differences
     family = family[(family.metric == metric) & (family.second != "primary") & family.p_value.notna()]
-    notes = [LEVEL_NOTE.format(level=100 * comparison.level, family=len(family))]
+    methods = [METHODS[method] for method in METHODS if method in set(family.method)] or [
+        "undefined: there is one seed"
+    ]
+    notes = [
+        f"Intervals are {100 * comparison.level:.0f} %, {' or '.join(methods)}. A * marks p < 0.05 after Holm's correction "
+        f"over the {len(family)} strategy comparisons."
+    ]
     if (arms.majority > 0).any():
         notes.append(MAJORITY_NOTE)
     return tuple(notes)
@@ -198,7 +205,7 @@ def published_format_table(study: Study, fraction: float | None = None) -> Table
     """
     import pandas as pd
 
-    ours = _runs(study, fraction)
+    ours = published_columns(study, fraction)
     lines, values = [], []
     if len(ours):
         by = tuple(study.axes)
@@ -219,20 +226,5 @@ def published_format_table(study: Study, fraction: float | None = None) -> Table
     )
 
 
-ARM_TITLES = {"primary_acc": "Pri. Acc.", "scar_acc": "SCAR", "random_acc": "rand.", "average_acc": "avg."}
-
-
 def _published_cells(row: Mapping[str, Any]) -> dict[str, str]:
-    return {t: in_published_format(row[f"{a}_mean"], row[f"{a}_range"]) for a, t in ARM_TITLES.items()}
-
-
-def _runs(study: Study, fraction: float | None) -> pd.DataFrame:
-    """Accuracies per seed in the columns of the published table."""
-    rows = study.rows
-    rows = rows[(rows.stage == "evaluation") & (rows.metric == "accuracy")]
-    budget = rows.fraction.max() if fraction is None else fraction
-    rows = rows[((rows.subject == "primary") & rows.fraction.isna()) | np.isclose(rows.fraction, budget)]
-    columns = dict(zip(("primary", *STRATEGIES), ARM_TITLES, strict=True))
-    rows = rows[rows.subject.isin(columns)]
-    wide = rows.pivot(index=[*study.axes, "seed"], columns="subject", values="value").rename(columns=columns)
-    return wide.reindex(columns=list(ARM_TITLES)).reset_index()
+    return {t: in_published_format(row[f"{a}_mean"], row[f"{a}_range"]) for a, t in ARMS.items()}

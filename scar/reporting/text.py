@@ -26,15 +26,27 @@ NAMES = {
     "coco_captions": "COCO", "msr_vtt": "MSR-VTT", "lite0_minilm": "Lite0 + MiniLM", "joint": "joint",
     "frames_minilm": "Lite0 frames + MiniLM", "speech_minilm": "speech + MiniLM", "videoclip_xl": "VideoCLIP-XL",
     "videoclip": "VideoCLIP", "xclip": "X-CLIP", "clap": "CLAP", "pengi": "Pengi",
+    "imagenet": "ImageNet-1K", "imagenet_a": "ImageNet-A", "imagenet_r": "ImageNet-R", "imagenet_v2": "ImageNet-V2",
+    "imagenet_sketch": "ImageNet-Sketch", "ag_news": "AG-News", "resnet50": "ResNet-50", "vit_b16": "ViT-B/16",
+    "dinov2": "DINOv2",
 }  # fmt: skip
 MISSING = "missing"
-CROSS_MODAL = frozenset(
+ONE_MODALITY = frozenset(
     (
-        *("flickr30k", "coco", "msrvtt", "audiocaps", "coco_captions", "msr_vtt"),
-        *("emoji_pairs", "tux_speech", "animated_emoji"),
+        *(
+            "cifar10",
+            "cifar100",
+            "imagenet",
+            "imagenet1k",
+            "imagenet_a",
+            "imagenet_r",
+            "imagenet_v2",
+            "imagenet_sketch",
+        ),
+        *("digits", "fashion_mnist", "ag_news", "agnews", "dbpedia", "wikipedia", "wordnet_glosses"),
     )
 )
-"""Pairs, of which a modality has to be named."""
+"""Data of one modality, which goes without saying; of all others it is named."""
 
 
 def name_of(key: object) -> str:
@@ -43,10 +55,10 @@ def name_of(key: object) -> str:
 
 
 def group_label(group: Mapping[str, Any], *, separator: str = " · ") -> str:
-    """One line for a group: dataset, encoder, regime unless it is the plain one, and further axes."""
+    """One line for a group: dataset, as ``Flickr30k (Text)``, encoder, regime unless it is the plain one, further axes."""
     dataset = name_of(group.get("dataset", ""))
-    if group.get("dataset") in CROSS_MODAL and group.get("modality"):
-        dataset = f"{dataset} ({group['modality']})"
+    if dataset and group["dataset"] not in ONE_MODALITY and group.get("modality"):
+        dataset = f"{dataset} ({str(group['modality']).capitalize()})"
     parts = [dataset, name_of(group.get("encoder", ""))]
     if group.get("regime") not in (None, "", "none", "natural", "plain"):
         parts.append(name_of(group["regime"]))
@@ -80,6 +92,11 @@ def points(difference: float, digits: int = 2) -> str:
         return MISSING
     text = f"{100 * difference:+.{digits}f}"
     return minus(text) if float(text) else f"{0:.{digits}f}"
+
+
+def signed(difference: float, digits: int = 3) -> str:
+    """``-0.0012`` → ``"−0.001"``: a signed difference of two decimals."""
+    return points(difference / 100, digits)
 
 
 def points_interval(low: float, high: float, digits: int = 2) -> str:

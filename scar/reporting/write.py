@@ -7,18 +7,21 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scar import __version__
+from scar.reporting.tolerances import Tolerances
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from scar.reporting.card import CardConfig
     from scar.reporting.content import Content
 
-INPUTS = ("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv")
+INPUTS = ("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv", "shopping-*.csv")
 RECORD = "report.json"
 
 
@@ -31,11 +34,13 @@ def write_report(
     resamples: int = 2000,
     details: int = 8,
     where: Mapping[str, Any] | None = None,
+    tolerances: Tolerances | None = None,
     formats: Sequence[str] = ("png", "pdf", "svg"),
     force: bool = False,
+    card: CardConfig | None = None,
     console: Console | None = None,
 ) -> dict[str, Path]:
-    """Write report.html, tables, figures and deviations.md; reuse them if no job, setting or code changed.
+    """Write report.html, tables, figures, cards and deviations.md; reuse them if no job, setting or code changed.
 
     Args:
         study_folder: one study folder, or several to report as one.
@@ -45,8 +50,10 @@ def write_report(
         resamples: of the bootstrap.
         details: how many groups get a section and figures of their own.
         where: axis → value: keep these rows only.
+        tolerances: within which ours passes as the published value.
         formats: of the figure files.
         force: write again even if nothing changed.
+        card: what the owner of the dataset adds to its card.
         console: prints the summary if given.
 
     Returns:
@@ -62,49 +69,22 @@ def write_report(
         raise ValueError(f"output=None: say where the report on {len(folders)} studies goes")
     target = folders[0] if output is None else Path(output)
     settings: dict[str, Any] = {"estimator": estimator, "level": level, "resamples": resamples, "details": details}
-    settings |= {"where": dict(where or {}), "formats": list(formats), "folders": [f.name for f in folders]}
+    settings |= {
+        "card": asdict(card) if card else {},
+        "where": dict(where or {}),
+        "formats": list(formats),
+        "folders": [f.name for f in folders],
+    }
+    settings |= {"tolerances": tolerances or Tolerances()}
     digest = _digest(folders, settings)
     paths = None if force else _reusable(target, digest)
     if paths is None:
         content = _gather(folders, settings)
-        paths = _write_all(target, _documents(content, formats), digest)
+        documents = _documents(content, formats) | _cards(content, card, target)
+        paths = _write_all(target, documents, digest)
     if console is not None:
         console.print(paths["report.txt"].read_text(encoding="utf-8"), markup=False, highlight=False, end="")
-        console.print(f"report: {paths['report.html']}", markup=False, highlight=False)
     return paths
-
-
-def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "pdf", "svg")) -> dict[str, Path]:
-    """Write the published Table 2 and Figures 3a and 3b, made from the published rows alone.
-
-    Args:
-        target: folder.
-        formats: of the figure files.
-
-    Returns:
-        File name → path.
-    """
-    from scar.reporting.figure3a import draw_sizes, published_sizes_frame
-    from scar.reporting.figure3b import draw_bubbles, published_bubbles_frame
-    from scar.reporting.published import published_table
-    from scar.reporting.table import latex_document
-
-    table = published_table()
-    documents = {
-        "published_table2.md": table.to_markdown().encode(),
-        "published_table2.tex": latex_document([table], header="The published Table 2").encode(),
-        "published_table2.csv": table.to_csv().encode(),
-    }
-    drawings = (
-        draw_sizes(published_sizes_frame(), name="published_figure3a"),
-        draw_bubbles(published_bubbles_frame(), name="published_figure3b"),
-    )
-    for drawing in drawings:
-        documents |= {f"{drawing.name}.{kind}": drawing.render(kind) for kind in formats}
-    Path(target).mkdir(parents=True, exist_ok=True)
-    for name, data in documents.items():
-        _write_atomically(Path(target) / name, data)
-    return {name: Path(target) / name for name in documents}
 
 
 def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
@@ -120,7 +100,7 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
     if settings["where"]:
         study = replace(study, rows=keep(study.rows, settings["where"]))
-    chosen = {name: settings[name] for name in ("estimator", "level", "resamples", "details")}
+    chosen = {name: settings[name] for name in ("estimator", "level", "resamples", "details", "tolerances")}
     return gather(study, **chosen)
 
 
@@ -156,6 +136,18 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     return documents
 
 
+def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str, bytes]:
+    """The card of every group, as Markdown and as JSON-LD."""
+    from scar.reporting.card import make_cards, render_card
+    from scar.reporting.croissant import render_croissant
+
+    documents = {}
+    for suffix, card in make_cards(content.study, content.comparison, about).items():
+        documents[f"card{suffix}.md"] = render_card(card).encode()
+        documents[f"croissant{suffix}.json"] = render_croissant(card, target).encode()
+    return documents
+
+
 def _joined_csv(content: Content) -> str:
     """Table 2 as one wide CSV: characteristics and accuracies, one row per group and budget."""
     by_name = {table.name: table for table in content.tables}
@@ -170,13 +162,14 @@ def _write_all(target: Path, documents: Mapping[str, bytes], digest: str) -> dic
     target.mkdir(parents=True, exist_ok=True)
     (target / RECORD).unlink(missing_ok=True)
     for name, data in documents.items():
-        _write_atomically(target / name, data)
+        write_atomically(target / name, data)
     record = {"digest": digest, "files": {name: hashlib.sha256(data).hexdigest() for name, data in documents.items()}}
-    _write_atomically(target / RECORD, json.dumps(record, indent=1).encode())
+    write_atomically(target / RECORD, json.dumps(record, indent=1).encode())
     return {name: target / name for name in documents}
 
 
-def _write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file by renaming, so that no one reads half of it."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -19,7 +19,7 @@ from scar.studies.derived import CLASS_SIZES, Derived, derive
 from scar.studies.heads import LINEAR, MLP, HeadTask, Logits, masked_predictions, train_linear, train_mlp
 from scar.studies.material import Material, source_parts
 from scar.studies.measured import FOUNDATION_PLAN, UNMEASURED, scar_measures, subset_tasks
-from scar.studies.questions import needed_for_questions
+from scar.studies.questions import needed_for_findings
 from scar.studies.settings import IndicatorStudy
 from scar.subsets import SubsetsConfig
 
@@ -91,7 +91,7 @@ def _evaluate(job: Job, material: Material, study: IndicatorStudy, *, foundation
     heads: dict[tuple[str, int], Logits] = {(LINEAR, i): linear[i] for i in range(len(tasks))}
     if mlp:
         stop = {"max_epochs": config.probe.max_epochs, "patience": config.probe.patience}
-        asked = needed_for_questions(study)
+        asked = needed_for_findings(study)
         chosen = [i for i, each in enumerate(derived) if each.name in asked]
         trained = train_mlp(material.features, [tasks[i] for i in chosen], **stop)
         heads |= {(MLP, i): head for i, head in zip(chosen, trained, strict=True)}

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Logits = Callable[[Floats], Floats]
 
 LINEAR, MLP = "linear", "mlp"
-HIDDEN, BATCH, RATE = 256, 500, 1e-3
+HIDDEN, BATCH, RATE = 128, 500, 1e-3
 """Hidden units (ReLU), samples in a step and learning rate (Adam) of the MLP."""
 LEAST_SPREAD = 0.05
 """Least standard deviation by which a feature is divided, as a share of the mean one: few samples may hardly differ in it."""

@@ -44,7 +44,7 @@ TITLES = {
     "authenticity": "Authenticity A",
     "richness": "Richness R",
 }
-COLUMNS = 4
+COLUMNS = 5
 
 
 def draw(datasets: pd.DataFrame, agreement: pd.DataFrame, *, outcome: str = "accuracy") -> Drawing:
@@ -57,7 +57,7 @@ def draw(datasets: pd.DataFrame, agreement: pd.DataFrame, *, outcome: str = "acc
     mean = own.groupby(["name", "kind"], sort=False)[[*indicators, outcome]].mean().reset_index()
     rows = -(-(len(indicators) + 1) // COLUMNS)
     with styled():
-        figure = new_figure(10.5, 2.55 * rows + 0.7)
+        figure = new_figure(12.0, 2.5 * rows + 0.7)
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes, indicator in zip(panels, indicators, strict=False):
             one = chosen[chosen.indicator == indicator].iloc[0]
@@ -101,6 +101,8 @@ def _panel(axes: Any, mean: pd.DataFrame, indicator: str, outcome: str) -> None:
 
 
 def _scaling(axes: Any, rows: pd.DataFrame, outcome: str) -> None:
+    from matplotlib.ticker import NullFormatter
+
     mean = rows.assign(what=rows.source.where(rows.source != "", rows.kind))
     mean = mean.groupby(["name", "what"], sort=False)[["samples", outcome]].mean().reset_index()
     for what, (colour, marker) in LABEL_KINDS.items():
@@ -118,6 +120,7 @@ def _scaling(axes: Any, rows: pd.DataFrame, outcome: str) -> None:
                 linewidths=0,
             )
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("samples", color=MUTED)
     axes.set_title("more samples (V)\nor more classes (H)", fontsize=8.5)
     axes.legend(loc="best", fontsize=6.5, handletextpad=0.1, borderpad=0.1)

@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from scar.studies.cells import OTHER, OWN, SYNTHETIC
 from scar.studies.settings import IndicatorStudy
 
+FINDINGS = (
+    "H against V",
+    "H against nothing added",
+    "skew against balance",
+    "tail against balance",
+    "tail against skew",
+)
+"""Topics that the two findings of the paper rest on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -54,6 +63,7 @@ def questions(study: IndicatorStudy) -> Iterator[Question]:
         yield Question(topic="blend", first=f"blend {ratio:.0%}", second=f"blend {first_ratio:.0%}")
 
 
-def needed_for_questions(study: IndicatorStudy) -> set[str]:
-    """Names of the derived datasets that some question compares."""
-    return {name for question in questions(study) for name in (question.first, question.second)}
+def needed_for_findings(study: IndicatorStudy) -> set[str]:
+    """Names of the derived datasets on which the two findings of the paper are tried; an MLP is trained on these."""
+    asked = [question for question in questions(study) if question.topic in FINDINGS]
+    return {name for question in asked for name in (question.first, question.second)}

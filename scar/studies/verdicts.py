@@ -15,7 +15,7 @@ from scar.studies.derived import CLASS_SIZES, LABEL_SETS
 from scar.studies.evaluate import SeedResult
 from scar.studies.heads import LINEAR
 from scar.studies.measured import MEASURES
-from scar.studies.questions import Question, questions
+from scar.studies.questions import FINDINGS, Question, questions
 from scar.studies.settings import IndicatorStudy
 
 OUTCOMES = ("accuracy", "robustness")
@@ -174,26 +174,34 @@ def _line(scored: _Scored, question: Question, outcome: str, found: Estimate) ->
 
 
 def findings(agreement: pd.DataFrame, comparison: pd.DataFrame) -> tuple[str, ...]:
-    """Say in words which indicator predicts best and what became of the two findings."""
+    """Say in words which indicator predicts best and what became of the two findings of the paper."""
     sentences = []
     for group in GROUPS:
         for outcome in OUTCOMES:
             own = agreement[(agreement.group == group) & (agreement.outcome == outcome)]
-            if len(own):
-                best = own.loc[own.kendall.abs().idxmax()]
-                said = ", ".join(
-                    f"{symbol} {best[name]:+.2f} [{best[f'{name}_low']:+.2f}, {best[f'{name}_high']:+.2f}]"
-                    for symbol, name in (("τ-b", "kendall"), ("ρ", "spearman"), ("γ", "gamma"))
-                )
-                sentences.append(
-                    f"{group}, {outcome}: {best.indicator} agrees best over {best.datasets} datasets: {said}."
-                )
-    for topic in ("H against V", "skew against balance", "tail against balance", "tail against skew"):
+            from_labels, trained = own[~own.indicator.isin(MEASURES)], own[own.indicator.isin(MEASURES)]
+            said = [_best(from_labels, "of what the labels tell")]
+            said += [_best(trained, "of the SCAR measures")] if trained.kendall.notna().any() else []
+            sentences.append(f"{group}, {outcome}: {'; '.join(said)}.")
+    for topic in FINDINGS:
         own = comparison[(comparison.topic == topic) & (comparison.outcome == "accuracy")]
         for head, rows in own.groupby("head", sort=False):
             up, down = int((rows.low > 0).sum()), int((rows.high < 0).sum())
-            spread = f"{100 * rows.difference.min():+.1f} to {100 * rows.difference.max():+.1f} points"
+            ends = [f"{100 * end:+.1f}" for end in (rows.difference.min(), rows.difference.max())]
+            spread = ends[0] if len(rows) == 1 else " to ".join(ends)
             sentences.append(
-                f"{topic} ({head}): {spread} of accuracy; the interval is above 0 in {up} and below 0 in {down} of {len(rows)}."
+                f"{topic} ({head}): {spread} points of accuracy; the interval is above 0 in {up} and below 0 in {down} "
+                f"of {len(rows)}."
             )
     return tuple(sentences)
+
+
+def _best(rows: pd.DataFrame, phrase: str) -> str:
+    """Name the indicator with the largest |τ-b|, with all coefficients; one that few datasets define cannot be best."""
+    rows = rows[rows.datasets > rows.datasets.max() / 2]
+    best = rows.loc[rows.kendall.abs().idxmax()]
+    said = ", ".join(
+        f"{symbol} {best[name]:+.2f} [{best[f'{name}_low']:+.2f}, {best[f'{name}_high']:+.2f}]"
+        for symbol, name in (("τ-b", "kendall"), ("ρ", "spearman"), ("γ", "gamma"))
+    )
+    return f"{phrase}, {best.indicator} agrees best over {best.datasets} datasets: {said}"

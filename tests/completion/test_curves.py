@@ -50,9 +50,11 @@ COUNTS = np.array([800, 400, 200])
 
 def test_a_planted_curve_is_recovered_and_a_flat_one_stays_flat():
     found = fit_curves(observations(COUNTS, truth, [100_000] * 3), COUNTS)
-    assert found.exponent[0] == pytest.approx(EXPONENT, abs=0.05)
-    assert found.drop[0] == pytest.approx(DROP, abs=0.02)
-    assert found.recall(4 * COUNTS)[0] == pytest.approx(truth(4.0), abs=0.01)
+    assert found.exponent[0] == pytest.approx(EXPONENT, abs=0.11)  # the next exponent of the grid
+    assert found.recall(COUNTS)[0] == pytest.approx(truth(1.0), abs=0.03)
+    assert found.recall(4 * COUNTS)[0] == pytest.approx(truth(4.0), abs=0.04)
+    gain = (found.recall(4 * COUNTS) - found.recall(COUNTS))[0]
+    assert gain[0] > 2 * gain[1] > 2 * gain[2]
     assert found.shares == pytest.approx(np.full(3, 1 / 3))
 
 
@@ -61,9 +63,23 @@ def test_a_class_that_is_not_held_out_has_no_curve_and_an_unseen_one_borrows():
     assert found.defined.tolist() == [True, False, True]
     unseen = fit_curves(observations(COUNTS, truth, [500] * 3), np.array([800, 400, 0]))
     assert unseen.defined.all()
-    assert unseen.scale[2] == 400
     assert unseen.recall(np.array([800, 400, 0]))[0, 2] == 0
-    assert unseen.recall(np.array([800, 400, 400]))[0, 2] == unseen.recall(np.array([800, 400, 400]))[0, 1]
+    lent = unseen.recall(np.full(3, 400))[0]
+    assert min(lent[:2]) < lent[2] < max(lent[:2])
+
+
+def test_a_starved_class_borrows_and_a_class_of_noise_does_not():
+    """Both have flat series: five samples are never recognised, six hundred are a coin's toss."""
+    counts = np.array([600, 600, 600, 600, 600, 5])
+
+    def recall(t):
+        learned = 0.95 - 0.1 * t**-0.5
+        return np.array([learned, learned, learned, learned, 0.5, 0.0])
+
+    found = fit_curves(observations(counts, recall, [200] * 6), counts)
+    gain = found.recall(counts + 100)[0] - found.recall(counts)[0]
+    assert gain[5] > 0.2
+    assert gain[4] < 0.5 * gain[0]
 
 
 def test_without_a_heldout_part_or_with_two_sizes_there_are_no_curves():
@@ -77,7 +93,7 @@ def test_without_a_heldout_part_or_with_two_sizes_there_are_no_curves():
 
 
 def test_the_interval_of_the_expected_gain_holds_the_truth():
-    """The accuracy that doubling brings, with 60 held-out samples per class; the noise of the held-out part alone."""
+    """The accuracy that doubling brings, with 60 held-out samples per class."""
     counts, held, hits, widths = np.full(8, 300), np.full(8, 60), 0, []
     limit, drop = np.linspace(0.85, 0.95, 8), np.linspace(0.2, 0.05, 8)
     real = np.mean(drop * (1 - 2.0**-0.5))
@@ -88,8 +104,8 @@ def test_the_interval_of_the_expected_gain_holds_the_truth():
         _, low, high = ahead.balanced_gain[0]
         hits += low <= real <= high
         widths.append(high - low)
-    assert hits >= 48  # 90 % of 60 are 54, with a standard deviation of 2.3
-    assert np.mean(widths) < 0.06
+    assert hits >= 54  # the planted laws have no misfit, which the intervals allow for
+    assert np.mean(widths) < 0.04
 
 
 def test_more_data_promises_more_and_none_promises_nothing():

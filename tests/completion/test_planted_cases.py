@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from states import LABELLED, curves, problem, shuffled
 
-from scar.completion.curves import fit_curves
 from scar.completion.oracle import OraclePlanner
 from scar.completion.slice_tuner import SliceTunerPlanner
 
@@ -77,11 +76,15 @@ def test_the_noise_is_recognised_from_probes_on_real_subsets():
     labels = np.repeat(np.arange(4), 500)
     centres = np.zeros((4, 120))
     centres[0, 0], centres[1, 1] = 3.0, 3.0  # classes 2 and 3 stay at the origin: a coin decides between them
-    found = characterize(centres[labels] + rng.normal(size=(2000, 120)), labels)
-    state = found.problem()
-    curve = fit_curves(found.observations, found.counts)
-    assert curve is not None
-    added = plan(SliceTunerPlanner(fairness=0.0), problem(
-        found.counts, [500] * 4, state.needs, learned=curve, miss=state.miss_rates
-    ), 200)  # fmt: skip
-    assert curve.drop[0, :2].min() > curve.drop[0, 2:].max() or added[:2].sum() > added[2:].sum()
+    pool = np.repeat(np.arange(4), 300)
+    found = characterize(
+        centres[labels] + rng.normal(size=(2000, 120)),
+        labels,
+        pool_embeddings=centres[pool] + rng.normal(size=(1200, 120)),
+        pool_labels=pool,
+    )
+    added = found.plan(200, "slice_tuner").allocation.counts
+    assert added.sum() == 200
+    assert added[2:].sum() < 0.1 * 200
+    gain = found.problem().curves.drop[0]
+    assert gain[:2].min() > 2 * gain[2:].max()

@@ -38,7 +38,7 @@ def test_two_sweeps_at_once_over_one_store_share_the_work(zygote, tmp_path, calm
     first, second = (zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.02)) for _ in range(2))
     assert zygote.wait(first) == 0, log(tmp_path)
     assert zygote.wait(second) == 0, log(tmp_path)
-    assert log(tmp_path).count("finished") == 4  # every job ran once
+    assert log(tmp_path).count("finished digits") == 4  # every job ran once
     assert rows(tmp_path).equals(calm)
 
 
@@ -79,7 +79,7 @@ def test_a_truncated_file_of_rows(zygote, tmp_path, calm):
         path.write_bytes(path.read_bytes()[:-10])
     (tmp_path / "log.txt").unlink()
     check_whole(zygote, tmp_path, calm)
-    assert log(tmp_path).count("finished") == 2
+    assert log(tmp_path).count("finished digits") == 2
 
 
 def test_a_clock_that_goes_back(zygote, tmp_path, calm):
@@ -94,10 +94,20 @@ def test_a_clock_that_goes_back(zygote, tmp_path, calm):
 
 
 def test_a_worker_out_of_memory_fails_its_job_and_no_other(zygote, tmp_path, calm):
-    hungry = "subsets.max_parts=2"
-    assert zygote.run(tmp_path, hungry, *SWEEP, fault=("little_memory", 40 << 20)) == 1
-    assert {record["status"] for record in statuses(tmp_path)} <= {"failed", "done"}
-    assert any("emory" in record["error"] + record["traceback"] for record in statuses(tmp_path) if "error" in record)
+    (tmp_path / "conf" / "completion").mkdir(parents=True)
+    (tmp_path / "conf" / "completion" / "hungry.yaml").write_text("_target_: hungry.Hungry\nname: hungry\n")
+    (tmp_path / "hungry.py").write_text(
+        "from dataclasses import dataclass\nimport numpy as np\n"
+        "from scar.completion.planners import RandomPlanner\n\n"
+        "@dataclass(frozen=True, kw_only=True)\nclass Hungry(RandomPlanner):\n    name: str = 'hungry'\n\n"
+        "    def allocate(self, *arguments, **named):\n        return np.ones(4 << 30)\n"
+    )
+    search = f"hydra.searchpath=[file://{tmp_path / 'conf'}]"
+    sweep = ["seed=0,1", "completion=hungry,scar,random", search]
+    assert zygote.run(tmp_path, *sweep, fault=("little_memory", 2 << 30)) == 1
+    failed = [record for record in statuses(tmp_path) if record["status"] == "failed"]
+    assert len(failed) == 2
+    assert all("MemoryError" in record["traceback"] for record in failed)
     check_whole(zygote, tmp_path, calm)
 
 

@@ -40,9 +40,13 @@ def test_the_best_of_several_partners_counts_and_the_others_do_not_stand_in_its_
     assert found.median_rank == 1
 
 
-def test_a_constant_embedding_retrieves_nothing():
-    same = np.ones((50, 3), np.float32)
-    assert retrieve(same, np.arange(50), same, np.arange(50)).recall[10] == 0
+def test_equal_scores_count_as_a_random_order():
+    same = unit_rows(np.ones((50, 3), np.float32))
+    found = retrieve(same, np.arange(50), same, np.arange(50))
+    assert found.recall == {1: pytest.approx(1 / 50), 5: pytest.approx(5 / 50), 10: pytest.approx(10 / 50)}
+    assert found.median_rank == 25.5
+    twice = np.repeat(np.eye(20, dtype=np.float32), 2, axis=0)
+    assert retrieve(twice, np.arange(40), twice, np.arange(40)).recall == {1: 0.5, 5: 1.0, 10: 1.0}
 
 
 def test_chunks_do_not_change_the_ranks(monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from scar.evaluation import SCORES, score
+from scar.indicators import ClassSizes, dataset_indicators
 from scar.results import PREDICTIONS, Rows, arm_name, save_predictions, write_frame
 
 NAMES = (
@@ -107,6 +108,9 @@ def _add_state(rows, names, primary, total, n_test):
     for part, counts in parts.items():
         rows.add(f"n_{part}", counts.sum(), subject=part, **common)
         rows.add_classes("class_size", counts, names, subject=part, **common)
+    for part in ("primary", "total"):
+        for metric, value in dataset_indicators(ClassSizes(parts[part], int(parts[part].sum()))).items():
+            rows.add(metric, value, subject=part, **common)
     rows.add("num_classes", len(names), **common)
     rows.add("majority_rate", 1 / len(names), subject="test", **common)
     for estimator in ESTIMATORS:

@@ -180,7 +180,7 @@ def test_the_forecast_shows_every_strategy_and_says_the_leader_in_words():
     drawing = draw_whatif(frame, title="here", leader="scar")
     axes = drawing.figure.axes
     assert [len(a.collections) for a in axes] == [1, 1]  # the interval of the leader alone
-    assert "200 samples: +10.0 points [+5.0, +20.0]" in drawing.alt
+    assert "200 samples: +10.00 points [+5.00, +20.00]" in drawing.alt
 
 
 def test_the_shopping_list_is_largest_first_with_its_promise():
@@ -203,5 +203,5 @@ def test_the_shopping_list_is_largest_first_with_its_promise():
     table = shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="scar", estimator="heldout")
     assert table.cells.Class.tolist() == ["dog", "cat"]
     assert table.cells.Collect.tolist() == ["40", "5"]
-    assert "accuracy +2.0 points" in table.notes[0]
+    assert "accuracy +2.00 points" in table.notes[0]
     assert shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="random", estimator="heldout") is None

@@ -10,7 +10,7 @@ import pytest
 from synthetic import write_study
 
 from scar.reporting import write_report
-from scar.reporting.write import write_published
+from scar.reporting.paper import write_published
 
 
 class Page(html.parser.HTMLParser):

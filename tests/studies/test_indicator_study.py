@@ -62,10 +62,7 @@ def test_planted_effects_get_their_intervals_and_sentences():
     assert half.difference == pytest.approx(own.loc[("40% at 50", "balanced 800")].difference / 2)
     datasets = pd.concat([each.table for each in results])
     said = findings(agreements(datasets, STUDY, resamples=200), table)
-    assert (
-        "H against V (linear): -4.9 to -4.9 points of accuracy; the interval is above 0 in 0 and below 0 in 1 of 1."
-        in said
-    )
+    assert "H against V (linear): -4.9 points of accuracy; the interval is above 0 in 0 and below 0 in 1 of 1." in said
     assert any("agrees best over 5 datasets" in line for line in said)
 
 
@@ -110,7 +107,7 @@ def test_the_study_runs_on_digits_and_again_from_the_store(digits, tmp_path, mon
     mean = linear.groupby("name").accuracy.mean()
     assert mean["balanced 20"] > mean["40% at 1"] + 0.05
     shared = linear.merge(datasets[datasets["head"] == "mlp"], on=["name", "seed"])
-    assert len(shared) > 20
+    assert 10 < len(shared) < 20
     made = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
     indicators.run(digits, tmp_path / "second")
     assert made == {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}

@@ -1,0 +1,5 @@
+"""python -m experiments.indicators."""
+
+from experiments.indicators.run import main
+
+main()

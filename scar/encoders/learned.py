@@ -1,0 +1,43 @@
+"""What encoders that learn from the training part share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.randomness import generator
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A function from payloads to embeddings that knows its size.
+
+    Attributes:
+        embed: from [B] payloads to [B, D] embeddings.
+        parameters: numbers that were learned.
+    """
+
+    embed: Callable[[Sequence[Any]], NDArray[np.float32]]
+    parameters: int
+
+    def __call__(self, payloads: Sequence[Any]) -> NDArray[np.float32]:
+        """Embed a batch."""
+        return self.embed(payloads)
+
+
+def drawn(payloads: Sequence[Any], most: int | None, seed: int) -> list[Any]:
+    """Return all payloads, or as many as are wanted, drawn without replacement and left in their order.
+
+    Raises:
+        ValueError: there are none, or none are wanted.
+    """
+    if not len(payloads) or (most is not None and most < 1):
+        raise ValueError(f"encoder.fit_samples={most} of {len(payloads)} training samples: at least 1 is needed")
+    if most is None or most >= len(payloads):
+        return [payloads[row] for row in range(len(payloads))]
+    rows = np.sort(generator(seed, "encoder fit").choice(len(payloads), most, replace=False))
+    return [payloads[int(row)] for row in rows]

@@ -1,0 +1,67 @@
+"""Principal components of the pixels, learned from the training part of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.encoders.base import Embed, Encoder
+from scar.encoders.learned import Learned, drawn
+from scar.encoders.pixels import flatten
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelsPca(Encoder):
+    """Images of one size as coordinates along their principal components.
+
+    It has no weights: mean and components come from the images of the training part of the source, without labels. No
+    image of the test part is seen; those of primary set, reserve, validation and held-out part are.
+
+    Attributes:
+        dimension: components to keep, fewer where there are fewer pixels or images.
+        fit_samples: training images that it learns from at most, drawn from `seed`; None takes all.
+        seed: of that draw and of the randomised decomposition.
+    """
+
+    learns: ClassVar[bool] = True
+    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.images", "scar.encoders.learned", "scar.encoders.pixels")
+
+    name: str = "pixels_pca"
+    modality: str = "image"
+    batch_size: int = field(default=1024, metadata={"runtime": True})
+    dimension: int = 64
+    fit_samples: int | None = 20_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dimension < 1:
+            raise ValueError(f"encoder.dimension={self.dimension} must be at least 1")
+
+    def weights(self) -> list[Path]:
+        """Return no files: what it knows it learns from the training part."""
+        return []
+
+    def open(self) -> Embed:
+        """Raise: there is nothing to open before `fit`."""
+        raise ValueError(f"encoder={self.name} learns from the training part of a source; use fit(images)")
+
+    def fit(self, payloads: Sequence[Any]) -> Embed:
+        """Learn mean and components from images."""
+        from sklearn.decomposition import PCA
+
+        pixels = flatten(drawn(payloads, self.fit_samples, self.seed))
+        kept = min(self.dimension, *pixels.shape)
+        model = PCA(kept, svd_solver="randomized", random_state=self.seed).fit(pixels)
+        mean, components = (np.asarray(each, np.float32) for each in (model.mean_, model.components_))
+
+        def embed(images: Sequence[Any]) -> NDArray[np.float32]:
+            coordinates: NDArray[np.float32] = (flatten(images) - mean) @ components.T
+            return coordinates
+
+        return Learned(embed, parameters=components.size + mean.size)

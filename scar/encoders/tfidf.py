@@ -1,0 +1,89 @@
+"""Term weights reduced to a few dimensions (latent semantic analysis), learned from the training part of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.encoders.base import Embed, Encoder
+from scar.encoders.learned import Learned, drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class TfidfSvd(Encoder):
+    """Words and pairs of words by tf-idf, then a truncated singular value decomposition.
+
+    It has no weights: the vocabulary, the document frequencies and the directions come from the texts of the training
+    part of the source, without labels. No text of the test part is seen; those of the primary set, the reserve, the
+    validation and the held-out part are, so that one extraction serves every seed. A text without a known word is zero.
+
+    Attributes:
+        dimension: singular vectors to keep, fewer where the vocabulary is smaller.
+        words: longest sequence of words that is a term.
+        min_texts: texts that a term must occur in.
+        max_terms: most frequent terms to keep.
+        fit_samples: training texts that it learns from at most, drawn from `seed`; None takes all.
+        seed: of that draw and of the randomised decomposition.
+    """
+
+    learns: ClassVar[bool] = True
+    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.learned",)
+
+    name: str = "tfidf"
+    modality: str = "text"
+    batch_size: int = field(default=1024, metadata={"runtime": True})
+    dimension: int = 256
+    words: int = 2
+    min_texts: int = 2
+    max_terms: int = 50_000
+    fit_samples: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("dimension", "words", "min_texts", "max_terms"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"encoder.{name}={getattr(self, name)} must be at least 1")
+
+    def weights(self) -> list[Path]:
+        """Return no files: what it knows it learns from the training part."""
+        return []
+
+    def open(self) -> Embed:
+        """Raise: there is nothing to open before `fit`."""
+        raise ValueError(f"encoder={self.name} learns from the training part of a source; use fit(texts)")
+
+    def fit(self, payloads: Sequence[Any]) -> Embed:
+        """Learn terms, their weights and the directions from texts.
+
+        Raises:
+            ValueError: no term occurs in `min_texts` texts.
+        """
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        terms = TfidfVectorizer(
+            ngram_range=(1, self.words),
+            min_df=self.min_texts,
+            max_features=self.max_terms,
+            sublinear_tf=True,
+            dtype=np.float32,
+        )
+        try:
+            matrix = terms.fit_transform(drawn(payloads, self.fit_samples, self.seed))
+        except ValueError as error:
+            raise ValueError(f"encoder={self.name}: {error}; lower encoder.min_texts={self.min_texts}") from error
+        kept = min(self.dimension, min(matrix.shape) - 1)
+        if kept < 1:
+            raise ValueError(f"encoder={self.name} found {matrix.shape[1]} terms in {matrix.shape[0]} texts: too few")
+        reduction = TruncatedSVD(kept, random_state=self.seed).fit(matrix)
+
+        def embed(texts: Sequence[Any]) -> NDArray[np.float32]:
+            return np.asarray(terms.transform(texts) @ reduction.components_.T, dtype=np.float32)
+
+        return Learned(embed, parameters=reduction.components_.size + len(terms.idf_))

@@ -1,0 +1,118 @@
+"""What is shown of one group by itself: its plan, and the figures about its classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scar.reporting.class_figure import draw_recalls, recalls_frame
+from scar.reporting.comparison import Comparison
+from scar.reporting.completion_figure import draw_completion
+from scar.reporting.figure2 import draw_growth, growth_frame
+from scar.reporting.measures_figure import draw_measures, measures_by_size
+from scar.reporting.need_figure import draw_needs, gaps_frame, needs_frame
+from scar.reporting.plan_figure import draw_plan
+from scar.reporting.plan_table import plan_by_class, plan_table
+from scar.reporting.shopping_table import shopping_table
+from scar.reporting.study import Job, Study
+from scar.reporting.text import group_label, name_of
+from scar.reporting.whatif_figure import draw_whatif, whatif_frame
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from scar.reporting.style import Drawing
+    from scar.reporting.table import Table
+
+EPSILON = 0.01
+"""§4.1: ε = 0.01."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Detail:
+    """What is shown of one group by itself."""
+
+    label: str
+    anchor: str
+    seed: int
+    table: Table
+    shopping: Table | None
+    figures: list[Drawing]
+    more_figures: list[Drawing]
+    plans: list[Path]
+
+
+def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], *, single: bool) -> Detail:
+    """Make the section of one group.
+
+    Args:
+        study: that the group belongs to.
+        comparison: of the study.
+        group: values of the axes.
+        single: whether it is the only one, so that its files need no name of their own.
+    """
+    suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
+    rows, driver = study.of(group), study.driver
+    leader, seed = _leader(rows), int(rows.seed.min())
+    plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
+    jobs = [j for j in study.jobs if j.done and all(j.columns.get(k) == v for k, v in group.items())]
+    return Detail(
+        label=group_label(group),
+        anchor=f"detail{suffix}",
+        seed=seed,
+        table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver)),
+        shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
+        figures=[*_of_the_plan(study, comparison, group, plan, suffix), *_of_the_classes(study, group, jobs, suffix)],
+        more_figures=list(_of_the_measures(study, group, suffix)),
+        plans=[p for j in jobs if j.columns["seed"] == seed for p in j.plans if j.columns["completion"] == leader],
+    )
+
+
+def _of_the_plan(
+    study: Study, comparison: Comparison, group: Mapping[str, Any], plan: pd.DataFrame, suffix: str
+) -> Iterator[Drawing]:
+    rows, label = study.of(group), group_label(group)
+    leader, seed = _leader(rows), int(rows.seed.min())
+    if len(comparison.arms):
+        yield draw_completion(comparison, group, name=f"completion{suffix}")
+    if not plan.added.isna().all():
+        title = f"{label}, seed {seed} (needs: {name_of(study.driver)})"
+        yield draw_plan(plan, title=title, name=f"plan{suffix}", strategy=leader)
+    ahead = whatif_frame(rows, seed=seed)
+    if ahead.value.notna().any():
+        yield draw_whatif(ahead, title=f"{label}, seed {seed}", leader=leader, name=f"what_if{suffix}")
+
+
+def _of_the_classes(study: Study, group: Mapping[str, Any], jobs: Sequence[Job], suffix: str) -> Iterator[Drawing]:
+    rows, label = study.of(group), group_label(group)
+    named = rows[(rows.metric == "class_size") & rows.class_id.notna()].drop_duplicates("class_id")
+    names = [str(name) for name in named.sort_values("class_id").class_name]
+    budget = rows.loc[(rows.stage == "evaluation"), "fraction"].max()
+    recalls = recalls_frame(study.outcomes(group), names, fraction=budget)
+    if len(recalls):
+        yield draw_recalls(recalls, title=label, fraction=budget, name=f"classes{suffix}")
+    needs = needs_frame(rows)
+    if len(needs):
+        epsilon = float(next((j.config["foundation"]["epsilon"] for j in jobs if "foundation" in j.config), EPSILON))
+        about = {"driver": study.driver, "title": label, "name": f"needs{suffix}"}
+        yield draw_needs(gaps_frame(rows), needs, rows, epsilon=epsilon, **about)
+
+
+def _of_the_measures(study: Study, group: Mapping[str, Any], suffix: str) -> Iterator[Drawing]:
+    rows, label = study.of(group), group_label(group)
+    seed = int(rows.seed.min())
+    measures, growth = measures_by_size(rows), growth_frame(rows, seed=seed)
+    if len(measures):
+        yield draw_measures(measures, title=label, name=f"measures{suffix}")
+    if growth.y.notna().any():
+        yield draw_growth(growth, title=f"{label}, seed {seed}", name=f"figure2{suffix}")
+
+
+def _leader(rows: pd.DataFrame) -> str:
+    """Return the strategy whose plan is shown: `scar`, or the first by name where the study lacks it."""
+    names = sorted(rows.loc[rows.metric == "added", "subject"].unique())
+    return "scar" if "scar" in names or not names else str(names[0])

@@ -1,0 +1,112 @@
+"""The paper's tables and figures without a report: from the published rows, the configurations and finished studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scar.reporting.against import against_published, against_table, commands_to_fill
+from scar.reporting.table import Table, latex_document
+from scar.reporting.tolerances import Tolerances
+from scar.reporting.write import write_atomically
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "pdf", "svg")) -> dict[str, Path]:
+    """Write the published Table 2 and Figures 3a and 3b, made from the published rows alone.
+
+    Args:
+        target: folder.
+        formats: of the figure files.
+
+    Returns:
+        File name → path.
+    """
+    from scar.reporting.figure3a import draw_sizes, published_sizes_frame
+    from scar.reporting.figure3b import draw_bubbles, published_bubbles_frame
+    from scar.reporting.published import published_table
+
+    documents = _as_files("published_table2", [published_table()], header="The published Table 2")
+    drawings = (
+        draw_sizes(published_sizes_frame(), name="published_figure3a"),
+        draw_bubbles(published_bubbles_frame(), name="published_figure3b"),
+    )
+    for drawing in drawings:
+        documents |= {f"{drawing.name}.{kind}": drawing.render(kind) for kind in formats}
+    return _write(Path(target), documents)
+
+
+def write_paper_table(
+    number: int,
+    root: Path,
+    *,
+    name: str = "report",
+    studies: Sequence[str] = (),
+    data_dir: str | None = None,
+    tolerances: Tolerances | None = None,
+    formats: Sequence[str] = (),
+    console: Console | None = None,
+) -> dict[str, Path]:
+    """Write Table 1 or 2 of the paper: what is there, what was run here, and the commands that fill the rest.
+
+    Args:
+        number: 1 or 2.
+        root: folder of the studies.
+        name: of the folder below it that is written.
+        studies: whose rows stand beside the published ones in Table 2; Table 1 looks at all studies below `root`.
+        data_dir: of fetched data; None is the cache of the user.
+        tolerances: of Table 2.
+        formats: of the figure files that come with Table 2.
+        console: prints the tables if given.
+
+    Returns:
+        File name → path.
+    """
+    from scar.reporting.study import load_study
+
+    target = root / name
+    fill: list[tuple[str, str]] = []
+    if number == 1:
+        tables, paths = _first(root, data_dir), {}
+    else:
+        study = load_study([root / each for each in studies]) if studies else None
+        frame = against_published(study, tolerances, every=True)
+        tables, fill = [against_table(frame, tolerances)], commands_to_fill(frame)
+        paths = write_published(target, formats=formats)
+    documents = _as_files(f"paper_table{number}", tables, header=f"Table {number} of the paper")
+    if fill:
+        documents["missing.sh"] = "".join(f"# {cell}\n{command}\n" for cell, command in fill).encode()
+    paths |= _write(target, documents)
+    if console is not None:
+        for table in tables:
+            console.print(table.to_markdown(), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"table {number}: {paths[f'paper_table{number}.md']}", markup=False, highlight=False)
+    return paths
+
+
+def _first(root: Path, data_dir: str | None) -> list[Table]:
+    from scar.data.paths import data_folder
+    from scar.doctor import examine
+    from scar.reporting.paper_table1 import paper_tables, runs_here
+
+    return paper_tables(examine(data_folder(data_dir)), runs_here(root))
+
+
+def _as_files(stem: str, tables: Sequence[Table], *, header: str) -> dict[str, bytes]:
+    texts = {
+        f"{stem}.md": "\n".join(table.to_markdown() for table in tables),
+        f"{stem}.tex": latex_document(tables, header=header),
+    }
+    names = [stem] if len(tables) == 1 else [table.name for table in tables]
+    texts |= {f"{name}.csv": table.to_csv() for name, table in zip(names, tables, strict=True)}
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _write(target: Path, documents: dict[str, bytes]) -> dict[str, Path]:
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in documents.items():
+        write_atomically(target / name, data)
+    return {name: target / name for name in documents}

@@ -1,0 +1,117 @@
+"""Embeddings that are in the store already: of a dataset that has grown, only what is new is embedded.
+
+A payload is told by the hash of its content, an encoder by its configuration, weights and code. What one and the same
+encoder made of the same content is taken over from earlier embeddings, of whatever dataset. It differs from a new
+computation as two batches differ: by rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.artefact import faults, read_meta
+from scar.embeddings import EmbeddingSet
+from scar.files import CorruptArtefactError
+
+if TYPE_CHECKING:
+    from scar.store import Store
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+CONTENTS = "contents.npy"
+"""Of an artefact of embeddings: hash [N, 16] of every payload."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reuse:
+    """Where the embeddings of some samples lie already; it can be sent to other processes.
+
+    Attributes:
+        folders: of earlier embeddings.
+        source: [N] which of them has the sample; -1 for none.
+        samples: [N] the position of the sample there.
+    """
+
+    folders: tuple[Path, ...]
+    source: Ints
+    samples: Ints
+
+    @property
+    def count(self) -> int:
+        """How many samples need not be embedded."""
+        return int((self.source >= 0).sum())
+
+    @cached_property
+    def _sets(self) -> list[EmbeddingSet]:
+        return [EmbeddingSet.load(folder) for folder in self.folders]
+
+    def has(self, samples: Ints) -> NDArray[np.bool_]:
+        """Tell which of some samples are there."""
+        known: NDArray[np.bool_] = self.source[samples] >= 0
+        return known
+
+    def read(self, samples: Ints, captions: Ints) -> Floats:
+        """Return embeddings [n, D] of samples that are there.
+
+        Args:
+            samples: [n] their positions.
+            captions: [n] which caption of each; 0 where a sample has one embedding.
+        """
+        rows = np.empty((len(samples), self._sets[0].dimension), np.float32)
+        for index in np.unique(self.source[samples]):
+            here = np.flatnonzero(self.source[samples] == index)
+            found = self._sets[index]
+            places = self.samples[samples[here]]
+            if found.offsets is not None:
+                places = found.offsets[places] + captions[here]
+            rows[here] = found.rows(places)
+        return rows
+
+
+def find_reusable(store: Store, tower: str, contents: NDArray[np.uint8]) -> Reuse | None:
+    """Return what the store has of some contents under an encoder; None if it has nothing.
+
+    Args:
+        store: holds embeddings.
+        tower: identity of the encoder, as it stands in the record of its embeddings.
+        contents: [N, 16] hashes of the payloads.
+    """
+    wanted = _values(contents)
+    source, samples = np.full(len(wanted), -1, np.int64), np.zeros(len(wanted), np.int64)
+    folders: list[Path] = []
+    for folder in _embedded(store.root / "embeddings", tower):
+        have = _values(np.load(folder / CONTENTS, allow_pickle=False))
+        order = np.argsort(have, kind="stable")
+        places = np.minimum(np.searchsorted(have, wanted, sorter=order), len(have) - 1)
+        new = (have[order[places]] == wanted) & (source < 0)
+        if new.any():
+            source[new], samples[new] = len(folders), order[places][new]
+            folders.append(folder)
+    return Reuse(tuple(folders), source, samples) if folders else None
+
+
+def _embedded(root: Path, tower: str) -> Sequence[Path]:
+    """Return whole embeddings of an encoder, the newest first."""
+    found: list[tuple[float, Path]] = []
+    for folder in root.glob("*/*"):
+        try:
+            meta = read_meta(folder)
+        except CorruptArtefactError:
+            continue
+        if meta["about"].get("tower") == tower and CONTENTS in meta["files"] and not faults(folder, deep=False):
+            found.append((float(meta["made"]), folder))
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _values(contents: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    """Return [N] hashes that can be sorted; hexadecimal, because NumPy strips zero bytes."""
+    wide = np.ascontiguousarray(contents)
+    return np.array([row.tobytes().hex() for row in wide], dtype="S32")
