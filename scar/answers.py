@@ -68,7 +68,7 @@ class Characterization:
     training_labels: Ints | None = None
 
     @property
-    def indicators(self) -> pd.Series[float]:
+    def indicators(self) -> pd.Series:
         """Dataset-scale indicators of the samples that the probes were trained on: class sizes, skew, tails."""
         import pandas as pd
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scar.artefact import QUARANTINE, faults, quarantine, read_meta, size_of
 from scar.console import console, errors, escape
@@ -38,8 +39,12 @@ class Stored:
     made: float
 
 
-def add_store_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``store ls | du | verify | prune`` to the commands of ``scar-admin``."""
+def add_store_command(commands: Any) -> None:
+    """Add ``store ls | du | verify | prune`` to the commands of ``scar-admin``.
+
+    Args:
+        commands: what `argparse.ArgumentParser.add_subparsers` returned.
+    """
     store = commands.add_parser("store", help="look after the artefacts")
     actions = store.add_subparsers(required=True, metavar="ACTION")
     common = argparse.ArgumentParser(add_help=False)

@@ -41,12 +41,11 @@ class ClassSizes:
     def summary(self) -> dict[str, float]:
         """Return the smallest class size, quartiles, mean and the largest [samples]."""
         low, first, median, third, high = np.quantile(self.sizes, (0, 0.25, 0.5, 0.75, 1))
-        mean = float(self.sizes.mean())
         return {
             "smallest": float(low),
             "lower_quartile": float(first),
             "median": float(median),
-            "mean": mean,
+            "mean": float(self.sizes.mean()),
             "upper_quartile": float(third),
             "largest": float(high),
         }
@@ -76,10 +75,10 @@ class ClassCounter:
 
     def update_sets(self, label_sets: Iterable[Iterable[int]]) -> ClassCounter:
         """Count a chunk of samples that carry any number of class ids each."""
-        found = [np.unique(np.fromiter(each, np.int64)) for each in label_sets]
-        if found:
-            flat = np.concatenate(found)
-            self._count(self._checked(flat) if len(flat) else flat)
+        found = [np.unique(list(each)) for each in label_sets]
+        labelled = [each for each in found if len(each)]
+        if labelled:
+            self._count(self._checked(np.concatenate(labelled)))
         self.samples += len(found)
         return self
 
@@ -114,7 +113,7 @@ class ClassCounter:
             where = "number the classes 0..K-1" if self.num_classes is None else f"num_classes={limit}"
             raise ValueError(f"labels[{int(ids.argmax())}]={high} lies outside 0..{limit - 1}; {where}")
         self._reserve(high + 1)
-        return ids
+        return ids.astype(np.int64) if ids.dtype.kind == "u" else ids
 
     def _reserve(self, length: int) -> None:
         if self.num_classes is not None and length > self.num_classes:
@@ -124,8 +123,7 @@ class ClassCounter:
 
     def _count(self, ids: NDArray[Any]) -> None:
         if 8 * len(ids) > len(self._counts):
-            found = np.bincount(ids, minlength=len(self._counts))
-            self._counts += found
+            self._counts += np.bincount(ids, minlength=len(self._counts))
         else:  # few labels, many classes: touch only what is there
             distinct, counts = np.unique(ids, return_counts=True)
             self._counts[distinct] += counts

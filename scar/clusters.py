@@ -116,8 +116,12 @@ def fit_clusters(rows: Floats, k: int, *, seed: int, settings: KMeans | None = N
 
 def _lloyd(points: Floats, k: int, *, seed: int, settings: KMeans, start: Floats | None = None) -> Floats:
     """Return the centroids of the best restart, or of the one that begins at `start`."""
-    import faiss
     from threadpoolctl import threadpool_limits
+
+    try:
+        import faiss
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError("clusters are fitted by faiss: pip install 'scar-data[pairs]'") from error
 
     kmeans = faiss.Kmeans(
         points.shape[1],

@@ -40,7 +40,7 @@ class Plan:
     expected: dict[str, float]
 
     @property
-    def counts(self) -> pd.Series[int]:
+    def counts(self) -> pd.Series:
         """Samples to add, by class name."""
         import pandas as pd
 

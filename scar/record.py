@@ -68,7 +68,7 @@ class JobRecord:
     def fail(self, error: BaseException, about: Mapping[str, Any]) -> None:
         """Write that the job failed, and how."""
         trace = "".join(traceback.format_exception(error))
-        failure = {"error": f"{type(error).__name__}: {error}", "traceback": trace, "ended": time.time()}
+        failure = {"error": f"{type(error).__name__}: {told(error)}", "traceback": trace, "ended": time.time()}
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.path, {"status": FAILED, "sweep": os.environ.get(SWEEP), **about, **failure})
 

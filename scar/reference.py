@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -25,12 +26,22 @@ def write_reference(folder: Path) -> list[Path]:
     """
     import pdoc
 
-    names = public_modules()
-    for name in names:
-        _resolve(import_module(name))
+    modules = {name: import_module(name) for name in public_modules()}
+    for module in modules.values():
+        _resolve(module)
     pdoc.render.configure(docformat="google", math=True, footer_text=f"scar {scar.__version__}")
-    pdoc.pdoc(*names, output_directory=folder)
+    pdoc.pdoc(*_roots(modules), output_directory=folder)
     return sorted(folder.rglob("*.html"))
+
+
+def _roots(modules: Mapping[str, ModuleType]) -> list[str]:
+    """Return the modules that have to be named: pdoc finds those inside a package that lists no names of its own."""
+    roots: list[str] = []
+    for name in modules:
+        parent = name.rpartition(".")[0]
+        if not parent or hasattr(modules[parent], "__all__"):
+            roots.append(name)
+    return roots
 
 
 def _resolve(module: ModuleType) -> None:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from scar import launchers, ranks
 from scar.config import build
 from scar.console import announce, console, errors, escape, set_output
+from scar.extras import told
 from scar.job import run_job, run_task
 from scar.record import FAILED, JobRecord
 from scar.study import outcome
@@ -40,9 +41,10 @@ def _run(composed: DictConfig) -> float | None:
         known = record.read()
         if known.get("status") != FAILED or known.get("sweep") != outcome.sweep:
             record.fail(error, {"job": folder.name, "overrides": overrides})
-        outcome.failed(overrides, error)
-        errors().print(f"[bold red]failed[/] {escape(shlex.join(overrides))}\n  {escape(error)}")
-        announce("job", status="failed", folder=folder, overrides=overrides, error=f"{type(error).__name__}: {error}")
+        said = told(error)
+        outcome.failed(overrides, said)
+        errors().print(f"[bold red]failed[/] {escape(shlex.join(overrides))}\n  {escape(said)}")
+        announce("job", status="failed", folder=folder, overrides=overrides, error=f"{type(error).__name__}: {said}")
         return None
 
 

@@ -1,6 +1,7 @@
 """The commands as a person types them: what they print, how they end, what they leave behind."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def test_failures_in_other_processes_are_counted_and_brackets_survive(tmp_path):
         (["splitt.validation=0.1"], "splitt"),
         (["split.validation=0.9"], "split.validation=0.9"),
         (["labels.kind=multi_label"], "multi_label"),
+        (["output=loud"], "output='loud'"),
         (["paths.output_dir=/proc/nowhere"], "paths.output_dir=/proc/nowhere"),
         (["dataset=fashion_mnist", "dataset.root=/nowhere"], "/nowhere"),
     ],
@@ -98,6 +100,16 @@ def test_a_truncated_download_is_named_with_the_cure(tmp_path):
     assert result.returncode == 1
     assert "ubyte.gz" in result.stderr
     assert not list((tmp_path / "outputs" / "store").glob("dataset/*/*/meta.json"))
+
+
+def test_scripts_get_one_json_object_per_event_or_the_path_alone(sweep):
+    folder, _ = sweep
+    arguments = ["-m", *LIGHT, "regime=long_tailed", "completion=scar,random,class_average", "seed=range(2)"]
+    events = [json.loads(line) for line in scar(*arguments, "output=json", cwd=folder).stdout.splitlines()]
+    assert [each["event"] for each in events] == [*["job"] * 6, "report", "end"]
+    assert {each["status"] for each in events[:6]} == {"done before"}
+    assert events[-1] == {"event": "end", "failed": 0, "exit_code": 0}
+    assert scar(*arguments, "output=quiet", cwd=folder).stdout == "outputs/test/report.html\n"
 
 
 def test_help_is_quick_to_read_and_names_the_groups(tmp_path):

@@ -20,7 +20,9 @@ def public(tree, where):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             if isinstance(node, ast.ClassDef):
                 yield from public(node, f"{where}.{node.name}")
-            elif not any(isinstance(d, ast.Attribute) and d.attr in ("setter", "register") for d in node.decorator_list):
+            elif not any(
+                isinstance(d, ast.Attribute) and d.attr in ("setter", "register") for d in node.decorator_list
+            ):
                 yield f"{where}.{node.name}", node
 
 

@@ -94,6 +94,7 @@ def test_samples_with_several_labels_count_once_in_each_of_their_classes():
         assert left_skew(found) == 0.5  # of the six assignments
     both = [[0, 1]] * 40
     assert left_skew(both, classes=1) == 0.5  # balanced, as with one label each
+    assert class_sizes(np.array([0, 1, 1], np.uint64)).sizes.tolist() == [1, 2]
     assert class_sizes(carried, num_classes=4).sizes.tolist() == [3, 2, 1, 0]
 
 
@@ -152,6 +153,7 @@ def test_a_billion_labels_of_a_million_classes_are_counted_by_chunks():
         (lambda: class_sizes([0, 3], num_classes=3), r"labels\[1\]=3 lies outside 0\.\.2"),
         (lambda: class_sizes([1 << 40]), "number the classes"),
         (lambda: class_sizes([0.5, 1.0]), "whole numbers"),
+        (lambda: class_sizes([[0.5], [1]]), "whole numbers"),
         (lambda: class_sizes(["a"], num_classes=2), "names tell the classes"),
         (lambda: class_sizes([["a"]], num_classes=2), "names tell the classes"),
         (lambda: class_sizes(np.array([[0, 2]])), "zeros and ones"),

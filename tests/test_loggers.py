@@ -1,54 +1,37 @@
 """Runs of Weights & Biases, read back from the files that an offline run leaves; no account is needed."""
 
-import json
-import struct
+import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from scar.loggers import JobLogger, LoggerConfig
+from scar.loggers import EPOCHS, JobLogger, LoggerConfig, bank_summary, scar_table
 from scar.results import Rows
+from scar.wandb_files import offline_runs, read_run
 
-HEADER = 7
-BLOCK = 32_768
-
-
-def chunks(content: bytes):
-    """Yield the records of a LevelDB log: blocks of 32 KiB; each record has a checksum, a length and a type."""
-    position, whole = HEADER, b""
-    while position + HEADER <= len(content):
-        if BLOCK - position % BLOCK < HEADER:
-            position += BLOCK - position % BLOCK
-            continue
-        length, kind = struct.unpack_from("<HB", content, position + 4)
-        whole += content[position + HEADER : position + HEADER + length]
-        position += HEADER + length
-        if kind in (1, 4):  # a full record, or the last part of one
-            yield whole
-            whole = b""
+CURVE = np.array([[0.5, 0.3, 0.2], [0.7, 0.5, np.nan], [0.9, np.nan, np.nan]], np.float32)
 
 
-def records(folder: Path):
-    """Return the records of the run once its end is written; the service of wandb writes in its own time."""
-    from wandb.proto import wandb_internal_pb2
-
-    (path,) = folder.glob("wandb/offline-run-*/run-*.wandb")
+def ended(folder: Path):
+    """Return the runs below a folder once their ends are written; the service of wandb writes in its own time."""
     for _ in range(100):
-        found = []
-        for data in chunks(path.read_bytes()):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
-            found.append(record)
-        if any(record.HasField("exit") for record in found):
-            return found
+        runs = [read_run(path) for path in offline_runs(folder)]
+        if runs and all(run.exit_code is not None for run in runs):
+            return runs
         time.sleep(0.1)
-    raise TimeoutError(f"{path} never got the record of its end")
+    raise TimeoutError(f"no run below {folder} got the record of its end")
 
 
 def frame() -> pd.DataFrame:
     rows = Rows(study="s", job="j", dataset="digits", encoder="pixels", seed=0, completion="scar")
+    for estimator in ("reference", "heldout"):
+        rows.add("scale", 0.4, stage="dataset", subject="total", estimator=estimator)
+    rows.add_classes("coverage", [0.25, np.nan], ("one", "two"), stage="measures", subject="primary", factor=1)
+    rows.add_classes("coverage", [0.1, 0.1], ("one", "two"), stage="measures", subject="primary", factor=2)
+    rows.add_classes("authenticity", [0.75, 0.5], ("one", "two"), stage="measures", subject="primary", factor=1)
     rows.add("accuracy", 0.9, stage="evaluation", subject="primary")
     rows.add("accuracy", 0.95, stage="evaluation", subject="scar", fraction=0.1)
     return rows.frame()
@@ -56,41 +39,91 @@ def frame() -> pd.DataFrame:
 
 def logger(folder: Path, **settings) -> JobLogger:
     return JobLogger(
-        LoggerConfig(**settings),
+        LoggerConfig(**{"figures": False, **settings}),
         folder,
         job="0123456789abcdef",
         study="my study",
         name="digits/pixels/scar/seed0",
         tags=["digits", "pixels"],
-        settings={"seed": 0, "probe": {"solver": "adam"}},
+        settings={"seed": 0, "probe": {"solver": "adam", "monitor": "validation_loss"}},
     )
 
 
-def test_an_offline_run_holds_config_table_plan_and_its_end(tmp_path):
-    plan = tmp_path / "plan-scar-10pct.csv"
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("job")
+    plan, rows = folder / "plan-scar-10pct.csv", folder / "rows.parquet"
     plan.write_text("id,class_name,reason,cost\n7,three,scar: 1 of this class,1\n")
-    with logger(tmp_path, tags=("mine",)) as log:
-        log.log(frame(), [plan])
-    found = records(tmp_path)
-    run = next(r.run for r in found if r.HasField("run"))
-    assert run.run_id == "my-study-0123456789abcdef"
-    assert run.run_group == "my study"
-    assert run.display_name == "digits/pixels/scar/seed0"
+    frame().to_parquet(rows)
+    with logger(folder, tags=("mine",)) as log:
+        assert log.needs_banks
+        log.log(
+            frame(), [plan], files=[rows], about={"overrides": ["seed=0"]}, banks={"primary": CURVE}, objective=0.95
+        )
+    (found,) = ended(folder)
+    return found
+
+
+def test_an_offline_run_holds_configuration_names_and_its_end(run):
+    assert run.id == "my-study-0123456789abcdef"
+    assert run.group == "my study"
+    assert run.name == "digits/pixels/scar/seed0"
     assert set(run.tags) == {"digits", "pixels", "mine"}
-    config = {item.key: json.loads(item.value_json) for item in run.config.update}
-    assert config["probe"] == {"solver": "adam"}
-    summary = {
-        i.key or "/".join(i.nested_key): i.value_json for r in found if r.HasField("summary") for i in r.summary.update
-    }
-    assert json.loads(summary["primary/accuracy"]) == pytest.approx(0.9)
-    assert any("results" in key for key in summary) or any(r.HasField("history") for r in found)
-    assert next(r.exit.exit_code for r in found if r.HasField("exit")) == 0
+    assert run.config["probe"]["solver"] == "adam"
+    assert run.exit_code == 0
 
 
-def test_a_failed_job_finishes_its_run_with_an_exit_code(tmp_path):
+def test_scores_of_all_arms_and_the_objective_are_in_the_summary(run):
+    assert run.summary["primary/accuracy"] == pytest.approx(0.9)
+    assert run.summary["scar@0.1/accuracy"] == pytest.approx(0.95)
+    assert run.summary["objective"] == pytest.approx(0.95)
+
+
+def test_the_bank_is_logged_by_epoch_as_its_probes_in_work_and_their_mean(run):
+    steps = [step for step in run.history if "epoch" in step]
+    assert [step["epoch"] for step in steps] == [1, 2, 3]
+    assert [step["bank/primary/probes_in_work"] for step in steps] == [3, 2, 1]
+    assert [step["bank/primary/validation_loss"] for step in steps] == pytest.approx([0.7, 0.4, 0.2])
+
+
+def test_results_and_plans_are_artifacts_in_the_folder_of_the_run_wherever_that_lies(run, tmp_path):
+    kinds = {a.kind: a for a in run.artifacts}
+    assert kinds["results"].metadata == {"job": "0123456789abcdef", "overrides": ["seed=0"]}
+    moved = shutil.copytree(run.path.parent, tmp_path / run.path.parent.name)
+    (again,) = [a for a in read_run(moved / run.path.name).artifacts if a.kind == "results"]
+    assert again.files["rows.parquet"].is_relative_to(moved)
+    pd.testing.assert_frame_equal(pd.read_parquet(again.files["rows.parquet"]), frame(), check_dtype=False)
+    assert "three" in kinds["plan"].files["plan-scar-10pct.csv"].read_text()
+
+
+def test_tables_are_in_the_run(run):
+    assert {a.name.rpartition("-")[2] for a in run.artifacts if a.kind == "run_table"} == {"results", "scar"}
+
+
+def test_the_scar_table_has_the_sets_first_then_the_classes_at_full_size():
+    table = scar_table(frame())
+    assert table.class_name.tolist() == ["(set)", "(set)", "one", "two"]
+    assert table.coverage.tolist() == [None, None, 0.25, None]
+    assert table.authenticity.tolist() == [None, None, 0.75, 0.5]
+
+
+def test_long_curves_are_thinned_and_empty_ones_are_nothing():
+    long = np.full((2, 5000), np.nan, np.float32)
+    long[0, :4000] = 1.0
+    summary = bank_summary(long)
+    assert len(summary) == EPOCHS
+    assert min(summary) == 1
+    assert max(summary) == 4000
+    assert bank_summary(long[1:]) == {}
+
+
+def test_a_failed_job_finishes_its_run_and_repeating_it_replaces_the_run(tmp_path):
     with pytest.raises(RuntimeError, match="no luck"), logger(tmp_path):
         raise RuntimeError("no luck")
-    assert next(r.exit.exit_code for r in records(tmp_path) if r.HasField("exit")) == 1
+    assert [run.exit_code for run in ended(tmp_path)] == [1]
+    with logger(tmp_path) as log:
+        log.log(frame(), [])
+    assert [run.exit_code for run in ended(tmp_path)] == [0]
 
 
 def test_two_jobs_of_one_process_are_two_runs(tmp_path):
@@ -98,11 +131,27 @@ def test_two_jobs_of_one_process_are_two_runs(tmp_path):
         (tmp_path / name).mkdir()
         with logger(tmp_path / name) as log:
             log.log(frame(), [])
-    assert len(list(tmp_path.glob("*/wandb/offline-run-*"))) == 2
+    assert len(ended(tmp_path)) == 2
 
 
 def test_csv_is_always_written_and_disabled_means_no_run(tmp_path):
     with logger(tmp_path, wandb="disabled") as log:
+        assert not log.needs_banks
         log.log(frame(), [])
-    assert len(pd.read_csv(tmp_path / "rows.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "rows.csv")) == len(frame())
     assert not (tmp_path / "wandb").exists()
+
+
+def test_a_sweep_agent_names_the_run_and_online_runs_resume(monkeypatch, tmp_path):
+    import wandb
+
+    given = {}
+    monkeypatch.setattr(wandb, "init", lambda **settings: given.update(settings))
+    with logger(tmp_path, wandb="online"):
+        pass
+    assert given["id"] == "my-study-0123456789abcdef"
+    assert given["resume"] == "allow"
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    with logger(tmp_path, wandb="online"):
+        pass
+    assert given["id"] is None

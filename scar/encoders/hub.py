@@ -121,7 +121,7 @@ def _fetch(model: str, revision: str, needs: Sequence[Sequence[str]]) -> Path:
             f"{model} (revision {revision}) is not in the cache of the hub, {HF_HUB_CACHE}, and could not be fetched: "
             f"{' '.join(str(error).split()) or type(error).__name__}. Needed: "
             f"{', '.join(' or '.join(kind) for kind in needs)}. Where there is a network, fetch it with scar-admin "
-            "fetch; or copy the model's folder here and set encoder.folder=PATH (HF_HOME moves the cache)"
+            "fetch and the name of the encoder; or copy the model's folder here and set encoder.folder=PATH (HF_HOME moves the cache)"
         ) from error
     lacking = missing_kinds(root, needs)
     if lacking:

@@ -64,7 +64,7 @@ class OpenClipPair(Pretrained):
 
     def open(self) -> Embed:
         """Build the model, load the weights and make the preprocessing that they ask for."""
-        open_clip = _library()
+        import open_clip
         import torch
 
         folder = self.weights()[0].parent
@@ -101,7 +101,7 @@ def _tokenizer(open_clip: Any, folder: Path) -> Any:
 
 def _hub_id(name: str) -> str:
     """Ask open_clip where the weights of a model and tag are."""
-    open_clip = _library()
+    import open_clip
 
     model, _, tag = name.rpartition("/")
     card = open_clip.get_pretrained_cfg(model, tag)
@@ -111,11 +111,3 @@ def _hub_id(name: str) -> str:
             f"encoder.pretrained={tag} of encoder.model={model} is not at the hub for open_clip; its tags are {tags}"
         )
     return "/".join(card["hf_hub"].split("/")[:2])
-
-
-def _library() -> Any:
-    try:
-        import open_clip
-    except ImportError as error:
-        raise ImportError("encoders of open_clip need open_clip_torch: pip install 'scar-data[encoders]'") from error
-    return open_clip

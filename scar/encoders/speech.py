@@ -48,10 +48,8 @@ class Speech(Encoder):
 
     def open(self) -> Embed:
         """Start ONNX Runtime."""
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError("encoder=speech needs onnxruntime: pip install 'scar-data[packaged]'") from error
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         spectrogram, network = (

@@ -29,7 +29,8 @@ class OptunaSweeper(Sweeper):
     """Searches for the overrides whose job has the best ``objective``.
 
     What is swept over is searched: ``choice(…)`` or ``a,b`` and ``range(…)`` as values without an order,
-    ``interval(…)`` and ``tag(log, interval(…))`` as numbers, whole ones between whole limits. Repeating a search reuses the jobs that it asks for again: with a seed, or with a storage, all of them.
+    ``interval(…)`` and ``tag(log, interval(…))`` as numbers, ``int(interval(…))`` as whole ones. Repeating a search
+    reuses the jobs that it asks for again: with a seed, or with a storage, all of them.
 
     Args:
         n_trials: jobs in all.

@@ -36,7 +36,7 @@ def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return out.reset_index()
 
 
-def _join_flags(flags: pd.Series[str]) -> str:
+def _join_flags(flags: pd.Series) -> str:
     return ";".join(sorted({part for flag in flags for part in str(flag).split(";") if part}))
 
 

@@ -96,7 +96,7 @@ def _look(subject: str, index: int) -> dict[str, Any]:
     }
 
 
-def _describe(wide: pd.DataFrame, gain: pd.Series[float], leader: str) -> str:
+def _describe(wide: pd.DataFrame, gain: pd.Series, leader: str) -> str:
     ordered = gain.sort_values()
     said = [f"{each} {points(gain[each], 1)}" for each in dict.fromkeys((*ordered.index[::-1][:3], *ordered.index[:2]))]
     worst = wide.primary.idxmin()

@@ -128,7 +128,7 @@ class _GroupScores:
         self.n_test, self.n_primary = (float(v.mean()) if len(v) else float("nan") for v in sizes.values())
         self._replicates: dict[tuple[str, str, float | None], Floats] = {}
 
-    def per_seed(self, subject: str, fraction: float | None, metric: str) -> pd.Series[float]:
+    def per_seed(self, subject: str, fraction: float | None, metric: str) -> pd.Series:
         """Value of a metric by seed, from the rows."""
         rows = self.rows[(self.rows.subject == subject) & (self.rows.metric == metric)]
         rows = rows[rows.fraction.isna()] if fraction is None else rows[np.isclose(rows.fraction, fraction)]

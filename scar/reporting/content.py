@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scar.evaluation import SCORES
 from scar.reporting.against import against_published, against_table, commands_to_fill
@@ -16,19 +15,18 @@ from scar.reporting.details import Detail, make_detail
 from scar.reporting.figure3a import draw_sizes, sizes_frame
 from scar.reporting.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.indicators_table import indicators_table
+from scar.reporting.leaderboard_table import leaderboard_tables
+from scar.reporting.pareto_figure import draw_fronts
 from scar.reporting.planners_figure import draw_planners
 from scar.reporting.planners_table import has_planners, planner_tables
 from scar.reporting.study import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.table1 import table1
 from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
-from scar.reporting.text import group_label, name_of
 from scar.reporting.tolerances import Tolerances
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
-    import pandas as pd
 
     from scar.reporting.style import Drawing
     from scar.reporting.table import Table
@@ -89,11 +87,13 @@ def gather(
     published = [published_format_table(study)]
     against = against_published(study, tolerances)
     published += [against_table(against, tolerances)] if len(against) else []
+    compared, boards = leaderboard_tables(study, level=level, resamples=resamples)
     return Content(
         study=study,
         comparison=comparison,
         answers=[answer(study, comparison, group) for group in groups[:ANSWERED]],
         tables=[
+            *compared,
             completions["accuracy"],
             characteristics_table(study, estimator),
             table1(study),
@@ -101,7 +101,7 @@ def gather(
             *alignment_tables(study),
         ],
         more_tables=[*(completions[m] for m in SCORES[1:]), *planner_tables(study, comparison), *published],
-        figures=_figures(study, comparison, estimator) if groups else [],
+        figures=[*draw_fronts(boards), *(_figures(study, comparison, estimator) if groups else [])],
         details=[make_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
         missing=[*missing_cells(study), *commands_to_fill(against)],
         failed=failed_jobs(study),

@@ -129,5 +129,5 @@ def indicator_sentence(rows: pd.DataFrame, subject: str = "primary") -> str:
     )
     return (
         f"{count(found['label_set_size'])} classes of {count(found['smallest_class'])} to {count(found['largest_class'])} "
-        f"samples; the most common {skew.partition('@')[2]} of the classes hold {percent(found[skew])} % of them; {below}."
+        f"samples; the most common {skew.partition('@')[2].replace('%', ' %')} of the classes hold {percent(found[skew])} % of them; {below}."
     )

@@ -99,7 +99,10 @@ def _free_box(
             anchor = np.clip(point, box[:2], box[2:])
             cost += 200 * sum(_crosses(box, *line) for line in lines)
             cost += 200 * sum(_meet(point, anchor, *line) for line in lines if distance > 10)
-            cost += 200 * sum(_crosses(b, point, anchor) for b in taken) if distance > 10 else 0
+            if distance > 10:
+                cost += 200 * sum(_crosses(b, point, anchor) for b in taken)
+                others = [d for d in discs if not np.allclose((d[:2] + d[2:]) / 2, point)]
+                cost += 40 * sum(_crosses(d, point, anchor) for d in others)
             if cost < least:
                 best, least = box, float(cost)
         if least == 0:

@@ -118,7 +118,7 @@ def _draw_gaps(drawing: Drawing, axes: Axes, gaps: pd.DataFrame, enough: Mapping
         markersize=4,
         label="mean of the classes",
     )
-    axes.axhline(100 * epsilon, color=MUTED, linewidth=1.0, linestyle="dashed", label=f"tolerance {100 * epsilon:g}")
+    axes.axhline(100 * epsilon, color=MUTED, linewidth=1.0, linestyle="dashed", label=f"tolerance, {100 * epsilon:g} points")
     need = enough["foundation"]
     if known(need) and need > mean.index[-1]:
         ends = [mean.index[-1], need], [100 * mean.iloc[-1], 100 * epsilon]
@@ -136,6 +136,7 @@ def _draw_gaps(drawing: Drawing, axes: Axes, gaps: pd.DataFrame, enough: Mapping
 def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[str], driver: str) -> None:
     estimators = sorted(needs.estimator.unique(), key=lambda each: (each != driver, each))
     finite = needs.ratio[(needs.ratio > 0) & np.isfinite(needs.ratio)]
+    # An interval that is open or far off is drawn to the edge.
     low, high = (float(finite.min()) / 2, float(finite.max()) * 2) if len(finite) else (0.5, 2.0)
     low, high = min(low, 0.5), max(high, 2.0)
     for index, estimator in enumerate(estimators):
@@ -151,6 +152,9 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
             if row is None or np.isnan(row.ratio):
                 continue
             at = float(np.clip(row.ratio, low, high))
+            if estimator == driver and row.need_high > row.need_low:
+                ends = np.clip(np.array([row.need_low, row.need_high]) / row.have, low, high)
+                axes.plot(ends, [place, place], color=look["color"], linewidth=1.1, alpha=0.6, solid_capstyle="butt")
             (dot,) = axes.plot([at], [place], zorder=3 + (estimator == driver), **look)
             drawing.tip(dot, f"{class_name}, {name_of(estimator)}: has {count(row.have)}, enough {size(row.need)}")
     axes.axvline(1, color=MUTED, linewidth=1.0, linestyle="dashed")

@@ -12,7 +12,8 @@ from scar.reporting.deviations import DEVIATIONS
 from scar.reporting.text import group_label, listing
 
 if TYPE_CHECKING:
-    from scar.reporting.content import Content, Detail
+    from scar.reporting.content import Content
+    from scar.reporting.details import Detail
     from scar.reporting.study import Job, Study
     from scar.reporting.style import Drawing
 

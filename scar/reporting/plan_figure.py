@@ -76,6 +76,8 @@ def _draw_need(axes: Axes, index: int, row: dict[str, float], end: float, edge: 
     low, high = row["need_low"], row["need_high"]
     if not np.isnan(low) and not np.isnan(high) and low < edge:
         axes.plot([low, min(high, edge)], [index, index], color=FOUNDATION[0], linewidth=1.1, solid_capstyle="butt")
+        if high > edge >= need:  # the interval goes on
+            axes.plot([edge], [index], marker=">", color=FOUNDATION[0], markersize=3.5)
     beyond = need > edge
     marker: dict[str, Any] = {
         "marker": ">" if beyond else "D",

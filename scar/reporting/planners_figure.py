@@ -9,7 +9,7 @@ import numpy as np
 from scar.reporting.comparison import BASELINES, Comparison, strategy_order
 from scar.reporting.planners_table import SIGNIFICANT, regime_order
 from scar.reporting.style import INK, Drawing, new_figure, styled
-from scar.reporting.text import name_of, points
+from scar.reporting.text import name_of, points, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, planners: list[str], re
     axes.set_xticks(range(len(regimes)), [name_of(regime) for regime in regimes], rotation=50, ha="right")
     axes.set_yticks(range(len(planners)), [name_of(planner) for planner in planners])
     axes.grid(visible=False)
-    axes.set_title(f"{name_of(metric).capitalize()}, points over random")
+    axes.set_title(f"{title_of(metric)}, points over random")
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     best = f"{name_of(planners[row])} in {name_of(regimes[column])}, {points(values[row, column] / 100)}"
-    return f"{name_of(metric).capitalize()}: best {best}."
+    return f"{title_of(metric)}: best {best}."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scar.evaluation import SCORES
 from scar.reporting.comparison import BASELINES, STRATEGIES, Comparison, strategy_order
 from scar.reporting.table import Table
-from scar.reporting.text import MISSING, group_label, name_of, percent, points, points_interval
+from scar.reporting.text import MISSING, group_label, name_of, percent, points, points_interval, title_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ def _matrix(study: Study, comparison: Comparison, metric: str, baseline: str) ->
     fraction = f"{100 * frame.fraction.max():g} %" if len(frame) else ""
     return Table(
         name=f"planners_{metric}_{baseline}",
-        caption=f"{name_of(metric).capitalize()}: points over {name_of(baseline)} at {fraction} of the reserve",
+        caption=f"{title_of(metric)}: points over {name_of(baseline)} at {fraction} of the reserve",
         cells=pd.DataFrame({"Planner": names, **cells}),
         values=largest.assign(order=[planners.index(first) for first in largest["first"]]),
         notes=_notes(comparison, frame, metric),
@@ -131,7 +131,7 @@ def _of_metric(study: Study, comparison: Comparison, metric: str) -> Iterator[st
         oracle = _against(rows, REFERENCE, BASELINES[0])
         parts = [*filter(None, said), *([f"oracle: {oracle}"] if oracle else [])]
         yield (
-            f"{name_of(metric).capitalize()}, {_column(study, group)}, {100 * best.fraction:g} % of the reserve: best is "
+            f"{title_of(metric)}, {_column(study, group)}, {100 * best.fraction:g} % of the reserve: best is "
             f"{name_of(best.subject)} with {percent(best.value)} %; {'; '.join(parts)}."
         )
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table as RichTable
 
-    from scar.reporting.content import Content, Detail
+    from scar.reporting.content import Content
+    from scar.reporting.details import Detail
 
 WIDTH = 110
 CLASSES = 12

@@ -17,7 +17,7 @@ NAMES = {
     "long_tailed_10": "long-tailed 10 : 1", "long_tailed_50": "long-tailed 50 : 1",
     "long_tailed_100": "long-tailed 100 : 1", "noisy_10": "10 % noise", "noisy_20": "20 % noise",
     "noisy_40": "40 % noise", "water_filling": "water filling", "long_tail_first": "long tail first",
-    "slice_tuner": "Slice Tuner", "error_proportional": "by error", "oracle": "oracle",
+    "slice_tuner": "Slice Tuner", "error_proportional": "error-proportional", "oracle": "oracle",
     "cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet1k": "ImageNet-1K", "agnews": "AG-News",
     "dbpedia": "DBpedia", "wikipedia": "Wikipedia", "flickr30k": "Flickr30k", "coco": "COCO", "msrvtt": "MSR-VTT",
     "audiocaps": "AudioCaps", "resnet": "ResNet", "vit": "ViT", "dino": "DINO", "bert": "BERT",
@@ -52,6 +52,12 @@ ONE_MODALITY = frozenset(
 def name_of(key: object) -> str:
     """Display name of a dataset, encoder, strategy or estimator; unknown names stay as they are."""
     return NAMES.get(str(key), str(key))
+
+
+def title_of(key: object) -> str:
+    """Display name with a capital first letter."""
+    name = name_of(key)
+    return name[:1].upper() + name[1:]
 
 
 def group_label(group: Mapping[str, Any], *, separator: str = " · ") -> str:

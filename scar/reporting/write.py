@@ -122,7 +122,11 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
         "table2.csv": _joined_csv(content),
         "deviations.md": deviations_markdown(),
     }
-    texts |= {f"{table.name}.csv": table.to_csv() for table in tables}
+    for table in tables:
+        if len(table.cells):
+            texts[f"{table.name}.csv"] = table.to_csv()
+            texts[f"{table.name}.md"] = table.to_markdown()
+            texts[f"{table.name}.tex"] = latex_document([table], header=f"Study {content.study.name}, by scar {__version__}")
     texts |= {"arms.csv": content.comparison.arms.to_csv(index=False, float_format="%.10g")}
     texts |= {"differences.csv": content.comparison.differences.to_csv(index=False, float_format="%.10g")}
     if has_planners(content.comparison):
@@ -132,6 +136,8 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     for drawing in content.drawings:
         for kind in formats:
             documents[f"{drawing.name}.{kind}"] = drawing.render(kind)
+        if drawing.data is not None:
+            documents[f"{drawing.name}_data.csv"] = drawing.data.to_csv(index=False, float_format="%.10g").encode()
         drawing.close()
     return documents
 

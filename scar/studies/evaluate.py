@@ -60,7 +60,15 @@ def evaluate_seed(job: Job, material: Material, study: IndicatorStudy, *, index:
         result.table.to_parquet(folder / "table.parquet", index=False)
         np.savez_compressed(folder / "items.npz", allow_pickle=False, correct=result.correct, shifted=result.shifted)
 
-    code = ["scar.probes", "scar.indicators", "scar.observe", "scar.measures", "scar.foundation", "scar.subsets"]
+    code = [
+        "scar.probes",
+        "scar.class_sizes",
+        "scar.indicators",
+        "scar.observe",
+        "scar.measures",
+        "scar.foundation",
+        "scar.subsets",
+    ]
     key = make_key(
         "indicator_study",
         config={"study": study, "probe": job.config.probe, "seed": job.config.seed, **parts},

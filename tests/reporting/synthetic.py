@@ -26,6 +26,8 @@ FRACTIONS = (0.05, 0.1, 0.25)
 ESTIMATORS = ("reference", "paper", "heldout")
 GAIN = {"scar": 0.06, "random": 0.04, "class_average": 0.05}
 FACTORS = (1, 2, 5, 10)
+PAIRS = ("flickr30k", "emoji_pairs")
+"""Data whose rows tell how well two modalities agree."""
 
 
 def write_study(
@@ -75,6 +77,8 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     primary = rng.permutation(primary)
     total = np.full(classes, 1000)
     _add_state(rows, names, primary, total, n_test)
+    if dataset in PAIRS:
+        _add_pairs(rows)
     _add_measures(rows, names, primary, rng)
     _add_estimates(rows, names, primary, met, rng)
     added = _add_plan(rows, names, primary, total, strategy)
@@ -95,6 +99,23 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     status = {"status": "done", "overrides": overrides, "versions": {"python": "3.11.2", "torch": "2.9.0"}}
     (job / "status.json").write_text(json.dumps(status))
     (job / f"plan-{strategy}-25pct.csv").write_text("id,class_name,reason,cost\n1,Boot,need,1\n")
+
+
+def _add_pairs(rows):
+    """Planted alignment of image and text: recalls 10, 25, 40 and 15, 37.5, 60 %, cosines 0.3 and 0.1."""
+    common = {"stage": "labels", "key": "labels"}
+    for direction, base in (("image_to_text", 0.10), ("text_to_image", 0.15)):
+        for depth, multiple in ((1, 1.0), (5, 2.5), (10, 4.0)):
+            rows.add(f"recall_at_{depth}", base * multiple, subject=direction, **common)
+        rows.add("median_rank", 12, subject=direction, **common)
+    for kind, middle in (("paired", 0.3), ("unpaired", 0.1)):
+        for quantile, offset in ((0.05, -0.1), (0.25, -0.04), (0.5, 0.0), (0.75, 0.04), (0.95, 0.1)):
+            rows.add("pair_score", middle + offset, subject=kind, fraction=quantile, **common)
+    for part in ("train", "test"):
+        rows.add("cluster_nmi", 0.45, subject=part, **common)
+        rows.add("cluster_ari", 0.25, subject=part, **common)
+    for modality in ("image", "text"):
+        rows.add("clusters", 5, subject=modality, **common)
 
 
 def _add_state(rows, names, primary, total, n_test):
@@ -140,6 +161,7 @@ def _add_measures(rows, names, primary, rng):
         rows.add_classes("authenticity", authenticity, names, **common)
         rows.add_classes("richness", richness, names, **common)
         rows.add_classes("true_positives", hits, names, **common)
+        rows.add_classes("gap", 0.02 * factor**0.5 * (1 + np.arange(len(names))), names, **common)
 
 
 def _add_estimates(rows, names, primary, met, rng):

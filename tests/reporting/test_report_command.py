@@ -1,7 +1,9 @@
+import json
 import subprocess
 import sys
 
 import pytest
+from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from synthetic import write_study
 
@@ -48,8 +50,20 @@ def test_studies_are_joined_under_a_name(tmp_path):
 
 
 def test_the_yaml_and_the_dataclass_have_the_same_defaults():
-    from importlib.resources import files
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        assert build(compose("report")) == ReportConfig()
 
-    text = (files("scar.conf") / "report.yaml").read_text()
-    given = {k: v for k, v in OmegaConf.create(text).items() if k not in ("defaults", "hydra")}
-    assert OmegaConf.to_container(OmegaConf.create(given)) == OmegaConf.to_container(OmegaConf.structured(ReportConfig))
+
+def test_the_logger_of_a_report_is_chosen_as_that_of_a_job():
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        assert build(compose("report", overrides=["logger=wandb", "logger.project=mine"])).logger.project == "mine"
+
+
+def test_scripts_get_the_path_or_json_and_nothing_else(tmp_path):
+    write_study(tmp_path / "outputs" / "quick", seeds=1, strategies=("scar",))
+    options = ("study=quick", "resamples=100", "formats=[]")
+    quiet = run(*options, "output=quiet", cwd=tmp_path)
+    assert quiet.stdout == "outputs/quick/report.html\n", quiet.stderr
+    events = [json.loads(line) for line in run(*options, "output=json", cwd=tmp_path).stdout.splitlines()]
+    assert events == [{"event": "report", "path": "outputs/quick/report.html"}]
+    assert "output='loud' is unknown" in run(*options, "output=loud", cwd=tmp_path).stderr

@@ -5,8 +5,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import write_study
+from synthetic import NAMES, write_study
 
+from scar.reporting.alignment_figure import alignment_frame, draw_alignment
+from scar.reporting.class_figure import draw_recalls, recalls_frame
 from scar.reporting.comparison import compare
 from scar.reporting.completion_figure import draw_completion
 from scar.reporting.figure2 import draw_growth, growth_frame
@@ -14,10 +16,12 @@ from scar.reporting.figure3a import draw_sizes, published_sizes_frame, sizes_fra
 from scar.reporting.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
 from scar.reporting.labels import place_labels
 from scar.reporting.measures_figure import draw_measures, measures_by_size
+from scar.reporting.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.plan_figure import draw_plan
 from scar.reporting.plan_table import plan_by_class
 from scar.reporting.study import load_study
-from scar.reporting.style import new_figure
+from scar.reporting.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure
+from scar.reporting.text import group_label
 
 
 def drawings(study):
@@ -28,6 +32,24 @@ def drawings(study):
     yield draw_plan(plan_by_class(study.rows, seed=0, estimator="heldout"), title="plan")
     yield draw_measures(measures_by_size(study.rows), title="measures")
     yield draw_growth(growth_frame(study.rows, seed=0), title="growth")
+    recalls = recalls_frame(study.outcomes(group), NAMES[:4], fraction=0.25)
+    yield draw_recalls(recalls, fraction=0.25, title="classes")
+    yield needs_drawing(study.rows)
+    yield draw_alignment(alignment_frame(pairs_study(study)))
+
+
+def needs_drawing(rows):
+    gaps, needs = gaps_frame(rows), needs_frame(rows)
+    return draw_needs(gaps, needs, rows, driver="heldout", epsilon=0.01, title="needs")
+
+
+def pairs_study(study):
+    """The rows of pairs, in the place of those of a study."""
+    folder = study.folders[0].parent / "pairs"
+    if not folder.exists():
+        groups = [("flickr30k", "clip", modality, "natural") for modality in ("text", "image")]
+        write_study(folder, seeds=2, strategies=("scar",), groups=groups)
+    return load_study(folder)
 
 
 def test_figures_are_the_same_bytes_every_time(study):
@@ -205,3 +227,86 @@ def test_the_shopping_list_is_largest_first_with_its_promise():
     assert table.cells.Collect.tolist() == ["40", "5"]
     assert "accuracy +2.00 points" in table.notes[0]
     assert shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="random", estimator="heldout") is None
+
+
+def test_recalls_are_counted_class_by_class(study, study_folder):
+    (group,) = study.groups()
+    frame = recalls_frame(study.outcomes(group), NAMES[:4], fraction=0.25)
+    assert set(frame.subject) == {"primary", "scar", "random", "class_average", "total"}
+    row = frame[(frame.subject == "scar") & (frame.class_id == 2)].iloc[0]
+    shares = []
+    for seed in range(3):
+        with np.load(next(study_folder.glob(f"jobs/*-{seed}-scar")) / "predictions.npz") as archive:
+            own = archive["labels"] == 2
+            shares.append(float((archive["scar@0.25"][own] == 2).mean()))
+    assert (row.value, row.low, row.high) == pytest.approx((np.mean(shares), min(shares), max(shares)))
+    assert len(recalls_frame(study.outcomes(group), NAMES[:4], fraction=float("nan"))) == 2 * 4
+
+
+def test_the_gap_is_drawn_by_size_down_to_what_is_enough(study):
+    gaps = gaps_frame(study.rows).set_index(["class_name", "factor"])
+    assert gaps.value[("Trouser", 5)] == pytest.approx(0.02 * 5**0.5 * 2)
+    left, right = needs_drawing(study.rows).figure.axes
+    thick = max(left.lines, key=lambda line: line.get_linewidth())
+    assert thick.get_ydata()[-1] == pytest.approx(100 * np.mean([0.02, 0.04, 0.06, 0.08]))
+    sizes = study.rows[(study.rows.metric == "foundation_size") & (study.rows.estimator == "heldout")]
+    enough = sizes[sizes.subject == "primary"].value.mean()
+    assert any(len(line.get_xdata()) == 1 and line.get_xdata()[0] == pytest.approx(enough) for line in left.lines)
+    assert {tick.get_text() for tick in right.get_yticklabels()} == set(NAMES[:4])
+
+
+def test_needs_without_held_out_errors_are_drawn_without_the_curve(study):
+    rows = study.rows[study.rows.metric != "gap"]
+    assert len(needs_drawing(rows).figure.axes) == 1
+
+
+def test_alignment_shows_both_directions_of_every_encoder(study):
+    drawing = draw_alignment(alignment_frame(pairs_study(study)))
+    recall, cosine, agreement = drawing.figure.axes
+    assert [tick.get_text() for tick in recall.get_yticklabels()] == ["Flickr30k · CLIP"]
+    assert sorted(tuple(np.round(line.get_xdata(), 1)) for line in recall.lines) == [(10, 25, 40), (15, 37.5, 60)]
+    medians = [line.get_xdata()[0] for line in cosine.lines if len(line.get_xdata()) == 1]
+    assert medians == pytest.approx([0.3, 0.1])
+    assert [line.get_xdata()[0] for line in agreement.lines] == pytest.approx([0.45, 0.25])
+    assert "image → text: recall 10.0 / 25.0 / 40.0 %" in drawing.alt
+
+
+def test_a_study_without_pairs_has_no_alignment(study):
+    assert alignment_frame(study).empty
+
+
+def test_rows_of_pairs_are_called_as_in_the_paper(study):
+    labels = {group_label(group) for group in pairs_study(study).groups()}
+    assert labels == {"Flickr30k (Text) · CLIP", "Flickr30k (Image) · CLIP"}
+    assert group_label({"dataset": "mine", "encoder": "e", "modality": "audio"}) == "mine (Audio) · e"
+    assert group_label({"dataset": "cifar10", "encoder": "vit", "modality": "image"}) == "CIFAR-10 · ViT"
+
+
+SIMULATIONS = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+"""Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB."""
+
+
+def lightness_and_colour(colours, simulation):
+    """CIE L*a*b* of sRGB colours as seen with a colour vision."""
+    from matplotlib.colors import to_rgb
+
+    rgb = np.array([to_rgb(colour) for colour in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ np.array(simulation).T
+    to_xyz = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]]
+    )
+    xyz = np.clip(linear, 0, 1) @ to_xyz.T / [0.95047, 1.0, 1.08883]
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.column_stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])])
+
+
+@pytest.mark.parametrize("palette", [tuple(STRATEGY.values()), (TOTAL, EXTENSION, *FOUNDATION)])
+@pytest.mark.parametrize("vision", ["normal", *SIMULATIONS])
+def test_colours_are_told_apart_by_any_colour_vision(palette, vision):
+    seen = lightness_and_colour(palette, SIMULATIONS.get(vision, np.eye(3)))
+    apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(palette), 1)]
+    assert apart.min() > 12, apart

@@ -56,7 +56,7 @@ def test_terminal_page_and_answers_name_the_indicators(study):
     assert "Class sizes, skew and tails" in text
     assert "Tail 500" in text
     assert "Dataset-scale indicators of the training sets" in page
-    assert "the most common 5% of the classes hold" in page
+    assert "the most common 5 % of the classes hold" in page
     for drawing in content.drawings:
         drawing.close()
 
@@ -64,7 +64,7 @@ def test_terminal_page_and_answers_name_the_indicators(study):
 def test_a_sentence_says_how_even_the_classes_are():
     text = indicator_sentence(rows_of([600, 300, 80]))
     assert text == (
-        "3 classes of 80 to 600 samples; the most common 5% of the classes hold 61.2 % of them; 66.7 % of the classes "
+        "3 classes of 80 to 600 samples; the most common 5 % of the classes hold 61.2 % of them; 66.7 % of the classes "
         "have fewer than 500, 33.3 % of the classes have fewer than 100."
     )
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sqlite3
 import subprocess
 
 import numpy as np
@@ -11,12 +12,14 @@ from scar.reporting.caveats import failed_jobs, missing_cells, undefined_coverag
 from scar.reporting.characteristics import characteristics, summarize
 from scar.reporting.comparison import compare
 from scar.reporting.flags import flag_lines
+from scar.reporting.paper import write_paper_table
 from scar.reporting.plan_table import need_text, plan_by_class, plan_table
 from scar.reporting.study import load_study
 from scar.reporting.summary import answer
-from scar.reporting.table import escape_latex, latex_document
+from scar.reporting.table import escape_latex
 from scar.reporting.table1 import table1
 from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
+from scar.reporting.write import write_report
 
 
 @pytest.fixture(scope="module")
@@ -210,21 +213,44 @@ def test_latex_escapes_what_it_would_misread():
     assert escape_latex("Bag & purse_100% [−1]*") == r"Bag \& purse\_100\% {[}$-$1{]}{*}"
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_latex_compiles(study, comparison, tmp_path):
-    plan = plan_table(
-        plan_by_class(study.rows, seed=0, estimator="heldout"), group=study.groups()[0], seed=0, estimator="x"
+def test_set_level_table_equals_a_recount_of_the_raw_rows(study_folder, study):
+    line = characteristics(study).iloc[0]
+    sql = "select metric, avg(value) from (select distinct seed, metric, subject, value from rows where {}) group by metric"
+    with sqlite3.connect(":memory:") as database:
+        frames = [pd.read_parquet(file) for file in study_folder.glob("jobs/*/rows.parquet")]
+        pd.concat(frames).to_sql("rows", database, index=False)
+        driven = dict(database.execute(sql.format("stage = 'dataset' and estimator = 'heldout'")).fetchall())
+        sizes = dict(database.execute(sql.format("stage = 'dataset' and metric like 'n_%'")).fetchall())
+        needed = "metric = 'foundation_size' and estimator = 'heldout' and subject = 'total'"
+        ((_, foundation),) = database.execute(sql.format(needed)).fetchall()
+        grown = "metric = 'extension_size' and subject = 'scar' and fraction = 0.25"
+        ((_, extended),) = database.execute(sql.format(grown)).fetchall()
+    assert {m: line[m] for m in driven} == pytest.approx(driven)
+    assert {m: line[m] for m in ("n_total", "n_primary", "n_reserve")} == pytest.approx(
+        {m: sizes[m] for m in ("n_total", "n_primary", "n_reserve")}
     )
-    tables = [completion_table(comparison), characteristics_table(study), published_format_table(study), plan]
-    (tmp_path / "tables.tex").write_text(latex_document(tables, header="test"))
+    assert (line.foundation, line.extended) == pytest.approx((foundation, extended))
+    shown = characteristics_table(study).cells.iloc[0]
+    assert shown.Foundation.startswith(f"{foundation:,.0f}".replace(",", "\u202f"))
+    assert table1(study).cells.Train.item() == "4\u202f000"
+
+
+@pytest.mark.slow
+def test_every_table_compiles_as_latex(study, tmp_path):
+    """Fails where LaTeX is not installed: `make tools` installs it."""
+    paths = write_report(study.folders[0], output=tmp_path, resamples=100, formats=[])
+    paths |= write_paper_table(2, tmp_path.parent, name=tmp_path.name)
+    named = sorted(name for name in paths if name.endswith(".tex"))
+    assert {"table1.tex", "table2a.tex", "table2b.tex", "indicators.tex", "paper_table2.tex"} <= set(named)
+    pages = "".join(rf"\input{{{name}}}\clearpage" + "\n" for name in named)
     (tmp_path / "main.tex").write_text(
         r"\documentclass[twocolumn]{article}\usepackage{booktabs}\usepackage{graphicx}"
-        r"\begin{document}\input{tables}\end{document}"
+        rf"\begin{{document}}{pages}\end{{document}}"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout[-1500:]
-    assert (tmp_path / "main.pdf").stat().st_size > 1000
+    assert (tmp_path / "main.pdf").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,251 @@
+"""Do encoders agree about a dataset? The paper calls its estimate model-agnostic; here that is tested."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.agreement import rank_agreement
+from scar.randomness import generator
+from scar.reporting.characteristics import MEASURES
+from scar.reporting.leaderboard import CONTROLS, SUBJECT, boards_of
+from scar.reporting.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+QUANTITIES = (*MEASURES, "need", "step_size", "added")
+"""Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
+TOLERANCE = 0.1
+"""Largest loss of rank correlation from one encoder to another, beyond that from one seed to another."""
+FACTOR = 1.5
+"""Largest ratio of two Foundation Data Sizes that count as the same."""
+NOISE = 0.3
+"""Rank correlation between two seeds of one encoder below which an order is noise."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncoderAgreement:
+    """Agreement of the encoders of one dataset; controls are left out.
+
+    Attributes:
+        group: value of every axis but the encoder.
+        pairs: one row per pair of encoders and quantity: first, second, quantity, spearman, low, high, kendall,
+            kendall_low, kendall_high over the classes, on means over seeds; and per pair with quantity
+            ``"selected"``: the share of equal sample ids in the plans of equal seeds (column spearman is empty),
+            overlap, and by_chance, what two random plans of these sizes share.
+        order: one row per quantity: between (mean Spearman of two encoders at different seeds), within (of one encoder
+            at different seeds), loss (within minus between) with low and high over resampled classes, verdict.
+        sizes: Foundation Data Size of each encoder: value, low, high.
+        sentences: the verdict in words.
+    """
+
+    group: Mapping[str, Any]
+    pairs: pd.DataFrame
+    order: pd.DataFrame
+    sizes: pd.DataFrame
+    sentences: tuple[str, ...]
+
+
+def encoder_agreements(study: Study, *, level: float = 0.95, resamples: int = 1000) -> list[EncoderAgreement]:
+    """Compare the encoders of every dataset that has at least two besides the controls."""
+    found = []
+    for group, names in boards_of(study):
+        kept = [name for name in names if name not in CONTROLS]
+        if len(kept) > 1:
+            found.append(_agreement(study, group, kept, level=level, resamples=resamples))
+    return found
+
+
+def _agreement(
+    study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float, resamples: int
+) -> EncoderAgreement:
+    import pandas as pd
+
+    by_class = {q: {n: _by_class(study, {**group, "encoder": n}, q) for n in names} for q in QUANTITIES}
+    pairs = [
+        {"first": first, "second": second, **_pair(by_class[quantity], first, second, quantity, level, resamples)}
+        for first, second in combinations(names, 2)
+        for quantity in QUANTITIES
+    ]
+    pairs += [{"first": a, "second": b, **_selected(study, group, a, b)} for a, b in combinations(names, 2)]
+    order = [_order(quantity, [by_class[quantity][n] for n in names], level, resamples) for quantity in QUANTITIES]
+    sizes = pd.DataFrame([{"encoder": n, **_size(study, {**group, "encoder": n})} for n in names])
+    frame, orders = pd.DataFrame(pairs), pd.DataFrame(order)
+    sentences = (_size_sentence(sizes), *_order_sentences(orders), *_selected_sentence(frame))
+    return EncoderAgreement(group=group, pairs=frame, order=orders, sizes=sizes, sentences=sentences)
+
+
+def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataFrame:
+    """Return [S, K] values by seed and class; infinity is ranked highest, NaN is undefined."""
+    rows = study.of(group)
+    own = rows[rows.metric == quantity]
+    if quantity in MEASURES:
+        own = own[(own.stage == "measures") & (own.subject == "primary")]
+        own = own[own.factor == own.factor.min()]
+    elif quantity == "added":
+        own = own[own.subject == "scar"]
+        own = own[own.fraction == own.fraction.max()]
+    else:
+        own = own[(own.subject == "primary") & (own.estimator == study.driver)]
+    return own.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
+
+
+def _pair(
+    frames: Mapping[str, pd.DataFrame], first: str, second: str, quantity: str, level: float, resamples: int
+) -> dict[str, Any]:
+    a, b = (frames[name].median(axis=0) for name in (first, second))
+    classes = a.index.intersection(b.index)
+    x, y = a[classes].to_numpy(dtype=float), b[classes].to_numpy(dtype=float)
+    if np.count_nonzero(~(np.isnan(x) | np.isnan(y))) < 3:
+        return {"quantity": quantity, "classes": len(classes)}
+    found = rank_agreement(x, y, level=level, resamples=resamples)
+    rho, tau = found["spearman"], found["kendall"]
+    return {
+        "quantity": quantity, "classes": rho.datasets, "spearman": rho.value, "low": rho.low, "high": rho.high,
+        "kendall": tau.value, "kendall_low": tau.low, "kendall_high": tau.high,
+    }  # fmt: skip
+
+
+def _order(quantity: str, frames: Sequence[pd.DataFrame], level: float, resamples: int) -> dict[str, Any]:
+    """Compare the rank correlation between encoders with the one between seeds, over resampled classes."""
+    seeds = sorted(set.intersection(*(set(each.index) for each in frames)))
+    classes = sorted(set.intersection(*(set(each.columns) for each in frames)))
+    nothing = {"quantity": quantity, "between": np.nan, "within": np.nan, "loss": np.nan, "low": np.nan, "high": np.nan}
+    if len(seeds) < 2 or len(classes) < 3:
+        return {**nothing, "verdict": "undefined"}
+    values = np.stack([each.loc[seeds, classes].to_numpy(dtype=float) for each in frames])
+    values = values[:, :, ~np.isnan(values).any(axis=(0, 1))]
+    if values.shape[2] < 3:
+        return {**nothing, "verdict": "undefined"}
+    rng = generator(0, "encoder agreement", values.shape[2])
+    drawn = rng.integers(0, values.shape[2], (resamples, values.shape[2]))
+    between, within = _correlations(values)
+    losses = np.array([np.subtract(*_correlations(values[:, :, rows])[::-1]) for rows in drawn])
+    tail = (1 - level) / 2
+    defined = losses[~np.isnan(losses)]
+    low, high = np.quantile(defined, (tail, 1 - tail)) if len(defined) > resamples / 2 else (np.nan, np.nan)
+    verdict = _verdict(within, float(low), float(high))
+    return {
+        "quantity": quantity, "between": between, "within": within, "loss": within - between,
+        "low": float(low), "high": float(high), "verdict": verdict,
+    }  # fmt: skip
+
+
+def _correlations(values: Floats) -> tuple[float, float]:
+    """Return the mean Spearman correlation [E, S, K] between encoders and within them, both at different seeds."""
+    from scipy.stats import rankdata
+
+    encoders, seeds, classes = values.shape
+    ranks = rankdata(values.reshape(-1, classes), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(ranks, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho = ((ranks @ ranks.T) / np.outer(norms, norms)).reshape(encoders, seeds, encoders, seeds)
+    apart = ~np.eye(seeds, dtype=bool)
+    own = [rho[e, :, e][apart] for e in range(encoders)]
+    other = [rho[e, :, f][apart] for e, f in combinations(range(encoders), 2)]
+    return _mean(np.concatenate(other)), _mean(np.concatenate(own))
+
+
+def _mean(values: Floats) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _verdict(within: float, low: float, high: float) -> str:
+    if not np.isfinite([within, low, high]).all():
+        return "undefined"
+    if within < NOISE:
+        return "noise"
+    if high <= TOLERANCE:
+        return "confirmed"
+    return "refuted" if low > TOLERANCE else "undecided"
+
+
+def _selected(study: Study, group: Mapping[str, Any], first: str, second: str) -> dict[str, Any]:
+    """Share of equal ids in the plans of two encoders, mean over the seeds that both have."""
+    plans = [_plans(study, {**group, "encoder": name}) for name in (first, second)]
+    shared, chance = [], []
+    reserve = float(study.of({**group, "encoder": first}).query("metric == 'n_reserve'").value.mean())
+    for seed in sorted(set(plans[0]) & set(plans[1])):
+        a, b = plans[0][seed], plans[1][seed]
+        if a and b:
+            shared.append(len(a & b) / min(len(a), len(b)))
+            chance.append(max(len(a), len(b)) / reserve)
+    mean = {"overlap": np.mean(shared), "by_chance": np.mean(chance)} if shared else {}
+    return {"quantity": "selected", **mean}
+
+
+def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:
+    """Ids in the plan of SCAR at the largest budget, by seed."""
+    found: dict[int, set[str]] = {}
+    for job in study.jobs:
+        if not job.done or any(job.columns.get(k) != v for k, v in group.items()):
+            continue
+        files = sorted(job.folder.glob("plan-scar-*pct.csv"), key=lambda p: float(p.stem.split("-")[-1][:-3]))
+        if files:
+            with files[-1].open(newline="", encoding="utf-8") as file:
+                found[int(job.columns["seed"])] = {row["id"] for row in csv.DictReader(file)}
+    return found
+
+
+def _size(study: Study, group: Mapping[str, Any]) -> dict[str, float]:
+    rows = study.of(group)
+    own = rows[(rows.metric == "foundation_size") & (rows.subject == SUBJECT) & (rows.estimator == study.driver)]
+    return {name: float(own[name].median()) if len(own) else float("nan") for name in ("value", "low", "high")}
+
+
+def _size_sentence(sizes: pd.DataFrame) -> str:
+    known = sizes[np.isfinite(sizes.value) & (sizes.value > 0)]
+    if len(known) < 2:
+        return "How much data is enough: undefined; fewer than two encoders have a finite Foundation Data Size."
+    least, most = known.loc[known.value.idxmin()], known.loc[known.value.idxmax()]
+    ratio = most.value / least.value
+    apart = np.isfinite([least.high, most.low]).all() and least.high < most.low
+    verdict = "refuted" if ratio > FACTOR and apart else "confirmed" if ratio <= FACTOR else "undecided"
+    said = "do not overlap" if apart else "overlap"
+    return (
+        f"How much data is enough, model-agnostic: {verdict}. {least.encoder} asks for {least.value:.0f} samples, "
+        f"{most.encoder} for {most.value:.0f}, a factor of {ratio:.1f}; their intervals {said}."
+    )
+
+
+NAMES = {"coverage": "Coverage by class", "step_size": "Which classes need more", "added": "The plan by class"}
+WORDS = {
+    "confirmed": "confirmed",
+    "refuted": "refuted",
+    "undecided": "undecided",
+    "noise": "not testable, two seeds of one encoder hardly agree",
+    "undefined": "undefined",
+}
+
+
+def _order_sentences(order: pd.DataFrame) -> list[str]:
+    sentences = []
+    for row in order[order.quantity.isin(NAMES)].itertuples():
+        numbers = (
+            f" Rank correlation {row.between:.2f} between encoders, {row.within:.2f} between seeds of one encoder; "
+            f"loss {row.loss:+.2f} [{row.low:+.2f}, {row.high:+.2f}]."
+        )
+        tail = numbers.replace("-", "−") if np.isfinite(row.within) else ""
+        sentences.append(f"{NAMES[str(row.quantity)]}, model-agnostic: {WORDS[str(row.verdict)]}.{tail}")
+    return sentences
+
+
+def _selected_sentence(pairs: pd.DataFrame) -> list[str]:
+    own = pairs[pairs.quantity == "selected"]
+    if "overlap" not in own or own.overlap.isna().all():
+        return []
+    return [
+        f"Two encoders share {100 * own.overlap.mean():.0f} % of the sample ids in their plans; random plans of these "
+        f"sizes share {100 * own.by_chance.mean():.0f} %. Within a class all plans of a seed draw in one order."
+    ]

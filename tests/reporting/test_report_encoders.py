@@ -1,0 +1,105 @@
+"""Encoders compared: ranks, controls, the front, and whether they agree."""
+
+import json
+
+import numpy as np
+import pytest
+from synthetic import write_study
+
+from scar.reporting.encoder_agreement import encoder_agreements
+from scar.reporting.leaderboard import leaderboards, on_front
+from scar.reporting.leaderboard_table import leaderboard_tables
+from scar.reporting.pareto_figure import draw_fronts
+from scar.reporting.study import load_study
+from scar.results import load_predictions, save_predictions
+
+STRENGTH = {"minilm": 0.9, "wordllama": 0.7, "random_vectors": 0.4}
+SPEED = {"minilm": 100.0, "wordllama": 5000.0, "random_vectors": 4000.0}
+LABELS = np.arange(600) % 4
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Three encoders of known strength and speed on one dataset, three seeds."""
+    groups = [("wordnet_glosses", encoder, "text", "natural") for encoder in STRENGTH]
+    folder = write_study(tmp_path_factory.mktemp("outputs") / "boards", groups=groups, strategies=("scar",), n_test=600)
+    for job in (folder / "jobs").iterdir():
+        _, encoder, _, _, seed, _ = job.name.split("-")
+        rng = np.random.default_rng(int(seed))
+        hard = np.random.default_rng(9).random(600)  # the same items are hard for all encoders
+        arms = load_predictions(job)
+        arms.pop("labels")
+        right = hard + 0.1 * rng.standard_normal(600) < STRENGTH[encoder]
+        save_predictions(job / "predictions.npz", LABELS, {a: np.where(right, LABELS, (LABELS + 1) % 4) for a in arms})
+        status = json.loads((job / "status.json").read_text())
+        cost = {"samples": 1000, "rows": 1000, "embedded": 1000, "reused": 0, "seconds": 1000 / SPEED[encoder]}
+        status["encoder"] = {**cost, "dimension": 256, "parameters": 8_000_000}
+        (job / "status.json").write_text(json.dumps(status))
+    return load_study(folder)
+
+
+def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
+    (board,) = leaderboards(study, resamples=300)
+    assert board.frame.encoder.tolist() == ["minilm", "wordllama", "random_vectors"]
+    for metric in ("accuracy", "balanced_accuracy"):
+        ranks = board.frame[[f"{metric}_rank", f"{metric}_rank_low", f"{metric}_rank_high"]]
+        assert ranks.to_numpy().tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
+        assert ((board.frame[f"{metric}_low"] < board.frame[metric]) & (board.frame[metric] < board.frame[f"{metric}_high"])).all()
+    assert board.frame.samples_per_second.tolist() == pytest.approx([100, 5000, 4000])
+    assert board.frame.bytes_per_sample.tolist() == [1024] * 3
+    assert board.frame.pareto.tolist() == [True, True, False]
+
+
+def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning(study):
+    (board,) = leaderboards(study, resamples=300)
+    assert "The control random_vectors loses to every other encoder." in board.sentences
+    board.frame.loc[2, ["accuracy_rank_low"]] = 2
+    assert any(s.startswith("Warning: the control random_vectors is not shown to lose to wordllama") for s in board.sentences)
+    assert board.sentences[0].startswith("minilm shows this dataset best")
+
+
+def test_what_no_other_beats_is_the_front():
+    accuracy, speed = np.array([0.9, 0.8, 0.8, 0.7, 0.95]), np.array([10.0, 50.0, 40.0, np.nan, 1.0])
+    assert on_front(accuracy, speed).tolist() == [True, True, False, False, True]
+
+
+def test_the_report_has_a_leaderboard_an_agreement_and_a_front(study):
+    tables, boards = leaderboard_tables(study, resamples=300)
+    assert [table.name for table in tables] == ["leaderboard", "agreement"]
+    text = tables[0].to_markdown()
+    assert "MiniLM" in text
+    assert "1 [1, 1]" in text
+    assert "(control)" in text
+    (drawing,) = draw_fronts(boards)
+    assert "MiniLM 90" in drawing.alt or "MiniLM 8" in drawing.alt
+    drawing.close()
+
+
+def test_encoders_whose_needs_follow_one_order_agree_and_opposite_ones_do_not(study):
+    rows = study.rows
+    own = rows[(rows.metric == "step_size") & (rows.estimator == study.driver) & (rows.subject == "primary")]
+    rng = np.random.default_rng(0)
+    for opposite, verdict in ((False, "confirmed"), (True, "refuted")):
+        sign = np.where(own.encoder == "wordllama", -1.0 if opposite else 1.0, 1.0)
+        order = own.class_id.to_numpy(dtype=float) * sign
+        study.rows.loc[own.index, "value"] = 5000 + 500 * order + rng.normal(0, 5, len(own))
+        (found,) = encoder_agreements(study, resamples=200)
+        row = found.order.set_index("quantity").loc["step_size"]
+        assert row.within == pytest.approx(1.0)
+        assert row.verdict == verdict
+        pair = found.pairs[found.pairs.quantity == "step_size"].iloc[0]
+        assert pair.spearman == pytest.approx(-1.0 if opposite else 1.0)
+        assert any(f"Which classes need more, model-agnostic: {verdict}" in s for s in found.sentences)
+    assert set(found.pairs["first"]) | set(found.pairs["second"]) == {"minilm", "wordllama"}  # no control
+
+
+def test_equal_plans_share_all_their_ids(study):
+    (found,) = encoder_agreements(study, resamples=100)
+    row = found.pairs[found.pairs.quantity == "selected"].iloc[0]
+    assert row.overlap == 1.0
+    assert 0 < row.by_chance < 0.01
+
+
+def test_one_encoder_has_no_board(tmp_path):
+    alone = load_study(write_study(tmp_path / "alone", strategies=("scar",)))
+    assert leaderboard_tables(alone) == ([], [])
