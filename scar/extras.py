@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, str] = {
     "onnxruntime": "packaged",
     "open_clip": "encoders",
     "optuna": "search",
+    "pdoc": "dev",
     "sentencepiece": "encoders",
     "soundfile": "media",
     "soxr": "media",
@@ -59,4 +60,6 @@ def _chain(error: object) -> Iterator[ModuleNotFoundError]:
 def _known(module: str | None) -> str | None:
     """Return the name in `EXTRAS` of a module or of the package that holds it."""
     name = module or ""
-    return next((each for each in EXTRAS if f"{name}.".startswith(f"{each}.") or f"{each}.".startswith(f"{name}.")), None)
+    return next(
+        (each for each in EXTRAS if f"{name}.".startswith(f"{each}.") or f"{each}.".startswith(f"{name}.")), None
+    )

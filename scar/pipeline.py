@@ -29,6 +29,7 @@ from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
 from scar.data.duplicates import content_hashes, exact_duplicates
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
+from scar.data.undecoded import undecoded
 from scar.data.unreadable import drop_unreadable, save_unreadable
 from scar.embeddings import EmbeddingSet
 from scar.encoders.base import Encoder
@@ -257,7 +258,7 @@ class Job:
             if source.on_error == "skip":
                 samples, unreadable = drop_unreadable(samples, name=source.name, max_share=source.max_unreadable)
                 notes += save_unreadable(folder, unreadable)
-            contents = content_hashes(samples)
+            contents = content_hashes(undecoded(samples))
             duplicates = exact_duplicates(samples, hashes=contents)
             notes += [str(duplicates)] if duplicates.groups else []
             save_catalogue(folder, samples, tuple(notes), contents)

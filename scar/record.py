@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from scar.extras import told
 from scar.provenance import git_states, hardware, versions
 from scar.store import CorruptArtefactError, read_json, write_json
 

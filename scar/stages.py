@@ -17,6 +17,19 @@ if TYPE_CHECKING:
     from scar.keys import Key
     from scar.store import Store
 
+STAGES = (
+    "dataset",
+    "embeddings",
+    "labels",
+    "split",
+    "observations",
+    "foundation",
+    "plan",
+    "outlook",
+    "arm",
+    "alignment",
+)
+"""Stages of a job that leave artefacts; other keys only identify what an artefact is made from."""
 RECORDS = 20
 """Artefacts of a stage whose cost is looked up."""
 
@@ -25,7 +38,7 @@ def missing_stages(title: str, store: Store, keys: Iterable[Key]) -> Stages:
     """Return the stages of the artefacts that a store lacks; each is expected to take what its like took (median)."""
     counts: dict[str, int] = {}
     for key in keys:
-        if not store.has(key):
+        if key.stage in STAGES and not store.has(key):
             counts[key.stage] = counts.get(key.stage, 0) + 1
     return Stages(title, {stage: (count, expected_seconds(store, stage)) for stage, count in counts.items()})
 

@@ -62,9 +62,10 @@ def read_run(path: Path) -> OfflineRun:
     from google.protobuf.message import DecodeError
     from wandb.proto import wandb_internal_pb2
 
+    messages: Any = wandb_internal_pb2
     run = OfflineRun(path=path)
     for content in _records(path.read_bytes()):
-        record = wandb_internal_pb2.Record()
+        record = messages.Record()
         try:
             record.ParseFromString(content)
         except DecodeError as error:

@@ -32,7 +32,7 @@ _ADVICE = "cocodataset.org has it: annotations_trainval2014.zip, train2014.zip, 
 class CocoCaptions(Source):
     """``captions_{train,val}2014.json`` with the JPEGs of ``train2014`` and ``val2014``; every caption is kept."""
 
-    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS)
+    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS, "scar.data.undecoded")
 
     name: str = "coco_captions"
 

@@ -47,7 +47,8 @@ class DuplicateReport:
 def content_hashes(samples: Samples) -> dict[str, NDArray[np.uint8]]:
     """Return, by modality, the hash [N, 16] of every payload; payloads are read one at a time.
 
-    Images are told apart by their pixels, sounds, videos and animations by the bytes of their files.
+    Images are told apart by their pixels, or without decoding them by the bytes of their files, where the samples are
+    those of `scar.data.undecoded`; sounds, videos and animations always by the bytes of their files.
     """
     found = {}
     for modality, payload in samples.payloads.items():

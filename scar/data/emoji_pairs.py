@@ -31,7 +31,7 @@ class EmojiPairs(Source):
         min_class_size: smallest group that is kept, in code points.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS, "scar.data.emoji")
+    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS, "scar.data.undecoded", "scar.data.emoji")
 
     name: str = "emoji_pairs"
     vendor: str = "google"

@@ -35,7 +35,7 @@ class Flickr30k(Source):
             ``split`` with its validation part counted as training.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS, "scar.data.table_files")
+    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, *HELPERS, "scar.data.undecoded", "scar.data.table_files")
 
     name: str = "flickr30k"
     split: str = "paper"

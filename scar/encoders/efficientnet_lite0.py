@@ -154,7 +154,8 @@ def _with_onnxruntime(model: torch.nn.Module, resolution: int) -> Embed:
         import onnxruntime
     except ImportError as error:
         raise ImportError(
-            f"encoder.backend=onnxruntime needs {error.name}: {install('onnxruntime')}, or set encoder.backend=torch"
+            f"encoder.backend=onnxruntime needs {error.name}: pip install 'scar-data[packaged]', or set "
+            "encoder.backend=torch"
         ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0

@@ -48,8 +48,10 @@ class Speech(Encoder):
 
     def open(self) -> Embed:
         """Start ONNX Runtime."""
-        import onnxruntime
-
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise ImportError("encoder=speech needs onnxruntime: pip install 'scar-data[packaged]'") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         spectrogram, network = (

@@ -102,7 +102,7 @@ def load_tokenizer(folder: Path, max_tokens: int | None, positions: int | None) 
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except ImportError as error:
         reason = " ".join(str(error).split()).split(". ")[0]
-        raise ImportError(f"the tokenizer in {folder}: {reason}; {install('sentencepiece')}") from error
+        raise ImportError(f"the tokenizer in {folder}: {reason}; pip install 'scar-data[encoders]'") from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:

@@ -119,6 +119,11 @@ class _GroupScores:
     def __init__(self, rows: pd.DataFrame, outcomes: Outcomes, *, level: float, resamples: int) -> None:
         self.rows = rows[rows.stage == "evaluation"]
         self.outcomes, self.level, self.resamples = outcomes, level, resamples
+        named = ["subject", "fraction", "metric"]
+        self._by_arm = {
+            (str(s), None if np.isnan(f) else float(f), str(m)): own
+            for (s, f, m), own in self.rows.groupby(named, dropna=False, sort=False)
+        }
         keys = self.rows[self.rows.metric == "accuracy"][["subject", "fraction"]].drop_duplicates()
         self.keys = sorted(
             ((s, None if np.isnan(f) else float(f)) for s, f in keys.itertuples(index=False)),
@@ -130,9 +135,10 @@ class _GroupScores:
 
     def per_seed(self, subject: str, fraction: float | None, metric: str) -> pd.Series:
         """Value of a metric by seed, from the rows."""
-        rows = self.rows[(self.rows.subject == subject) & (self.rows.metric == metric)]
-        rows = rows[rows.fraction.isna()] if fraction is None else rows[np.isclose(rows.fraction, fraction)]
-        return rows.set_index("seed")["value"].sort_index()
+        return self._of(subject, fraction, metric).set_index("seed")["value"].sort_index()
+
+    def _of(self, subject: str, fraction: float | None, metric: str) -> pd.DataFrame:
+        return self._by_arm.get((subject, fraction, metric), self.rows.iloc[:0])
 
     def arm_rows(self) -> list[dict[str, Any]]:
         """Rows of `Comparison.arms`."""
@@ -246,12 +252,11 @@ class _GroupScores:
     def _added(self, subject: str, fraction: float | None) -> float:
         if fraction is None:
             return 0.0
-        rows = self.rows[(self.rows.subject == subject) & (self.rows.metric == "accuracy")]
-        return float((rows[np.isclose(rows.fraction, fraction)].n.astype(float)).mean() - self._base())
+        return float(self._of(subject, fraction, "accuracy").n.astype(float).mean() - self._base())
 
     def _base(self) -> float:
         """Mean size of the primary set."""
-        own = self.rows[(self.rows.subject == "primary") & (self.rows.metric == "accuracy")].n.astype(float)
+        own = self._of("primary", None, "accuracy").n.astype(float)
         return float(own.mean()) if len(own) else self.n_primary
 
     def _majority(self, subject: str, fraction: float | None) -> int:
@@ -260,9 +265,7 @@ class _GroupScores:
             rate = np.bincount(labels).max() / len(labels)
             right = self.outcomes.matrix(subject, fraction, seeds)
             return sum(bool(r.mean() <= rate) or answers_one_class(r, labels) for r in right)
-        rows = self.rows[(self.rows.subject == subject) & (self.rows.metric == "accuracy")]
-        rows = rows[rows.fraction.isna()] if fraction is None else rows[np.isclose(rows.fraction, fraction)]
-        return int(rows.flag.str.contains("majority").sum())
+        return int(self._of(subject, fraction, "accuracy").flag.str.contains("majority").sum())
 
 
 def _weighting(metric: str) -> str:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
+FREE = 10
+"""Gap up to which a label needs no line to its point [pixels]."""
 ANGLES = np.deg2rad([0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240, 15, 165, 345, 195, 75, 105, 285, 255])
 DISTANCES = (4, 12, 22, 34, 48, 64, 82, 102, 124, 148, 174, 202, 232, 264, 300, 340)
 """Gaps between the edge of a bubble and its label that are tried [pixels], nearest first."""
@@ -46,12 +48,13 @@ def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[st
     lines: list[tuple[Floats, Floats]] = []
     for index in np.argsort(-crowd, kind="stable"):
         taken = boxes[~np.isnan(boxes[:, 0])]
-        box = _free_box(points[index], float(radii[index]), sizes[index], (taken, discs, limits), lines)
+        others = np.delete(discs, index, axis=0)
+        box = _free_box(points[index], float(radii[index]), sizes[index], (taken, discs, others, limits), lines)
         boxes[index] = box
         centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
         anchor = np.clip(points[index], box[:2], box[2:])
         inverse = axes.transData.inverted()
-        if np.linalg.norm(anchor - points[index]) > radii[index] + 10:
+        if np.linalg.norm(anchor - points[index]) > radii[index] + FREE:
             start, end = inverse.transform(points[index]), inverse.transform(anchor)
             axes.plot(*zip(start, end, strict=True), color=MUTED, linewidth=0.5, zorder=1.5)
             lines.append((points[index], anchor))
@@ -75,11 +78,11 @@ def _free_box(
     point: Floats,
     radius: float,
     size: tuple[float, float],
-    obstacles: tuple[Floats, Floats, Floats],
+    obstacles: tuple[Floats, Floats, Floats, Floats],
     lines: list[tuple[Floats, Floats]],
 ) -> Floats:
     """Nearest box beside the point that covers nothing, or else the one that covers least."""
-    taken, discs, limits = obstacles
+    taken, discs, others, limits = obstacles
     best, least = np.zeros(4), np.inf
     for distance in DISTANCES:
         for angle in ANGLES:
@@ -96,18 +99,27 @@ def _free_box(
             )
             outside = np.maximum(limits[:2] - box[:2], 0).sum() + np.maximum(box[2:] - limits[2:], 0).sum()
             cost = 50 * outside + 10 * _overlap(box, taken) + _overlap(box, discs)
-            anchor = np.clip(point, box[:2], box[2:])
-            cost += 200 * sum(_crosses(box, *line) for line in lines)
-            cost += 200 * sum(_meet(point, anchor, *line) for line in lines if distance > 10)
-            if distance > 10:
-                cost += 200 * sum(_crosses(b, point, anchor) for b in taken)
-                others = [d for d in discs if not np.allclose((d[:2] + d[2:]) / 2, point)]
-                cost += 40 * sum(_crosses(d, point, anchor) for d in others)
+            if cost < least:
+                cost += _line_cost(box, point, distance > FREE, (taken, others), lines)
             if cost < least:
                 best, least = box, float(cost)
         if least == 0:
             break
     return best
+
+
+def _line_cost(
+    box: Floats, point: Floats, has_line: bool, boxes: tuple[Floats, Floats], lines: list[tuple[Floats, Floats]]
+) -> float:
+    """Cost of a box that covers lines, and of its own line, which may run through labels, bubbles and lines."""
+    anchor = np.clip(point, box[:2], box[2:])
+    cost = 200 * sum(_crosses(box, *line) for line in lines)
+    if has_line:
+        taken, others = boxes
+        cost += 200 * sum(_meet(point, anchor, *line) for line in lines)
+        cost += 200 * sum(_crosses(each, point, anchor) for each in taken)
+        cost += 40 * sum(_crosses(each, point, anchor) for each in others)
+    return float(cost)
 
 
 def _overlap(box: Floats, others: Floats) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +92,17 @@ class Study:
 
     def of(self, group: Mapping[str, Any]) -> pd.DataFrame:
         """Rows of one group."""
+        if set(group) == set(self.axes):
+            return self._parts.get(tuple(group[axis] for axis in self.axes), self.rows.iloc[:0])
         frame = self.rows
         for column, value in group.items():
             frame = frame[frame[column] == value]
         return frame
+
+    @cached_property
+    def _parts(self) -> dict[tuple[Any, ...], pd.DataFrame]:
+        """Rows by group; they are asked for often."""
+        return {key: own for key, own in self.rows.groupby(list(self.axes), dropna=False, sort=False)}
 
     def outcomes(self, group: Mapping[str, Any]) -> Outcomes:
         """Test outcomes of every arm of one group."""
@@ -169,6 +177,7 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
     kept = [frame for job, frame in zip(jobs, frames, strict=True) if job.done and len(frame)]
     axes = (*GROUP, *hidden)
     rows = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
+    rows = rows.astype(dict.fromkeys(rows.select_dtypes("str").columns, object))  # one block: selections are fast
     return Study(
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
         rows=_once(rows, axes),

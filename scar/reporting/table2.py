@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from scar.reporting.axes import GROUP, require_named_axes
 from scar.reporting.characteristics import characteristics
 from scar.reporting.comparison import STRATEGIES, Comparison, strategy_order
@@ -97,26 +95,24 @@ def completion_table(
     arms = comparison.arms[comparison.arms.metric == metric]
     budgeted = arms[arms.fraction.notna()]
     _require_axes(budgeted, by)
-    differences = comparison.differences[comparison.differences.metric == metric]
+    axes = [axis for axis in by if axis != "fraction"]
     strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
+    plain = _indexed(arms[arms.fraction.isna()], [*axes, "subject"])
+    scored = _indexed(budgeted, [*by, "subject"])
+    differences = comparison.differences[comparison.differences.metric == metric]
+    compared = _indexed(differences, [*by, "second"])
     cells, values = [], []
-    for group, own in budgeted.groupby(list(by), dropna=False, sort=False):
-        key = dict(zip(by, group, strict=True))
-        axes = {k: v for k, v in key.items() if k != "fraction"}
-        plain = _rows(arms[arms.fraction.isna()], axes)
-        line = {
-            **_heads(tuple(axes), axes),
-            "Budget": share(key["fraction"]),
-            "Added": count(_first(own, "added")),
-        }
-        value: dict[str, Any] = {**key, "added": _first(own, "added")}
+    for key, first in _indexed(budgeted, by).items():
+        group = dict(zip(by, key, strict=True))
+        place = tuple(group[axis] for axis in axes)
+        line = {**_heads(axes, group), "Budget": share(group["fraction"]), "Added": count(first["added"])}
+        value: dict[str, Any] = {**group, "added": first["added"]}
         for subject in ("primary", *strategies):
-            source = plain if subject == "primary" else own
-            line[_title(subject)] = _score(source[source.subject == subject])
-            value |= _numbers(source[source.subject == subject], subject)
-        compared = _rows(differences, key)
+            row = plain.get((*place, subject)) if subject == "primary" else scored.get((*key, subject))
+            line[_title(subject)] = _score(row)
+            value |= _numbers(row, subject)
         for subject in strategies[1:]:
-            row = compared[compared.second == subject]
+            row = compared.get((*key, subject))
             line[f"SCAR − {name_of(subject)}"] = _difference(row)
             value |= _numbers(row, f"scar_minus_{subject}", ("value", "low", "high", "p_value", "p_holm"))
         cells.append(line)
@@ -154,36 +150,33 @@ def _notes(comparison: Comparison, metric: str, arms: pd.DataFrame) -> tuple[str
     return tuple(notes)
 
 
-def _rows(frame: pd.DataFrame, key: Mapping[str, Any]) -> pd.DataFrame:
-    for column, value in key.items():
-        frame = frame[np.isclose(frame[column], value)] if column == "fraction" else frame[frame[column] == value]
-    return frame
-
-
-def _first(frame: pd.DataFrame, column: str) -> float:
-    return float(frame[column].iloc[0]) if len(frame) else float("nan")
+def _indexed(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """First row of each combination of the given columns."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in frame.to_dict("records"):
+        found.setdefault(tuple(row[column] for column in by), {str(k): v for k, v in row.items()})
+    return found
 
 
 def _numbers(
-    row: pd.DataFrame, name: str, columns: Sequence[str] = ("value", "low", "high", "spread", "seeds")
+    row: Mapping[str, Any] | None, name: str, columns: Sequence[str] = ("value", "low", "high", "spread", "seeds")
 ) -> dict[str, Any]:
-    return {name if c == "value" else f"{name}_{c}": _first(row, c) for c in columns}
+    own = row or {}
+    return {name if c == "value" else f"{name}_{c}": float(own.get(c, "nan")) for c in columns}
 
 
-def _score(row: pd.DataFrame) -> str:
-    if row.empty:
+def _score(row: Mapping[str, Any] | None) -> str:
+    if row is None:
         return MISSING
-    one = row.iloc[0]
-    mark = "†" if one.majority else ""
-    return f"{percent(one.value)}{mark} {percent_interval(one.low, one.high)}".strip()
+    mark = "†" if row["majority"] else ""
+    return f"{percent(row['value'])}{mark} {percent_interval(row['low'], row['high'])}".strip()
 
 
-def _difference(row: pd.DataFrame) -> str:
-    if row.empty:
+def _difference(row: Mapping[str, Any] | None) -> str:
+    if row is None:
         return MISSING
-    one = row.iloc[0]
-    mark = "*" if one.p_holm < 0.05 else ""
-    return f"{points(one.value)}{mark} {points_interval(one.low, one.high)}".strip()
+    mark = "*" if row["p_holm"] < 0.05 else ""
+    return f"{points(row['value'])}{mark} {points_interval(row['low'], row['high'])}".strip()
 
 
 def _title(subject: str) -> str:

@@ -98,6 +98,8 @@ def _panel(axes: Any, mean: pd.DataFrame, indicator: str, outcome: str) -> None:
         )
     if indicator in LOGARITHMIC:
         axes.set_xscale("log")
+    else:
+        axes.locator_params(axis="x", nbins=4)
 
 
 def _scaling(axes: Any, rows: pd.DataFrame, outcome: str) -> None:

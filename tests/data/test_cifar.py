@@ -1,64 +1,20 @@
 """The batches are written here as Python 2 wrote the originals: strings are bytes, arrays refer to numpy.core."""
 
 import pickle
-import struct
 import tarfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
+from cifar_files import NAMES10, dump, write_cifar10, write_cifar100
 
 from scar.data import cifar
 from scar.data.cifar import Cifar10, Cifar100
 from scar.data.fetch import FetchError
-
-NAMES10 = [b"airplane", b"automobile", b"bird", b"cat", b"deer", b"dog", b"frog", b"horse", b"ship", b"truck"]
-
-
-class Python2Pickler(pickle._Pickler):
-    """Protocol 2 with the string opcodes of Python 2."""
-
-    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)
-
-    def save_string(self, value: Any) -> None:
-        content = value.encode() if isinstance(value, str) else value
-        if len(content) < 256:
-            self.write(pickle.SHORT_BINSTRING + bytes([len(content)]) + content)
-        else:
-            self.write(pickle.BINSTRING + struct.pack("<i", len(content)) + content)
-        self.memoize(value)
-
-    dispatch[bytes] = save_string
-    dispatch[str] = save_string
-
-    def save_global(self, obj: Any, name: str | None = None) -> None:
-        module = obj.__module__.replace("numpy._core", "numpy.core")
-        self.write(pickle.GLOBAL + f"{module}\n{name or obj.__name__}\n".encode())
-        self.memoize(obj)
-
-
-def dump(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        Python2Pickler(file, protocol=2).dump(content)
-
-
-def write_cifar10(folder: Path, size: int = 40) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(0)
-    written = {}
-    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        written[name] = rng.integers(0, 256, (size, 3072), dtype=np.uint8)
-        labels = [int(label) for label in rng.permutation(np.arange(size) % 10)]
-        files = [b"%d.png" % i for i in range(size)]
-        about = {b"batch_label": b"batch", b"labels": labels, b"data": written[name], b"filenames": files}
-        dump(folder / name, about)
-        written[f"{name} labels"] = np.array(labels)
-    dump(folder / "batches.meta", {b"num_cases_per_batch": size, b"label_names": NAMES10, b"num_vis": 3072})
-    return written
 
 
 @pytest.fixture
@@ -90,13 +46,7 @@ def test_images_labels_names_and_splits_follow_the_batches(tmp_path: Path) -> No
 
 
 def test_cifar100_takes_the_fine_labels(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    folder = tmp_path / "cifar100" / "cifar-100-python"
-    for name, size in (("train", 300), ("test", 100)):
-        fine = [i % 100 for i in range(size)]
-        data = rng.integers(0, 256, (size, 3072), dtype=np.uint8)
-        dump(folder / name, {b"fine_labels": fine, b"coarse_labels": [f // 5 for f in fine], b"data": data})
-    dump(folder / "meta", {b"fine_label_names": [b"f%d" % i for i in range(100)], b"coarse_label_names": [b"c"]})
+    write_cifar100(tmp_path / "cifar100" / "cifar-100-python")
     samples = Cifar100().load(tmp_path)
     assert samples.class_names[99] == "f99"
     assert samples.labels is not None

@@ -3,12 +3,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from media_files import write_tone, write_video
+from media_files import write_image, write_tone, write_video
 from PIL import Image
 
 from scar.data.duplicates import exact_duplicates
-from scar.data.media import AudioFile, VideoFile
+from scar.data.encoded import EncodedImages
+from scar.data.media import AudioFile, ImageFiles, UnreadableMedia, VideoFile
 from scar.data.samples import Samples
+from scar.data.undecoded import undecoded
 
 
 def make(payload: Any, splits: list[str], labels: list[int] | None, **more: Any) -> Samples:
@@ -74,3 +76,24 @@ def test_pairs_without_labels_have_no_conflicts_to_count() -> None:
     assert report.groups == (("s0", "s1"), ("s2", "s3"))
     assert report.conflicting is None
     assert str(report) == "exact duplicates: 1 within train, 0 within test, 1 test samples also in train (s3)"
+
+
+def test_images_in_files_are_compared_without_decoding_them(tmp_path: Path) -> None:
+    colours = [(9, 9, 9), (9, 9, 9), (1, 2, 3), (4, 5, 6), (7, 8, 9), (1, 1, 1)]
+    paths = [write_image(tmp_path / f"{i}.png", colour) for i, colour in enumerate(colours)]
+    paths[5].write_bytes(b"no image")
+    contents = [path.read_bytes() for path in paths]
+    for images in (ImageFiles(paths), EncodedImages(6, lambda row: (contents[row], str(row)))):
+        samples = make(images, SPLITS, [0] * 6)
+        assert exact_duplicates(undecoded(samples)).groups == (("s0", "s1"),)
+        part = undecoded(samples.take(np.array([5, 1, 2, 0])))
+        assert exact_duplicates(part).groups == (("s1", "s0"),)
+        with pytest.raises(UnreadableMedia):
+            exact_duplicates(samples)
+
+
+def test_what_is_no_image_file_stays_as_it_is(tmp_path: Path) -> None:
+    sound = AudioFile(tmp_path / "none.wav")
+    samples = make([sound] * 6, SPLITS, None, text=list("aabbcc"), image=np.zeros((6, 2, 2), np.uint8))
+    for name, payload in undecoded(samples).payloads.items():
+        assert payload is samples.payloads[name]

@@ -1,47 +1,23 @@
 """open_clip against its own calls, on a tiny random CoCa and CLIP in the files that open_clip pushes to the hub."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_families import COCA, OPEN_CLIP, make_open_clip
 from tiny_models import TEXTS, with_changed
 
 from scar.encoders.open_clip_pair import OpenClipPair
 
 open_clip = pytest.importorskip("open_clip")
 
-VISION = {"image_size": 32, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16}
-TEXT = {"context_length": 20, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
-COCA = {
-    "embed_dim": 16,
-    "vision_cfg": {**VISION, "attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
-    "text_cfg": {**TEXT, "embed_cls": True, "output_tokens": True},
-    "multimodal_cfg": {**TEXT, "attn_pooler_heads": 2},
-    "custom_text": True,
-}
-CLIP = {"embed_dim": 16, "vision_cfg": VISION, "text_cfg": TEXT}
-MEAN, STD = [0.4, 0.5, 0.6], [0.3, 0.25, 0.2]
-
 
 @pytest.fixture(scope="module", params=["coca", "clip"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from safetensors.torch import save_file
-
-    root = tmp_path_factory.mktemp(request.param)
-    card = {"model_cfg": {"coca": COCA, "clip": CLIP}[request.param], "preprocess_cfg": {"mean": MEAN, "std": STD}}
-    (root / "open_clip_config.json").write_text(json.dumps(card))
-    torch.manual_seed(0)
-    model = open_clip.create_model(f"local-dir:{root}")
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3) if parameter.ndim > 1 else None
-    state = {key: value.clone().contiguous() for key, value in model.state_dict().items()}
-    save_file(state, root / "open_clip_model.safetensors", metadata={"format": "pt"})
-    return root
+    card = {"coca": COCA, "clip": OPEN_CLIP}[request.param]
+    return make_open_clip(tmp_path_factory.mktemp(request.param), card)
 
 
 def library(folder: Path, modality: str, payloads: list[Any]) -> np.ndarray:

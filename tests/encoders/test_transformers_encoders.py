@@ -6,24 +6,25 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_models import (
-    TEXTS,
-    bert_tokenizer,
-    byte_pairs,
-    clip_tokenizer,
-    save,
-    sounds,
-    videos,
-    with_changed,
-    word_tokenizer,
+from tiny_families import (
+    make_bert,
+    make_clap,
+    make_clip,
+    make_dinov2,
+    make_gpt2,
+    make_resnet,
+    make_roberta,
+    make_siglip,
+    make_vit,
+    make_xclip,
 )
+from tiny_models import TEXTS, sounds, videos, with_changed
 
 from scar.encoders.base import Embed
 from scar.encoders.transformers_pair import TransformersPair
 from scar.encoders.transformers_text import TransformersText
 from scar.encoders.transformers_vision import TransformersVision
 
-SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
 Folder = pytest.TempPathFactory
 
 
@@ -59,31 +60,17 @@ def in_any_order(embed: Embed, payloads: list[Any], expected: np.ndarray, tolera
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: Folder) -> Path:
-    from transformers import BertConfig, BertModel
-
-    folder = tmp_path_factory.mktemp("bert")
-    bert_tokenizer(folder)
-    return save(BertModel(BertConfig(vocab_size=12, max_position_embeddings=64, **SIZES)), folder)
+    return make_bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture(scope="module")
 def roberta(tmp_path_factory: Folder) -> Path:
-    from transformers import RobertaConfig, RobertaModel
-
-    folder = tmp_path_factory.mktemp("roberta")
-    size = byte_pairs(folder, "Roberta")
-    config = RobertaConfig(vocab_size=size, max_position_embeddings=66, pad_token_id=1, **SIZES)
-    return save(RobertaModel(config, add_pooling_layer=False), folder)
+    return make_roberta(tmp_path_factory.mktemp("roberta"))
 
 
 @pytest.fixture(scope="module")
 def gpt2(tmp_path_factory: Folder) -> Path:
-    from transformers import GPT2Config, GPT2Model
-
-    folder = tmp_path_factory.mktemp("gpt2")
-    size = byte_pairs(folder, "GPT2")
-    config = GPT2Config(vocab_size=size, n_positions=64, n_embd=32, n_layer=2, n_head=4, bos_token_id=0, eos_token_id=0)
-    return save(GPT2Model(config), folder)
+    return make_gpt2(tmp_path_factory.mktemp("gpt2"))
 
 
 def library_states(folder: Path, text: str, **options: Any) -> np.ndarray:
@@ -163,31 +150,17 @@ def test_weights_without_a_needed_parameter_are_refused(bert: Path, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def resnet(tmp_path_factory: Folder) -> Path:
-    from transformers import ConvNextImageProcessor, ResNetConfig, ResNetModel
-
-    folder = tmp_path_factory.mktemp("resnet")
-    ConvNextImageProcessor(size={"shortest_edge": 32}, crop_pct=0.875).save_pretrained(folder)
-    return save(ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])), folder)
+    return make_resnet(tmp_path_factory.mktemp("resnet"))
 
 
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory: Folder) -> Path:
-    from transformers import ViTConfig, ViTImageProcessor, ViTModel
-
-    folder = tmp_path_factory.mktemp("vit")
-    ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    return save(ViTModel(ViTConfig(image_size=32, patch_size=8, **SIZES), add_pooling_layer=False), folder)
+    return make_vit(tmp_path_factory.mktemp("vit"))
 
 
 @pytest.fixture(scope="module")
 def dinov2(tmp_path_factory: Folder) -> Path:
-    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
-
-    folder = tmp_path_factory.mktemp("dinov2")
-    size, crop = {"shortest_edge": 36}, {"height": 28, "width": 28}
-    BitImageProcessor(size=size, crop_size=crop, resample=3).save_pretrained(folder)
-    sizes = {key: value for key, value in SIZES.items() if key != "intermediate_size"}
-    return save(Dinov2Model(Dinov2Config(image_size=42, patch_size=14, **sizes)), folder)
+    return make_dinov2(tmp_path_factory.mktemp("dinov2"))
 
 
 def library_images(folder: Path, kind: str, images: list[Image.Image]) -> np.ndarray:
@@ -235,59 +208,19 @@ def test_a_pooling_that_the_model_has_not_is_refused(resnet: Path, photographs: 
 # Pairs ---------------------------------------------------------------------------------------------------------------
 
 
-def two_towers(text: int, positions: int, **image: Any) -> dict[str, Any]:
-    return {
-        "text_config": {**SIZES, "vocab_size": text, "max_position_embeddings": positions, **CLIP_MARKS},
-        "vision_config": {**SIZES, "image_size": 32, "patch_size": 8, **image},
-    }
-
-
-CLIP_MARKS = {"bos_token_id": 52, "eos_token_id": 53, "pad_token_id": 53}
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: Folder) -> Path:
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
-
-    folder = tmp_path_factory.mktemp("clip")
-    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
-    return save(CLIPModel(CLIPConfig(**two_towers(clip_tokenizer(folder, 50), 50), projection_dim=24)), folder)
+    return make_clip(tmp_path_factory.mktemp("clip"))
 
 
 @pytest.fixture(scope="module")
 def siglip(tmp_path_factory: Folder) -> Path:
-    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel
-
-    folder = tmp_path_factory.mktemp("siglip")
-    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(folder)
-    config = two_towers(word_tokenizer(folder), 16)
-    config["text_config"].update(bos_token_id=1, eos_token_id=1, pad_token_id=1)
-    return save(SiglipModel(SiglipConfig(**config)), folder)
+    return make_siglip(tmp_path_factory.mktemp("siglip"))
 
 
 @pytest.fixture(scope="module")
 def xclip(tmp_path_factory: Folder) -> Path:
-    from transformers import VideoMAEImageProcessor, XCLIPConfig, XCLIPModel
-
-    folder = tmp_path_factory.mktemp("xclip")
-    VideoMAEImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
-    mit = {"mit_hidden_size": 32, "mit_intermediate_size": 48, "mit_num_hidden_layers": 1, "mit_num_attention_heads": 4}
-    config = two_towers(clip_tokenizer(folder, 50), 50, num_frames=4, **mit)
-    return save(XCLIPModel(XCLIPConfig(**config, projection_dim=32, prompt_num_attention_heads=4)), folder)
-
-
-def make_clap(folder: Path, *, fused: bool = False) -> Path:
-    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
-
-    extractor = ClapFeatureExtractor(feature_size=16, sampling_rate=4000, hop_length=40, max_length_s=1,
-                                     fft_window_size=256, frequency_max=2000, truncation="rand_trunc")  # fmt: skip
-    extractor.save_pretrained(folder)
-    size = byte_pairs(folder, "Roberta")
-    text = {**SIZES, "vocab_size": size, "max_position_embeddings": 66, "pad_token_id": 1}
-    audio = {"spec_size": 64, "num_mel_bins": 16, "patch_size": 4, "patch_stride": [4, 4], "window_size": 4,
-             "depths": [1, 1], "num_attention_heads": [2, 2], "patch_embeds_hidden_size": 8, "hidden_size": 16,
-             "enable_fusion": fused}  # fmt: skip
-    return save(ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=24)), folder)
+    return make_xclip(tmp_path_factory.mktemp("xclip"))
 
 
 @pytest.fixture(scope="module")

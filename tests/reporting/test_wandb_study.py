@@ -63,12 +63,10 @@ def test_the_report_is_one_run_with_its_tables_figures_and_files(output, paths):
     (artifact,) = [a for a in run.artifacts if a.kind == "report"]
     assert set(artifact.files) == set(paths)
     assert artifact.files["report.html"].read_bytes() == paths["report.html"].read_bytes()
-    logged = set(run.history[0])
-    assert {f"figures/{path.stem}" for path in paths.values() if path.suffix == ".png"} <= {
-        key.rpartition(".")[0] or key for key in logged
-    }
-    tables = [a for a in run.artifacts if a.kind == "run_table"]
-    assert {a.name.removeprefix("run-quick-report-tables") for a in tables} >= {"table2a", "arms"}
+    logged = {key.rpartition(".")[0] for key in run.history[0]}
+    images = {f"figures/{path.stem}" for path in paths.values() if path.suffix == ".png"}
+    assert len(images) > 3
+    assert images | {"tables/table2a", "tables/arms"} <= logged
 
 
 def test_the_same_report_is_not_logged_twice_and_a_changed_one_takes_its_place(output, paths):

@@ -1,0 +1,1 @@
+"""Samples to look at: likely label errors, duplicates, outliers, borderline samples, mismatched pairs."""
