@@ -48,6 +48,7 @@ class ReportConfig:
         table: 1 or 2: that table of the paper instead of a report, with what was run here and the commands that fill
             the rest, written into ``paths.output_dir/<name>``; `studies` may be empty then.
         tolerance: within which ours passes as the published value.
+        against: another study, or a date such as 2026-05-01, to compare this version of the data with.
         force: write again even if nothing changed.
         from_wandb: rebuild the study from its runs of Weights & Biases first: a folder with offline runs, or
             ``entity/project/group`` of uploaded ones.
@@ -68,6 +69,7 @@ class ReportConfig:
     published: bool = False
     table: int | None = None
     tolerance: Tolerances = field(default_factory=Tolerances)
+    against: str | None = None
     force: bool = False
     from_wandb: str | None = None
     output: str = "rich"
@@ -124,6 +126,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
     """Write what a configuration asks for and return the files."""
     from scar.reporting.paper import write_paper_table, write_published
     from scar.reporting.write import write_report
+    from scar.versions import find_version
 
     set_output(config.output)
     root = Path(config.paths.output_dir)
@@ -153,6 +156,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         details=config.details,
         where=config.where,
         tolerances=config.tolerance,
+        against=find_version(root / names[0], config.against) if config.against else None,
         formats=config.formats,
         force=config.force,
         card=config.card,

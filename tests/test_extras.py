@@ -47,8 +47,8 @@ def test_every_library_that_is_imported_is_required_or_in_the_table() -> None:
                 assert known or any(f"{name}.".startswith(f"{each}.") for each in EXTRAS), f"{path}: {name}"
 
 
-INDIRECT = {"huggingface-hub", "protobuf", "threadpoolctl", "tokenizers", "torchvision", "pyyaml"}
-"""What the required libraries require."""
+INDIRECT = {"huggingface-hub", "protobuf", "submitit", "threadpoolctl", "tokenizers", "torchvision", "pyyaml"}
+"""What the required libraries, and the launcher of submitit, require."""
 
 
 def test_the_command_is_said_once_and_only_for_what_an_extra_holds() -> None:

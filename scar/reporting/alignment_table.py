@@ -42,7 +42,13 @@ def alignment_tables(study: Study) -> list[Table]:
         caption="Pairs: clusters of each modality, their stability, and how well the two modalities agree",
         cells=pd.DataFrame(lines),
         values=pd.DataFrame(values),
-        sort_by={"Clusters": "clusters", "NMI": "nmi", "ARI": "ari", "R@1 / 5 / 10": "recall_at_10", "Median rank": "median_rank"},
+        sort_by={
+            "Clusters": "clusters",
+            "NMI": "nmi",
+            "ARI": "ari",
+            "R@1 / 5 / 10": "recall_at_10",
+            "Median rank": "median_rank",
+        },
         notes=(
             "Stability: mean adjusted Rand index against fits with other seeds / to bootstrap samples. Ties, agreement: "
             "items whose captions are divided equally, share of an item's captions in its cluster. NMI, ARI: of the "

@@ -24,6 +24,7 @@ from scar.reporting.summary import Answers, answer
 from scar.reporting.table1 import table1
 from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
 from scar.reporting.tolerances import Tolerances
+from scar.reporting.versions_table import version_tables
 
 if TYPE_CHECKING:
 
@@ -66,6 +67,7 @@ def gather(
     resamples: int = 2000,
     details: int = 8,
     tolerances: Tolerances | None = None,
+    earlier: Study | None = None,
 ) -> Content:
     """Compute every table and figure of a study.
 
@@ -76,6 +78,7 @@ def gather(
         resamples: of the bootstrap.
         details: how many groups get figures of their own.
         tolerances: within which ours passes as the published value.
+        earlier: a version of the same data to compare with.
     """
     groups = study.groups()
     comparison = compare(study, level=level, resamples=resamples)
@@ -93,6 +96,7 @@ def gather(
         comparison=comparison,
         answers=[answer(study, comparison, group) for group in groups[:ANSWERED]],
         tables=[
+            *(version_tables(study, earlier, level=level, resamples=resamples) if earlier else []),
             *compared,
             completions["accuracy"],
             characteristics_table(study, estimator),

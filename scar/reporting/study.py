@@ -102,7 +102,7 @@ class Study:
     @cached_property
     def _parts(self) -> dict[tuple[Any, ...], pd.DataFrame]:
         """Rows by group; they are asked for often."""
-        return {key: own for key, own in self.rows.groupby(list(self.axes), dropna=False, sort=False)}
+        return dict(iter(self.rows.groupby(list(self.axes), dropna=False, sort=False)))
 
     def outcomes(self, group: Mapping[str, Any]) -> Outcomes:
         """Test outcomes of every arm of one group."""

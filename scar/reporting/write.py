@@ -35,6 +35,7 @@ def write_report(
     details: int = 8,
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
+    against: Path | str | None = None,
     formats: Sequence[str] = ("png", "pdf", "svg"),
     force: bool = False,
     card: CardConfig | None = None,
@@ -51,6 +52,7 @@ def write_report(
         details: how many groups get a section and figures of their own.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
+        against: folder of an earlier version of the same data, see `scar.versions.find_version`.
         formats: of the figure files.
         force: write again even if nothing changed.
         card: what the owner of the dataset adds to its card.
@@ -75,8 +77,8 @@ def write_report(
         "formats": list(formats),
         "folders": [f.name for f in folders],
     }
-    settings |= {"tolerances": tolerances or Tolerances()}
-    digest = _digest(folders, settings)
+    settings |= {"tolerances": tolerances or Tolerances(), "against": against}
+    digest = _digest([*folders, *([Path(against)] if against else [])], settings)
     paths = None if force else _reusable(target, digest)
     if paths is None:
         content = _gather(folders, settings)
@@ -101,7 +103,7 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
     if settings["where"]:
         study = replace(study, rows=keep(study.rows, settings["where"]))
     chosen = {name: settings[name] for name in ("estimator", "level", "resamples", "details", "tolerances")}
-    return gather(study, **chosen)
+    return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 
 
 def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
