@@ -20,19 +20,18 @@ from scar.artefact import META
 from scar.data.checks import non_finite_rows
 from scar.data.samples import TRAIN, Samples, take_items
 from scar.data.source import Source
+from scar.embedding_cost import COST, sum_costs
 from scar.embeddings import MANIFEST, EmbeddingSet, shard_name
 from scar.encoders.base import Embed, Encoder
 from scar.encoders.parameters import count_parameters
 from scar.progress import progress_bar
-from scar.reuse import Reuse
+from scar.reuse import Reuse, joined
 from scar.store import read_json, replacing, write_json
 
 Floats = NDArray[np.float32]
 
 SHARD = 8192
 """Samples (or captions) per file."""
-COST = "cost.json"
-"""Of finished embeddings: what making them has cost, see `read_cost`."""
 _PLAN = "extraction.json"
 _SHOWN = 5
 
@@ -171,7 +170,7 @@ def merge_shards(
 
 def _seal(samples: Samples, encoder: Encoder, folder: Path, shard_size: int) -> EmbeddingSet:
     _write_manifest(folder, _one_row_per_caption(samples, encoder.modality).ids, shard_size)
-    _sum_costs(folder)
+    sum_costs(folder)
     for passing in (folder / _PLAN, *folder.glob(".shard-*.lock")):
         passing.unlink(missing_ok=True)
     return EmbeddingSet.load(folder)
@@ -257,34 +256,7 @@ class _Extraction:
             shard = _embed_rows(self.samples, rows[~there], self.encoder, embed, advance)
             cost |= {"seconds": time.perf_counter() - start, "parameters": count_parameters(self.encoder, embed)}
         write_json(self.folder / f"{name}.{COST}", cost)
-        return _joined(there, kept, shard)
-
-
-def _joined(there: NDArray[np.bool_], kept: Floats | None, new: Floats | None) -> Floats:
-    """Return rows that were taken over and rows that were embedded in one array [n, D]."""
-    parts = [part for part in (kept, new) if part is not None]
-    shard = np.empty((len(there), parts[0].shape[1]), np.float32)
-    for rows, part in ((there, kept), (~there, new)):
-        if part is not None:
-            shard[rows] = part
-    return shard
-
-
-def _sum_costs(folder: Path) -> None:
-    """Replace what the shards have cost by their sum."""
-    files = sorted(folder.glob(f"shard-*.{COST}"))
-    costs = [read_json(file) for file in files]
-    total = {name: sum(each.get(name, 0) for each in costs) for name in ("embedded", "reused", "seconds")}
-    known = [each["parameters"] for each in costs if each.get("parameters") is not None]
-    write_json(folder / COST, {**total, "parameters": known[0] if known else None})
-    for file in files:
-        file.unlink()
-
-
-def read_cost(folder: Path) -> dict[str, Any]:
-    """Return what embeddings cost: rows ``embedded`` and ``reused``, ``seconds`` in the encoder, ``parameters`` or None."""
-    cost: dict[str, Any] = read_json(folder / COST)
-    return cost
+        return joined(there, kept, shard)
 
 
 def _claim(folder: Path, samples: Samples, encoder: Encoder, shard_size: int) -> None:

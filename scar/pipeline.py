@@ -31,10 +31,11 @@ from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
 from scar.data.undecoded import undecoded
 from scar.data.unreadable import drop_unreadable, save_unreadable
+from scar.embedding_cost import read_cost
 from scar.embeddings import EmbeddingSet
 from scar.encoders.base import Encoder
 from scar.evaluation import Scores, score
-from scar.extraction import KeptSamples, embed_shards, embed_together, merge_shards, read_cost
+from scar.extraction import KeptSamples, embed_shards, embed_together, merge_shards
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
 from scar.labels import CrossModalLabels, Steps, given_steps
 from scar.measures.observations import Observations
@@ -115,7 +116,7 @@ class Job:
         return {modality: self._tower_key(towers[modality]) for modality in self.config.modalities}
 
     def _tower_key(self, encoder: Encoder) -> Key:
-        return make_key("embeddings", upstream=[self.dataset_key, self._encoder_key(encoder)])
+        return make_key("embeddings", upstream=[self.dataset_key, str(self._encoder_key(encoder))])
 
     def _encoder_key(self, encoder: Encoder) -> Key:
         """What an encoder makes of a payload, whatever the dataset."""

@@ -76,6 +76,16 @@ class Reuse:
         return rows
 
 
+def joined(there: NDArray[np.bool_], kept: Floats | None, new: Floats | None) -> Floats:
+    """Return rows that were taken over and rows that were embedded in one array [n, D]."""
+    parts = [part for part in (kept, new) if part is not None]
+    shard = np.empty((len(there), parts[0].shape[1]), np.float32)
+    for rows, part in ((there, kept), (~there, new)):
+        if part is not None:
+            shard[rows] = part
+    return shard
+
+
 def find_reusable(store: Store, tower: str, contents: NDArray[np.uint8]) -> Reuse | None:
     """Return what the store has of some contents under an encoder; None if it has nothing.
 

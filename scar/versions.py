@@ -145,7 +145,11 @@ def find_version(study: Path, against: str) -> Path:
     current = {folder: when for folder, when in began.items() if when and when <= moment.timestamp()}
     if not current:
         first = min((when for when in began.values() if when), default=None)
-        since = "it has no finished job" if first is None else f"its first is of {datetime.fromtimestamp(first):%Y-%m-%d %H:%M}"
+        since = (
+            "it has no finished job"
+            if first is None
+            else f"its first is of {datetime.fromtimestamp(first):%Y-%m-%d %H:%M}"
+        )
         raise ValueError(f"against={against!r}: {study.name} had no version then; {since}")
     return max(current, key=lambda folder: current[folder])
 

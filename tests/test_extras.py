@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,20 @@ def distributions(requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=!\[; ]", each, maxsplit=1)[0].lower().replace("_", "-") for each in requirements}
 
 
+def with_what_they_require(requirements: list[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = distributions(requirements)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        try:
+            needed = [each for each in requires(name) or [] if "extra ==" not in each]
+        except PackageNotFoundError:  # of another platform
+            continue
+        waiting |= distributions(needed) - found
+    return found
+
+
 @pytest.mark.parametrize("module", EXTRAS)
 def test_a_library_of_the_table_comes_with_the_extra_that_the_table_names(module: str) -> None:
     listed = distributions(PROJECT["optional-dependencies"][EXTRAS[module]])
@@ -34,7 +48,7 @@ def test_a_library_of_the_table_comes_with_the_extra_that_the_table_names(module
 
 def test_every_library_that_is_imported_is_required_or_in_the_table() -> None:
     owners = packages_distributions()
-    required = distributions(PROJECT["dependencies"])
+    required = with_what_they_require(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["launchers"])
     for path in (ROOT / "scar").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -43,12 +57,8 @@ def test_every_library_that_is_imported_is_required_or_in_the_table() -> None:
                 top = name.partition(".")[0]
                 if top in sys.stdlib_module_names or top == "scar" or top not in owners:  # or of a checkout
                     continue
-                known = {each.lower().replace("_", "-") for each in owners[top]} & (required | INDIRECT)
+                known = {each.lower().replace("_", "-") for each in owners[top]} & required
                 assert known or any(f"{name}.".startswith(f"{each}.") for each in EXTRAS), f"{path}: {name}"
-
-
-INDIRECT = {"huggingface-hub", "protobuf", "submitit", "threadpoolctl", "tokenizers", "torchvision", "pyyaml"}
-"""What the required libraries, and the launcher of submitit, require."""
 
 
 def test_the_command_is_said_once_and_only_for_what_an_extra_holds() -> None:

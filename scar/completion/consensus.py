@@ -58,9 +58,7 @@ class ConsensusPlanner:
         done = Limits(lower=first.counts, upper=np.maximum(problem.wanted, first.counts), prices=problem.prices)
         if not done.affords(budget - done.cost(first.counts))[first.counts < done.upper].any():
             return first
-        rest = allocate(
-            needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=budget, limits=done
-        )
+        rest = allocate(needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=budget, limits=done)
         return Allocation(counts=rest.counts, flags=(*rest.flags, "beyond_consensus"))
 
 

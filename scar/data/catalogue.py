@@ -61,9 +61,9 @@ def save_catalogue(
     contents: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> None:
     """Write what `load_catalogue` reads."""
-    more = {f"group:{name}": values for name, values in samples.groups.items()}
+    more: dict[str, NDArray[Any]] = {f"group:{name}": values for name, values in samples.groups.items()}
     more |= {f"content:{name}": values for name, values in (contents or {}).items()}
-    arrays: dict[str, NDArray[Any]] = {"ids": samples.ids, "splits": samples.splits, **more}
+    arrays = {"ids": samples.ids, "splits": samples.splits, **more}
     if samples.labels is not None:
         arrays["labels"] = samples.labels
     np.savez(folder / "samples.npz", allow_pickle=False, **arrays)

@@ -39,7 +39,12 @@ class ColumnSource(Source):
         test_fraction: share of the samples that forms the test part where none is given.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, "scar.data.columns", "scar.data.media", "scar.data.undecoded")
+    helpers: ClassVar[tuple[str, ...]] = (
+        *Source.helpers,
+        "scar.data.columns",
+        "scar.data.media",
+        "scar.data.undecoded",
+    )
 
     image: str | None = None
     audio: str | None = None

@@ -82,7 +82,9 @@ class Corrected(Source):
             kept[place[name]] = not drop
             if class_name:
                 if labels is None or class_name not in samples.class_names:
-                    raise ValueError(f"{self.corrections} gives {name!r} the class {class_name!r}, which does not exist")
+                    raise ValueError(
+                        f"{self.corrections} gives {name!r} the class {class_name!r}, which does not exist"
+                    )
                 labels[place[name]] = samples.class_names.index(class_name)
         changed = 0 if labels is None or samples.labels is None else int((labels != samples.labels)[kept].sum())
         note = f"corrected by a list: {changed} labels changed, {int((~kept).sum())} samples left out"

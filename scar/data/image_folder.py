@@ -47,7 +47,12 @@ class ImageFolder(Source):
             is used, and where none is, folders are called by their own names.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (*Source.helpers, "scar.data.media", "scar.data.undecoded", "scar.data.listing")
+    helpers: ClassVar[tuple[str, ...]] = (
+        *Source.helpers,
+        "scar.data.media",
+        "scar.data.undecoded",
+        "scar.data.listing",
+    )
 
     name: str = "image_folder"
     test_folder: str | None = None

@@ -61,7 +61,6 @@ class PixelsPca(Encoder):
         mean, components = (np.asarray(each, np.float32) for each in (model.mean_, model.components_))
 
         def embed(images: Sequence[Any]) -> NDArray[np.float32]:
-            coordinates: NDArray[np.float32] = (flatten(images) - mean) @ components.T
-            return coordinates
+            return np.asarray((flatten(images) - mean) @ components.T, dtype=np.float32)
 
         return Learned(embed, parameters=components.size + mean.size)

@@ -64,7 +64,7 @@ def corrections(inspection: Inspection) -> dict[str, dict[str, tuple[str, bool]]
     errors = inspection.of(LABEL)
     errors = errors[errors["split"] == "train"]
     corrected = {name: (str(new), False) for name, new in zip(errors["id"], errors["suggested"], strict=True)}
-    removed = {name: ("", True) for name in _repeated(inspection)}
+    removed = dict.fromkeys(_repeated(inspection), ("", True))
     return {CORRECTED: corrected, REMOVED: removed, BOTH: {**corrected, **removed} if corrected and removed else {}}
 
 
@@ -122,7 +122,16 @@ def _compare(before: Mapping[str, Any], after: Mapping[str, Any], level: float) 
     for metric in METRICS:
         each = paired_difference(after["right"], before["right"], before["labels"], metric=metric, level=level)
         old, new = (_score(run, metric) for run in (before, after))
-        records.append({"metric": metric, "before": old, "after": new, "difference": each.value, "low": each.low, "high": each.high})
+        records.append(
+            {
+                "metric": metric,
+                "before": old,
+                "after": new,
+                "difference": each.value,
+                "low": each.low,
+                "high": each.high,
+            }
+        )
     for metric, old in before["measures"].items():
         new = after["measures"][metric]
         gap = new - old

@@ -12,7 +12,7 @@ from scar.inspection.neighbours import Neighbours
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-POWER = 4
+POWER = 1
 """Of the similarity, by which a neighbour's vote is weighted."""
 FLOOR = 0.02
 """Added to a share of votes: no vote among some tens of neighbours does not exclude a class."""
@@ -63,7 +63,8 @@ def neighbour_votes(neighbours: Neighbours, labels: Ints, num_classes: int) -> F
     for column in range(weights.shape[1]):
         np.add.at(votes, (rows, labels[neighbours.index[:, column]]), weights[:, column])
     total = votes.sum(axis=1, keepdims=True)
-    return np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
+    shares: Floats = np.divide(votes, total, out=np.zeros_like(votes), where=total > 0)
+    return shares
 
 
 def _confident_errors(probabilities: Floats, labels: Ints) -> NDArray[np.bool_]:

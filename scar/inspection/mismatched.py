@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,8 @@ def pair_agreement(
     return agreement
 
 
-def _cosine(one: NDArray[np.float32], two: NDArray[np.float32]) -> Floats:
+def _cosine(one: NDArray[Any], two: NDArray[Any]) -> Floats:
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
     products = (one.astype(np.float64) * two).sum(axis=1)
-    return np.divide(products, norms, out=np.zeros(len(one)), where=norms > 0)
+    cosine: Floats = np.divide(products, norms, out=np.zeros(len(one)), where=norms > 0)
+    return cosine

@@ -109,5 +109,3 @@ def _mean(features: Floats) -> Floats:
 def _unit(rows: Floats) -> Floats:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.ascontiguousarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0), np.float32)
-
-

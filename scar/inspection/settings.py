@@ -20,7 +20,7 @@ class InspectionSettings:
         effect_seeds: redrawn splits on which the effect of corrections is measured; 0 leaves it out.
     """
 
-    folds: int = 5
+    folds: int = 10
     neighbours: int = 50
     threshold: float = 0.95
     far: int = 10

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scar.reporting.characteristics import characteristics
 from scar.reporting.labels import place_labels
-from scar.reporting.style import INK, MUTED, Drawing, new_figure, styled
+from scar.reporting.style import INK, MUTED, Drawing, new_figure, settle, styled
 from scar.reporting.text import decimal, group_label
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         _size_legend(axes)
         if lacking:
             axes.set_title(f"not shown, a measure is undefined: {', '.join(lacking)}", fontsize=7.5, color=MUTED)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        settle(figure)
         radii = np.sqrt(area / np.pi) * figure.dpi / 72
         place_labels(axes, x, y, radii, shown["label"].tolist(), fontsize=7.2 if many else 8.5)
     for row, disc in zip(shown.to_dict("records"), _hover(axes, x, y), strict=True):

@@ -13,6 +13,7 @@ EXPLANATIONS = {
     "met": "the generalisation gap is already within the tolerance, so no more samples are needed",
     "majority_rate": "answers one class only, or is no better than the most frequent class",
     "budget_above_need": "the budget is larger than what is needed",
+    "beyond_consensus": "the budget is larger than what the encoders agree on; the rest follows the own need",
     "unseen": "absent from the primary set; takes the largest defined need",
     "undefined": "undefined; the class is left out, not counted as zero",
     "undefined_steps": "some classes are undefined and left out",

@@ -157,7 +157,9 @@ def _leader_sentences(frame: pd.DataFrame) -> list[str]:
     rivals = frame[(frame.accuracy_rank_low == 1) & (frame.encoder != first.encoder)].encoder.tolist()
     if not rivals:
         return [f"{first.encoder} shows this dataset best: first by accuracy against every other encoder."]
-    return [f"{first.encoder} has the best accuracy, but {', '.join(rivals)} may be as good: the intervals do not part them."]
+    return [
+        f"{first.encoder} has the best accuracy, but {', '.join(rivals)} may be as good: the intervals do not part them."
+    ]
 
 
 def _control_sentences(frame: pd.DataFrame) -> list[str]:

@@ -9,7 +9,17 @@ from scar.reporting.characteristics import MEASURES
 from scar.reporting.encoder_agreement import EncoderAgreement, encoder_agreements
 from scar.reporting.leaderboard import Board, leaderboards
 from scar.reporting.table import Table
-from scar.reporting.text import count, decimal, group_label, known, name_of, percent, percent_interval, size, size_interval
+from scar.reporting.text import (
+    count,
+    decimal,
+    group_label,
+    known,
+    name_of,
+    percent,
+    percent_interval,
+    size,
+    size_interval,
+)
 
 if TYPE_CHECKING:
     from scar.reporting.study import Study

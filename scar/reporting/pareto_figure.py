@@ -43,7 +43,9 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
                 axes.errorbar(row["samples_per_second"], value, yerr=ends, color=colour, linewidth=1, zorder=2)
             area = 30 + 220 * float(np.sqrt(row["bytes_per_sample"] / largest))
             point = axes.scatter(row["samples_per_second"], value, s=area, color=colour, alpha=0.85, zorder=3)
-            drawing.tip(point, f"{name_of(row['encoder'])}: {value:.1f} %, {count(row['samples_per_second'])} samples/s")
+            drawing.tip(
+                point, f"{name_of(row['encoder'])}: {value:.1f} %, {count(row['samples_per_second'])} samples/s"
+            )
             mark = " (control)" if row["control"] else ""
             axes.annotate(
                 f"{name_of(row['encoder'])}{mark}", (row["samples_per_second"], value), xytext=(9, 5),

@@ -38,7 +38,7 @@ RC = {
     "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.7, "text.color": INK, "xtick.color": MUTED,
     "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "legend.frameon": False,
     "legend.fontsize": 8.5, "svg.fonttype": "path", "svg.hashsalt": "scar", "pdf.fonttype": 42,
-    "figure.dpi": 100, "savefig.dpi": 180, "figure.constrained_layout.use": True,
+    "figure.dpi": 100, "savefig.dpi": 180, "figure.autolayout": False, "figure.constrained_layout.use": False,
 }  # fmt: skip
 
 
@@ -79,8 +79,7 @@ class Drawing:
             buffer = BytesIO()
             with mpl.rc_context(RC):
                 if not self._rendered:  # lay out once, not once per format
-                    self.figure.draw_without_rendering()
-                    self.figure.set_layout_engine("none")
+                    settle(self.figure)
                 self.figure.savefig(buffer, format=kind, metadata=METADATA[kind])
             self._rendered[kind] = buffer.getvalue()
         return self._rendered[kind]
@@ -129,6 +128,13 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts without a display
     return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good: with a layout engine, every writing would draw it twice. Call it inside `styled`."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)
 
 
 def only_grid(axes: Axes, axis: str) -> None:

@@ -176,8 +176,10 @@ def _classes(new: pd.DataFrame, old: pd.DataFrame, driver: str, changes: SampleC
     frame["delivered"] = frame[["added", "asked"]].min(axis=1)
     frame["missing"] = frame.asked - frame.delivered
     frame = frame.drop(columns=["held_before", "held_after"])
-    return frame.rename_axis("class_name").reset_index().astype(
-        {name: float for name in ("added", "removed", "asked", "delivered", "missing")}
+    return (
+        frame.rename_axis("class_name")
+        .reset_index()
+        .astype(dict.fromkeys(("added", "removed", "asked", "delivered", "missing"), float))
     )
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scar.reporting.table import Table
-from scar.reporting.text import count, decimal, group_label, known, listing, minus, name_of, percent, size, size_interval
+from scar.reporting.text import (
+    count,
+    decimal,
+    group_label,
+    known,
+    listing,
+    minus,
+    name_of,
+    percent,
+    size,
+    size_interval,
+)
 from scar.reporting.versions import VersionComparison, compare_versions
 
 if TYPE_CHECKING:
@@ -40,7 +51,9 @@ def sentences(found: VersionComparison) -> list[str]:
         lacking = found.classes.sort_values("missing", ascending=False)
         names = [f"{row.class_name} {count(row.missing)}" for row in lacking.itertuples() if row.missing >= 0.5]
         rest = f"; still missing: {listing(names)}" if names else "; nothing of it is missing"
-        said.append(f"Of the {count(asked)} samples on the last shopping list {count(delivered)} came ({percent(delivered / asked, 0)} %){rest}.")
+        said.append(
+            f"Of the {count(asked)} samples on the last shopping list {count(delivered)} came ({percent(delivered / asked, 0)} %){rest}."
+        )
     return said
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scar.randomness import generator
-from scar.statistics.intervals import Floats, crossed_variance, replicate_metric
-from scar.statistics.scores import item_weights
+from scar.statistics.intervals import crossed_variance, replicate_metric
+from scar.statistics.scores import Floats, item_weights
 
 
 @dataclass(frozen=True, kw_only=True)

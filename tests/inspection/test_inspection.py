@@ -31,7 +31,13 @@ SETTINGS = InspectionSettings(neighbours=20, effect_seeds=2, shown=5)
 def planted(tmp_path_factory):
     """The digits with 5 % of the training labels flipped and ten training images copied into the training part's end."""
     root = tmp_path_factory.mktemp("inspection")
-    overrides = ["dataset=digits", "encoder=pixels", "subsets=quick", "probe=converged", f"paths.store_dir={root / 'store'}"]
+    overrides = [
+        "dataset=digits",
+        "encoder=pixels",
+        "subsets=quick",
+        "probe=converged",
+        f"paths.store_dir={root / 'store'}",
+    ]
     config = compose_config([*overrides, "trainer.threads=1"])
     samples = config.dataset.load(root)
     rng = np.random.default_rng(0)
@@ -116,7 +122,12 @@ def test_every_duplicate_across_splits_is_found_and_near_ones_beside_it():
 
 
 def test_a_content_that_a_test_sample_brought_first_is_paired_with_the_training_part_too():
-    pairs = find_pairs(content_groups(contents_of([7, 7, 7, 1])), find_neighbours(np.eye(4, dtype=np.float32), 2), 0.99, np.array([True, False, True, False]))
+    pairs = find_pairs(
+        content_groups(contents_of([7, 7, 7, 1])),
+        find_neighbours(np.eye(4, dtype=np.float32), 2),
+        0.99,
+        np.array([True, False, True, False]),
+    )
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {(0, 1), (0, 2), (1, 2)}
 
 
@@ -210,11 +221,17 @@ class Described(Source):
         return replace(chosen, ids=ids, splits=splits, payloads=payloads)
 
 
-WORDS = "zero one two three four five six seven eight nine".split()
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 
 
 def test_pairs_are_inspected_by_modality_and_together(tmp_path):
-    overrides = ["dataset=digits", "encoder=pixels", "subsets=quick", "probe=converged", f"paths.store_dir={tmp_path / 's'}"]
+    overrides = [
+        "dataset=digits",
+        "encoder=pixels",
+        "subsets=quick",
+        "probe=converged",
+        f"paths.store_dir={tmp_path / 's'}",
+    ]
     config = compose_config([*overrides, "trainer.threads=1"])
     encoder = Paired(name="two", image=Pixels(), text=RandomVectors(dimension=64))
     config = replace(config, dataset=Described(), encoder=encoder, modality="image")
@@ -245,7 +262,7 @@ def test_a_list_of_corrections_must_fit_the_data(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             source.load(tmp_path)
-    with pytest.raises(ValueError, match="belong to dataset.source"):
+    with pytest.raises(ValueError, match=r"belong to dataset\.source"):
         Corrected(source=digits, train_size=5)
 
 

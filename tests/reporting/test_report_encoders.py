@@ -44,7 +44,9 @@ def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
     for metric in ("accuracy", "balanced_accuracy"):
         ranks = board.frame[[f"{metric}_rank", f"{metric}_rank_low", f"{metric}_rank_high"]]
         assert ranks.to_numpy().tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
-        assert ((board.frame[f"{metric}_low"] < board.frame[metric]) & (board.frame[metric] < board.frame[f"{metric}_high"])).all()
+        assert (
+            (board.frame[f"{metric}_low"] < board.frame[metric]) & (board.frame[metric] < board.frame[f"{metric}_high"])
+        ).all()
     assert board.frame.samples_per_second.tolist() == pytest.approx([100, 5000, 4000])
     assert board.frame.bytes_per_sample.tolist() == [1024] * 3
     assert board.frame.pareto.tolist() == [True, True, False]
@@ -54,7 +56,9 @@ def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning
     (board,) = leaderboards(study, resamples=300)
     assert "The control random_vectors loses to every other encoder." in board.sentences
     board.frame.loc[2, ["accuracy_rank_low"]] = 2
-    assert any(s.startswith("Warning: the control random_vectors is not shown to lose to wordllama") for s in board.sentences)
+    assert any(
+        s.startswith("Warning: the control random_vectors is not shown to lose to wordllama") for s in board.sentences
+    )
     assert board.sentences[0].startswith("minilm shows this dataset best")
 
 

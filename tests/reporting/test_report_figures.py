@@ -20,7 +20,7 @@ from scar.reporting.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.plan_figure import draw_plan
 from scar.reporting.plan_table import plan_by_class
 from scar.reporting.study import load_study
-from scar.reporting.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure
+from scar.reporting.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle
 from scar.reporting.text import group_label
 
 
@@ -130,8 +130,7 @@ def test_labels_do_not_cover_bubbles_either():
     figure = new_figure(8, 6)
     axes = figure.subplots()
     axes.set(xlim=(-0.2, 1.2), ylim=(-0.2, 1.2))
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    settle(figure)
     boxes = place_labels(axes, x, y, np.full(20, 6.0), [f"label {i}" for i in range(20)], fontsize=7)
     points = axes.transData.transform(np.column_stack([x, y]))
     inside = (points[:, None] > boxes[None, :, :2]) & (points[:, None] < boxes[None, :, 2:])
