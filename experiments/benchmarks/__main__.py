@@ -8,7 +8,18 @@ from pathlib import Path
 
 import scar  # noqa: F401  (its import hook comes before torch's companions)
 
-SUITES = ("minibatch", "full_batch", "floor", "growth", "memory", "measures", "table2", "extraction", "clustering", "second_run")
+SUITES = (
+    "minibatch",
+    "full_batch",
+    "floor",
+    "growth",
+    "memory",
+    "measures",
+    "table2",
+    "extraction",
+    "clustering",
+    "second_run",
+)
 
 
 def machine() -> str:

@@ -15,8 +15,8 @@ import torch
 from experiments.benchmarks import competitors
 from experiments.benchmarks.problem import Problem, make_problem
 from experiments.benchmarks.timing import RECORD, Row, interleave
-from scar.completion.planners import ScarPlanner
 from scar.completion.plan import plan_completion
+from scar.completion.planners import ScarPlanner
 from scar.completion.problem import CompletionProblem
 from scar.evaluation import score
 from scar.foundation import FoundationConfig
