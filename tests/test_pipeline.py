@@ -77,7 +77,7 @@ def test_strategies_share_primary_and_total_and_add_exactly_the_same_number(fini
 def test_every_measure_and_estimator_has_its_rows(finished):
     rows = load_rows(finished / "test")
     measures = rows[rows.stage == "measures"]
-    assert set(measures.metric) == {"scale", "coverage", "authenticity", "richness", "true_positives"}
+    assert set(measures.metric) == {"scale", "coverage", "authenticity", "richness", "true_positives", "gap"}
     assert set(measures.class_name) == {str(d) for d in range(10)} or measures.class_name.nunique() == 10
     assert set(rows[rows.stage == "foundation"].estimator) == {"reference", "paper", "heldout", "learning_curve"}
     undefined = measures[measures.value.isna()]

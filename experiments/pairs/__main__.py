@@ -18,8 +18,8 @@ def main() -> None:
     table = direction_table([options.outputs / study for study in options.studies])
     folder = options.outputs / "pairs_of_modalities"
     folder.mkdir(parents=True, exist_ok=True)
-    write_csv(table, folder / "table.csv")
-    write_png(draw_differences(table), folder / "figure.png")
+    write_csv(folder / "table.csv", table)
+    write_png(folder / "figure.png", draw_differences(table))
     console().print(f"written to {folder}")
 
 

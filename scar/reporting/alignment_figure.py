@@ -42,7 +42,9 @@ def draw_alignment(frame: pd.DataFrame, *, name: str = "alignment") -> Drawing:
     labels = list(dict.fromkeys(frame.label))
     with styled():
         figure = new_figure(10, 1.9 + 0.62 * len(labels))
-        recall, cosine, agreement = figure.subplots(1, 3, sharey=True)
+        joint = bool((frame.metric == "pair_score").any())
+        panels = figure.subplots(1, 3 if joint else 2, sharey=True)
+        recall, cosine, agreement = panels[0], panels[1] if joint else None, panels[-1]
         drawing = Drawing(name=name, title="Cross-modal alignment", alt="", figure=figure, data=frame)
         said = [
             part
@@ -53,6 +55,8 @@ def draw_alignment(frame: pd.DataFrame, *, name: str = "alignment") -> Drawing:
         recall.set_ylim(len(labels) - 0.5, -0.5)
         titles = ("Recall at 1, 5, 10 [%]", "Cosine, 5 to 95 % of items", "Agreement of the clusters")
         for axes, title in zip((recall, cosine, agreement), titles, strict=True):
+            if axes is None:
+                continue
             axes.set_title(title)
             only_grid(axes, "x")
             handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
@@ -64,28 +68,12 @@ def draw_alignment(frame: pd.DataFrame, *, name: str = "alignment") -> Drawing:
 
 
 def _draw_one(
-    drawing: Drawing, panels: tuple[Axes, Axes, Axes], own: pd.DataFrame, place: int, label: str
+    drawing: Drawing, panels: tuple[Axes, Axes | None, Axes], own: pd.DataFrame, place: int, label: str
 ) -> list[str]:
     recall, cosine, agreement = panels
     said = _recalls(drawing, recall, own, place, label)
-    for kind, (colour, shift) in KINDS.items():
-        quantiles = own[(own.metric == "pair_score") & (own.subject == kind)].set_index("fraction").value.sort_index()
-        if quantiles.empty:
-            continue
-        at = place + shift
-        cosine.plot(quantiles.iloc[[0, -1]], [at, at], color=colour, linewidth=1.2, solid_capstyle="butt")
-        cosine.plot(quantiles.iloc[[1, -2]], [at, at], color=colour, linewidth=4, solid_capstyle="butt")
-        (dot,) = cosine.plot([quantiles.loc[0.5]], [at], marker="o", color=colour, linestyle="none", label=_KIND[kind])
-        drawing.tip(dot, f"{label}, {_KIND[kind]}: median cosine {decimal(quantiles.loc[0.5])}")
-    if not len(own[own.metric == "pair_score"]):
-        cosine.annotate(
-            "no space in common",
-            (0.5, place),
-            xycoords=("axes fraction", "data"),
-            ha="center",
-            va="center",
-            color=MUTED,
-        )
+    if cosine is not None:
+        _cosines(drawing, cosine, own, place, label)
     for metric, (title, marker, colour) in AGREEMENT.items():
         value = own[(own.metric == metric) & (own.subject == "test")].value
         if len(value):
@@ -112,3 +100,24 @@ def _recalls(drawing: Drawing, axes: Axes, own: pd.DataFrame, place: int, label:
         drawing.tip(line, text)
         said.append(text)
     return said
+
+
+def _cosines(drawing: Drawing, cosine: Axes, own: pd.DataFrame, place: int, label: str) -> None:
+    for kind, (colour, shift) in KINDS.items():
+        quantiles = own[(own.metric == "pair_score") & (own.subject == kind)].set_index("fraction").value.sort_index()
+        if quantiles.empty:
+            continue
+        at = place + shift
+        cosine.plot(quantiles.iloc[[0, -1]], [at, at], color=colour, linewidth=1.2, solid_capstyle="butt")
+        cosine.plot(quantiles.iloc[[1, -2]], [at, at], color=colour, linewidth=4, solid_capstyle="butt")
+        (dot,) = cosine.plot([quantiles.loc[0.5]], [at], marker="o", color=colour, linestyle="none", label=_KIND[kind])
+        drawing.tip(dot, f"{label}, {_KIND[kind]}: median cosine {decimal(quantiles.loc[0.5])}")
+    if not len(own[own.metric == "pair_score"]):
+        cosine.annotate(
+            "no space in common",
+            (0.5, place),
+            xycoords=("axes fraction", "data"),
+            ha="center",
+            va="center",
+            color=MUTED,
+        )

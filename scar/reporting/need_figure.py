@@ -118,7 +118,7 @@ def _draw_gaps(drawing: Drawing, axes: Axes, gaps: pd.DataFrame, enough: Mapping
         markersize=4,
         label="mean of the classes",
     )
-    axes.axhline(100 * epsilon, color=MUTED, linewidth=1.0, linestyle="dashed", label=f"tolerance, {100 * epsilon:g} points")
+    axes.axhline(100 * epsilon, color=MUTED, linewidth=1.0, linestyle="dashed", label=f"tolerance ε = {epsilon:g}")
     need = enough["foundation"]
     if known(need) and need > mean.index[-1]:
         ends = [mean.index[-1], need], [100 * mean.iloc[-1], 100 * epsilon]
@@ -163,7 +163,7 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
     axes.minorticks_off()
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlabel("Need over what the class has (left edge: met, right edge: unreachable)")
+    axes.set_xlabel("Need over size of the class (edges: met, unreachable)")
     only_grid(axes, "x")
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, handletextpad=0.1, columnspacing=1.0)
 

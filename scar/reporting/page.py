@@ -83,7 +83,7 @@ def _lead(study: Study) -> str:
     done = [job for job in study.jobs if job.done]
     seeds = sorted({int(job.columns["seed"]) for job in done if job.columns})
     labels = [group_label(group) for group in study.groups()]
-    return f"{listing(labels, 4)}: {len(done)} of {len(study.jobs)} jobs finished, {len(seeds)} seeds."
+    return f"{listing(labels, 4)}: {len(done)} of {len(study.jobs)} jobs finished, {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
 
 
 def commands(study: Study) -> list[str]:

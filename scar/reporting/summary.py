@@ -140,7 +140,8 @@ def _benefit(comparison: Comparison, group: Mapping[str, Any]) -> list[str]:
     sentences = []
     for row in rows[rows.second == "primary"].itertuples():
         one = f"Adding {share(row.fraction)} of the reserve by SCAR moved accuracy by {points(row.value)} points"
-        sentences.append(f"{one} {points_interval(row.low, row.high)}, against the primary set.")
+        moved = f"{one} {points_interval(row.low, row.high)}".rstrip()
+        sentences.append(f"{moved}, against the primary set.")
     sentences = sentences[-1:]
     for row in rows[rows.second != "primary"].itertuples():
         sentences.append(f"At {share(row.fraction)}, SCAR against {name_of(row.second)}: {verdict(row)}.")

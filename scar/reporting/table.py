@@ -20,6 +20,9 @@ LATEX = {
 }  # fmt: skip
 """What LaTeX would misread or cannot set in text; brackets and stars are options after a line break."""
 
+PAGE = 45
+"""Rows of a table that fit on a page of LaTeX."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
@@ -49,15 +52,23 @@ class Table:
         return "\n".join([f"**{self.caption}**", "", body, "", notes, ""])
 
     def to_latex(self) -> str:
-        """A ``table*`` with booktabs rules, scaled to the text width; needs booktabs and graphicx."""
-        safe = self.cells.map(escape_latex)
+        """A ``table*`` with booktabs rules, scaled to the text width; needs booktabs and graphicx.
+
+        A float cannot break, so that a long table becomes several, each of at most `PAGE` rows.
+        """
+        starts = range(0, max(len(self.cells), 1), PAGE)
+        return "\n".join(self._latex_part(start, last=start == starts[-1]) for start in starts)
+
+    def _latex_part(self, start: int, *, last: bool) -> str:
+        safe = self.cells.iloc[start : start + PAGE].map(escape_latex)
         safe.columns = [escape_latex(c) for c in safe.columns]
         alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
         body = safe.style.hide(axis="index").to_latex(hrules=True, column_format=alignment).strip()
-        notes = r" \\ ".join(escape_latex(note) for note in self.notes)
+        caption = escape_latex(self.caption) + (" (continued)" if start else "")
+        notes = r" \\ ".join(escape_latex(note) for note in self.notes) if last else ""
         lines = [
-            r"\begin{table*}[t]", r"\centering", rf"\caption{{{escape_latex(self.caption)}}}",
-            rf"\label{{tab:{self.name}}}", r"\resizebox{\textwidth}{!}{%", body + "}",
+            r"\begin{table*}[t]", r"\centering", rf"\caption{{{caption}}}",
+            *([] if start else [rf"\label{{tab:{self.name}}}"]), r"\resizebox{\textwidth}{!}{%", body + "}",
         ]  # fmt: skip
         if notes:
             lines += [r"\par\medskip", rf"\parbox{{\textwidth}}{{\footnotesize {notes}}}"]

@@ -138,13 +138,13 @@ def _require_axes(arms: pd.DataFrame, by: Sequence[str]) -> None:
 def _notes(comparison: Comparison, metric: str, arms: pd.DataFrame) -> tuple[str, ...]:
     family = comparison.differences
     family = family[(family.metric == metric) & (family.second != "primary") & family.p_value.notna()]
-    methods = [METHODS[method] for method in METHODS if method in set(family.method)] or [
-        "undefined: there is one seed"
-    ]
-    notes = [
-        f"Intervals are {100 * comparison.level:.0f} %, {' or '.join(methods)}. A * marks p < 0.05 after Holm's correction "
-        f"over the {len(family)} strategy comparisons."
-    ]
+    methods = [METHODS[method] for method in METHODS if method in set(family.method)]
+    notes = ["One seed, or nothing to compare with: no interval and no test of a difference."]
+    if methods:
+        notes = [
+            f"Intervals are {100 * comparison.level:.0f} %, {' or '.join(methods)}. A * marks p < 0.05 after Holm's "
+            f"correction over the {len(family)} strategy comparisons."
+        ]
     if (arms.majority > 0).any():
         notes.append(MAJORITY_NOTE)
     return tuple(notes)

@@ -6,7 +6,8 @@ from planted_pairs import Vectors
 
 from scar.clusters import Clustering
 from scar.data.samples import Samples
-from scar.embeddings import EmbeddingSet, extract
+from scar.embeddings import EmbeddingSet
+from scar.extraction import extract
 from scar.pairs.captions import vote
 from scar.pairs.words import step_names, typical_words
 

@@ -2,6 +2,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from scar.reporting.paper import write_paper_table
 from scar.reporting.plan_table import need_text, plan_by_class, plan_table
 from scar.reporting.study import load_study
 from scar.reporting.summary import answer
-from scar.reporting.table import escape_latex
+from scar.reporting.table import PAGE, escape_latex
 from scar.reporting.table1 import table1
 from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
 from scar.reporting.write import write_report
@@ -207,6 +208,16 @@ def test_latex_has_booktabs_rules_and_one_row_per_line(comparison):
     assert len(body) == len(table.cells)
     assert all(line.count(" & ") == len(table.cells.columns) - 1 for line in body)
     assert source.isascii()
+
+
+def test_a_table_longer_than_a_page_is_continued(comparison):
+    table = completion_table(comparison)
+    rows = [table.cells.iloc[index % 3] for index in range(2 * PAGE + 1)]
+    source = replace(table, cells=pd.DataFrame(rows), values=pd.DataFrame(rows)).to_latex()
+    assert source.count(r"\begin{table*}") == 3
+    assert source.count("(continued)") == 2
+    assert source.count(r"\label{") == source.count(r"\parbox") == 1
+    assert source.count("Fashion-MNIST") == len(rows)
 
 
 def test_latex_escapes_what_it_would_misread():
