@@ -44,7 +44,7 @@ bench: $(INSTALLED)  ## benchmarks against what a user would write, with the phy
 docs: $(INSTALLED)  ## the reference of every public name, from the docstrings, into outputs/docs
 	$(BIN)/python -m scar.reference outputs/docs
 
-TOOLS := chromium chromium-driver texlive-latex-recommended
+TOOLS := chromium texlive-latex-recommended
 tools:  ## a browser and LaTeX for the slow tests of the report, by apt-get; needs root
 	@command -v apt-get > /dev/null || { echo "apt-get is not here; install by hand: $(TOOLS)" >&2; exit 1; }
 	@[ "$$(id -u)" = 0 ] || { echo "installing $(TOOLS) needs root: sudo make tools" >&2; exit 1; }

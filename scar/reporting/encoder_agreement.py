@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scar.agreement import rank_agreement
 from scar.randomness import generator
 from scar.reporting.characteristics import MEASURES
+from scar.reporting.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
 from scar.reporting.leaderboard import CONTROLS, SUBJECT, boards_of
 from scar.reporting.study import Study
 
@@ -26,8 +27,6 @@ QUANTITIES = (*MEASURES, "need", "step_size", "added")
 """Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
 TOLERANCE = 0.1
 """Largest loss of rank correlation from one encoder to another, beyond that from one seed to another."""
-FACTOR = 1.5
-"""Largest ratio of two Foundation Data Sizes that count as the same."""
 NOISE = 0.3
 """Rank correlation between two seeds of one encoder below which an order is noise."""
 
@@ -43,8 +42,9 @@ class EncoderAgreement:
             ``"selected"``: the share of equal sample ids in the plans of equal seeds (column spearman is empty),
             overlap, and by_chance, what two random plans of these sizes share.
         order: one row per quantity: between (mean Spearman of two encoders at different seeds), within (of one encoder
-            at different seeds), loss (within minus between) with low and high over resampled classes, verdict.
-        sizes: Foundation Data Size of each encoder: value, low, high.
+            at different seeds), loss (within minus between) with low and high over resampled classes, verdict; class_size
+            and control: correlation of the encoders with the class sizes alone and with the controls.
+        sizes: [seeds, encoders] Foundation Data Sizes.
         sentences: the verdict in words.
     """
 
@@ -61,26 +61,43 @@ def encoder_agreements(study: Study, *, level: float = 0.95, resamples: int = 10
     for group, names in boards_of(study):
         kept = [name for name in names if name not in CONTROLS]
         if len(kept) > 1:
-            found.append(_agreement(study, group, kept, level=level, resamples=resamples))
+            controls = [name for name in names if name in CONTROLS]
+            found.append(_agreement(study, group, kept, controls, level=level, resamples=resamples))
     return found
 
 
 def _agreement(
-    study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float, resamples: int
+    study: Study,
+    group: Mapping[str, Any],
+    names: Sequence[str],
+    blind: Sequence[str],
+    *,
+    level: float,
+    resamples: int,
 ) -> EncoderAgreement:
     import pandas as pd
 
     by_class = {q: {n: _by_class(study, {**group, "encoder": n}, q) for n in names} for q in QUANTITIES}
+    controls = {q: [_by_class(study, {**group, "encoder": n}, q) for n in blind] for q in QUANTITIES}
+    held = _by_class(study, {**group, "encoder": names[0]}, "class_size")
     pairs = [
         {"first": first, "second": second, **_pair(by_class[quantity], first, second, quantity, level, resamples)}
         for first, second in combinations(names, 2)
         for quantity in QUANTITIES
     ]
     pairs += [{"first": a, "second": b, **_selected(study, group, a, b)} for a, b in combinations(names, 2)]
-    order = [_order(quantity, [by_class[quantity][n] for n in names], level, resamples) for quantity in QUANTITIES]
-    sizes = pd.DataFrame([{"encoder": n, **_size(study, {**group, "encoder": n})} for n in names])
-    frame, orders = pd.DataFrame(pairs), pd.DataFrame(order)
-    sentences = (_size_sentence(sizes), *_order_sentences(orders), *_selected_sentence(frame))
+    order = [
+        _order(quantity, [by_class[quantity][n] for n in names], level, resamples)
+        | _worth(quantity, [by_class[quantity][n] for n in names], controls[quantity], held)
+        for quantity in QUANTITIES
+    ]
+    sizes, frame, orders = _sizes(study, group, names), pd.DataFrame(pairs), pd.DataFrame(order)
+    sentences = (
+        size_sentence(sizes, level=level),
+        *order_sentences(orders),
+        *worth_sentences(orders),
+        *selected_sentences(frame),
+    )
     return EncoderAgreement(group=group, pairs=frame, order=orders, sizes=sizes, sentences=sentences)
 
 
@@ -91,6 +108,8 @@ def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataF
     if quantity in MEASURES:
         own = own[(own.stage == "measures") & (own.subject == "primary")]
         own = own[own.factor == own.factor.min()]
+    elif quantity == "class_size":
+        own = own[own.subject == "primary"]
     elif quantity == "added":
         own = own[own.subject == "scar"]
         own = own[own.fraction == own.fraction.max()]
@@ -138,6 +157,29 @@ def _order(quantity: str, frames: Sequence[pd.DataFrame], level: float, resample
         "quantity": quantity, "between": between, "within": within, "loss": within - between,
         "low": float(low), "high": float(high), "verdict": verdict,
     }  # fmt: skip
+
+
+def _worth(
+    quantity: str, frames: Sequence[pd.DataFrame], controls: Sequence[pd.DataFrame], held: pd.DataFrame
+) -> dict[str, float]:
+    """Return how well the class sizes alone, and the controls, correlate with the encoders; medians over seeds."""
+
+    def against(others: Sequence[pd.DataFrame]) -> float:
+        each = [_spearman(frame.median(axis=0), other.median(axis=0)) for frame in frames for other in others]
+        return _mean(np.array(each)) if each else float("nan")
+
+    return {"class_size": against([held]), "control": against(controls)}
+
+
+def _spearman(first: pd.Series[float], second: pd.Series[float]) -> float:
+    from scipy.stats import rankdata
+
+    both = first.index.intersection(second.index)
+    x, y = first[both].to_numpy(dtype=float), second[both].to_numpy(dtype=float)
+    known = ~(np.isnan(x) | np.isnan(y))
+    if known.sum() < 3 or len(set(x[known])) < 2 or len(set(y[known])) < 2:
+        return float("nan")
+    return float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1])
 
 
 def _correlations(values: Floats) -> tuple[float, float]:
@@ -198,54 +240,13 @@ def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:
     return found
 
 
-def _size(study: Study, group: Mapping[str, Any]) -> dict[str, float]:
-    rows = study.of(group)
-    own = rows[(rows.metric == "foundation_size") & (rows.subject == SUBJECT) & (rows.estimator == study.driver)]
-    return {name: float(own[name].median()) if len(own) else float("nan") for name in ("value", "low", "high")}
+def _sizes(study: Study, group: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
+    """Return [seeds, encoders] the Foundation Data Sizes by the driver."""
+    import pandas as pd
 
-
-def _size_sentence(sizes: pd.DataFrame) -> str:
-    known = sizes[np.isfinite(sizes.value) & (sizes.value > 0)]
-    if len(known) < 2:
-        return "How much data is enough: undefined; fewer than two encoders have a finite Foundation Data Size."
-    least, most = known.loc[known.value.idxmin()], known.loc[known.value.idxmax()]
-    ratio = most.value / least.value
-    apart = np.isfinite([least.high, most.low]).all() and least.high < most.low
-    verdict = "refuted" if ratio > FACTOR and apart else "confirmed" if ratio <= FACTOR else "undecided"
-    said = "do not overlap" if apart else "overlap"
-    return (
-        f"How much data is enough, model-agnostic: {verdict}. {least.encoder} asks for {least.value:.0f} samples, "
-        f"{most.encoder} for {most.value:.0f}, a factor of {ratio:.1f}; their intervals {said}."
-    )
-
-
-NAMES = {"coverage": "Coverage by class", "step_size": "Which classes need more", "added": "The plan by class"}
-WORDS = {
-    "confirmed": "confirmed",
-    "refuted": "refuted",
-    "undecided": "undecided",
-    "noise": "not testable, two seeds of one encoder hardly agree",
-    "undefined": "undefined",
-}
-
-
-def _order_sentences(order: pd.DataFrame) -> list[str]:
-    sentences = []
-    for row in order[order.quantity.isin(NAMES)].itertuples():
-        numbers = (
-            f" Rank correlation {row.between:.2f} between encoders, {row.within:.2f} between seeds of one encoder; "
-            f"loss {row.loss:+.2f} [{row.low:+.2f}, {row.high:+.2f}]."
-        )
-        tail = numbers.replace("-", "−") if np.isfinite(row.within) else ""
-        sentences.append(f"{NAMES[str(row.quantity)]}, model-agnostic: {WORDS[str(row.verdict)]}.{tail}")
-    return sentences
-
-
-def _selected_sentence(pairs: pd.DataFrame) -> list[str]:
-    own = pairs[pairs.quantity == "selected"]
-    if "overlap" not in own or own.overlap.isna().all():
-        return []
-    return [
-        f"Two encoders share {100 * own.overlap.mean():.0f} % of the sample ids in their plans; random plans of these "
-        f"sizes share {100 * own.by_chance.mean():.0f} %. Within a class all plans of a seed draw in one order."
-    ]
+    columns = {}
+    for name in names:
+        rows = study.of({**group, "encoder": name})
+        own = rows[(rows.metric == "foundation_size") & (rows.subject == SUBJECT) & (rows.estimator == study.driver)]
+        columns[name] = own.groupby("seed").value.first()
+    return pd.DataFrame(columns)

@@ -10,6 +10,7 @@ import numpy as np
 
 from scar.reporting.characteristics import MEASURES, foundation_of
 from scar.reporting.study import Study
+from scar.reporting.text import listing, name_of
 from scar.statistics import METRICS, bootstrap_interval, corrected_interval
 from scar.statistics.ranking import rank_arms
 
@@ -154,11 +155,11 @@ def on_front(benefit: np.ndarray, speed: np.ndarray) -> np.ndarray:
 
 def _leader_sentences(frame: pd.DataFrame) -> list[str]:
     first = frame.iloc[0]
-    rivals = frame[(frame.accuracy_rank_low == 1) & (frame.encoder != first.encoder)].encoder.tolist()
+    rivals = frame[(frame.accuracy_rank_low == 1) & (frame.encoder != first.encoder)].encoder.map(name_of).tolist()
     if not rivals:
-        return [f"{first.encoder} shows this dataset best: first by accuracy against every other encoder."]
+        return [f"{name_of(first.encoder)} shows this dataset best: first by accuracy against every other encoder."]
     return [
-        f"{first.encoder} has the best accuracy, but {', '.join(rivals)} may be as good: the intervals do not part them."
+        f"{name_of(first.encoder)} has the best accuracy, but {listing(rivals)} may be as good: the intervals do not part them."
     ]
 
 
@@ -167,12 +168,12 @@ def _control_sentences(frame: pd.DataFrame) -> list[str]:
     for control in frame[frame.control].itertuples():
         others = frame[~frame.control]
         beaten_by = others[others.accuracy_rank_high < control.accuracy_rank_low].encoder.tolist()
-        level_with = [name for name in others.encoder if name not in beaten_by]
+        level_with = [name_of(name) for name in others.encoder if name not in beaten_by]
         if not level_with:
-            sentences.append(f"The control {control.encoder} loses to every other encoder.")
+            sentences.append(f"The control {name_of(control.encoder)} loses to every other encoder.")
         else:
             sentences.append(
-                f"Warning: the control {control.encoder} is not shown to lose to {', '.join(level_with)}: what these "
+                f"Warning: the control {name_of(control.encoder)} is not shown to lose to {listing(level_with)}: what these "
                 "reach may need no knowledge of the data."
             )
     return sentences

@@ -103,7 +103,8 @@ def _agreement(agreement: EncoderAgreement, *, single: bool) -> Table:
     import pandas as pd
 
     lines = []
-    for row in agreement.pairs.to_dict("records"):
+    shown = agreement.pairs[agreement.pairs.reindex(columns=["spearman", "overlap"]).notna().any(axis=1)]
+    for row in shown.to_dict("records"):
         line = {"Encoders": f"{name_of(row['first'])}, {name_of(row['second'])}", "Of": QUANTITIES[row["quantity"]]}
         line |= {"Spearman": _correlation(row, "spearman", "low", "high")}
         line |= {"Kendall": _correlation(row, "kendall", "kendall_low", "kendall_high")}
@@ -113,8 +114,8 @@ def _agreement(agreement: EncoderAgreement, *, single: bool) -> Table:
         name=_stem("agreement", agreement.group, single),
         caption=f"Do the encoders agree about {group_label({**agreement.group, 'encoder': ''}).strip(' ·')}?",
         cells=pd.DataFrame(lines),
-        values=agreement.pairs,
-        sort_by={"Spearman": "spearman", "Kendall": "kendall", "Shared ids": "overlap"},
+        values=shown,
+        sort_by={"Spearman": "spearman", "Kendall": "kendall"},
         notes=(
             *agreement.sentences,
             "Rank correlations over the classes of the primary set, of medians over seeds; controls are left out. Intervals "

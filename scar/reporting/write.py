@@ -128,7 +128,9 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
         if len(table.cells):
             texts[f"{table.name}.csv"] = table.to_csv()
             texts[f"{table.name}.md"] = table.to_markdown()
-            texts[f"{table.name}.tex"] = latex_document([table], header=f"Study {content.study.name}, by scar {__version__}")
+            texts[f"{table.name}.tex"] = latex_document(
+                [table], header=f"Study {content.study.name}, by scar {__version__}"
+            )
     texts |= {"arms.csv": content.comparison.arms.to_csv(index=False, float_format="%.10g")}
     texts |= {"differences.csv": content.comparison.differences.to_csv(index=False, float_format="%.10g")}
     if has_planners(content.comparison):

@@ -54,12 +54,12 @@ def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
 
 def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning(study):
     (board,) = leaderboards(study, resamples=300)
-    assert "The control random_vectors loses to every other encoder." in board.sentences
+    assert "The control random vectors loses to every other encoder." in board.sentences
     board.frame.loc[2, ["accuracy_rank_low"]] = 2
     assert any(
-        s.startswith("Warning: the control random_vectors is not shown to lose to wordllama") for s in board.sentences
+        s.startswith("Warning: the control random vectors is not shown to lose to WordLlama") for s in board.sentences
     )
-    assert board.sentences[0].startswith("minilm shows this dataset best")
+    assert board.sentences[0].startswith("MiniLM shows this dataset best")
 
 
 def test_what_no_other_beats_is_the_front():

@@ -1,0 +1,99 @@
+"""What the agreement of encoders means, in words: three claims, and what would agree with the encoders anyway."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scar.reporting.text import name_of
+from scar.statistics import corrected_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACTOR = 1.5
+"""Largest ratio of two Foundation Data Sizes that count as the same."""
+CLAIMS = {"coverage": "Coverage by class", "step_size": "Which classes need more", "added": "The plan by class"}
+WORDS = {
+    "confirmed": "confirmed",
+    "refuted": "refuted",
+    "undecided": "undecided",
+    "noise": "not testable, two seeds of one encoder hardly agree",
+    "undefined": "undefined",
+}
+
+
+def size_sentence(sizes: pd.DataFrame, *, level: float = 0.95) -> str:
+    """Say whether the encoders ask for the same amount of data.
+
+    Ratios are paired by seed; the interval of each is Student's on the logarithm, at a level that holds for all pairs.
+
+    Args:
+        sizes: [seeds, encoders] Foundation Data Sizes.
+        level: that the intervals of all pairs hold at once.
+    """
+    usable = sizes.where(np.isfinite(sizes) & (sizes > 0)).dropna(axis="columns", how="all").dropna()
+    pairs = list(combinations(usable.columns, 2))
+    if len(usable) < 2 or not pairs:
+        return "How much data is enough, model-agnostic: undefined; too few encoders and seeds with a finite size."
+    own = 1 - (1 - level) / len(pairs)
+    ratios = {}
+    for first, second in pairs:
+        logs = np.log(usable[first] / usable[second]).to_numpy()
+        ratios[first, second] = corrected_interval(logs, test_share=0.0, level=own)
+    bound = np.log(FACTOR)
+    inside = all(-bound <= each.low and each.high <= bound for each in ratios.values())
+    outside = any(each.low > bound or each.high < -bound for each in ratios.values())
+    verdict = "confirmed" if inside else "refuted" if outside else "undecided"
+    (first, second), widest = max(ratios.items(), key=lambda item: abs(item[1].value))
+    ends = f"[{np.exp(widest.low):.2f}, {np.exp(widest.high):.2f}]"
+    return (
+        f"How much data is enough, model-agnostic (within a factor of {FACTOR:g}): {verdict}. {name_of(first)} asks for "
+        f"{_count(usable[first].median())} samples, {name_of(second)} for {_count(usable[second].median())}, medians over "
+        f"seeds; the ratio is {np.exp(widest.value):.2f} {ends}."
+    )
+
+
+def order_sentences(order: pd.DataFrame) -> list[str]:
+    """Say of each claim whether the order of the classes survives another encoder as it survives another seed."""
+    sentences = []
+    for row in order[order.quantity.isin(CLAIMS)].itertuples():
+        numbers = (
+            f" Rank correlation {row.between:.2f} between encoders, {row.within:.2f} between seeds of one encoder; "
+            f"loss {row.loss:+.2f} [{row.low:+.2f}, {row.high:+.2f}]."
+        ).replace("-", "−")
+        tail = numbers if np.isfinite(row.within) else ""
+        sentences.append(f"{CLAIMS[str(row.quantity)]}, model-agnostic: {WORDS[str(row.verdict)]}.{tail}")
+    return sentences
+
+
+def worth_sentences(order: pd.DataFrame) -> list[str]:
+    """Say how well what knows nothing agrees with the encoders: the class sizes alone, and the control."""
+    sentences = []
+    for row in order[order.quantity.isin(("step_size", "added"))].itertuples():
+        parts = []
+        if np.isfinite(row.class_size):
+            parts.append(f"the class sizes alone correlate {row.class_size:.2f}")
+        if np.isfinite(row.control):
+            parts.append(f"the control {row.control:.2f}")
+        if parts:
+            said = f"{CLAIMS[str(row.quantity)]}, what the agreement is worth: {' and '.join(parts)} with the encoders."
+            sentences.append(said.replace("-", "−") if row.class_size < 0 or row.control < 0 else said)
+    return sentences
+
+
+def selected_sentences(pairs: pd.DataFrame) -> list[str]:
+    """Say how many sample ids two plans share."""
+    own = pairs[pairs.quantity == "selected"]
+    if "overlap" not in own or own.overlap.isna().all():
+        return []
+    return [
+        f"Two encoders share {100 * own.overlap.mean():.0f} % of the sample ids in their plans; random plans of these "
+        f"sizes share {100 * own.by_chance.mean():.0f} %. Within a class all plans of a seed draw in one order."
+    ]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}".replace(",", "\u202f")
