@@ -1,12 +1,14 @@
 """Encoders compared: ranks, controls, the front, and whether they agree."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic import write_study
 
 from scar.reporting.encoder_agreement import encoder_agreements
+from scar.reporting.encoder_verdicts import size_sentence
 from scar.reporting.leaderboard import leaderboards, on_front
 from scar.reporting.leaderboard_table import leaderboard_tables
 from scar.reporting.pareto_figure import draw_fronts
@@ -86,8 +88,9 @@ def test_encoders_whose_needs_follow_one_order_agree_and_opposite_ones_do_not(st
     for opposite, verdict in ((False, "confirmed"), (True, "refuted")):
         sign = np.where(own.encoder == "wordllama", -1.0 if opposite else 1.0, 1.0)
         order = own.class_id.to_numpy(dtype=float) * sign
-        study.rows.loc[own.index, "value"] = 5000 + 500 * order + rng.normal(0, 5, len(own))
-        (found,) = encoder_agreements(study, resamples=200)
+        rows = study.rows.copy()
+        rows.loc[own.index, "value"] = 5000 + 500 * order + rng.normal(0, 5, len(own))
+        (found,) = encoder_agreements(replace(study, rows=rows), resamples=200)
         row = found.order.set_index("quantity").loc["step_size"]
         assert row.within == pytest.approx(1.0)
         assert row.verdict == verdict
@@ -107,3 +110,31 @@ def test_equal_plans_share_all_their_ids(study):
 def test_one_encoder_has_no_board(tmp_path):
     alone = load_study(write_study(tmp_path / "alone", strategies=("scar",)))
     assert leaderboard_tables(alone) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "verdict"), [(1.0, 0.02, "confirmed"), (3.0, 0.02, "refuted"), (1.4, 0.5, "undecided")]
+)
+def test_the_size_is_model_agnostic_where_all_ratios_lie_within_the_factor(ratio, spread, verdict):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    base = 9000 * np.exp(rng.normal(0, 0.5, 6))  # seeds differ, encoders are compared seed by seed
+    sizes = pd.DataFrame({"minilm": base, "wordllama": base * ratio * np.exp(rng.normal(0, spread, 6))})
+    assert f"model-agnostic (within a factor of 1.5): {verdict}." in size_sentence(sizes)
+    sizes["tfidf"] = np.inf
+    assert verdict in size_sentence(sizes)  # an encoder that calls no size enough is left out
+    assert "undefined" in size_sentence(sizes[["tfidf"]])
+
+
+def test_what_the_class_sizes_alone_would_say_stands_beside_the_agreement(study):
+    rows = study.rows.copy()
+    held = rows[(rows.metric == "class_size") & (rows.subject == "primary")]
+    planned = rows[(rows.metric == "added") & (rows.fraction == rows.fraction.max())]
+    rows.loc[held.index, "value"] = held.class_id.to_numpy(dtype=float) * 100 + 50
+    rows.loc[planned.index, "value"] = planned.class_id.to_numpy(dtype=float) * 10
+    (found,) = encoder_agreements(replace(study, rows=rows), resamples=100)
+    order = found.order.set_index("quantity")
+    assert order.loc["added", "class_size"] == pytest.approx(1.0)
+    assert order.loc["added", "control"] == pytest.approx(1.0)
+    assert any("the class sizes alone correlate 1.00 and the control 1.00" in s for s in found.sentences)
