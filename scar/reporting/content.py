@@ -27,8 +27,6 @@ from scar.reporting.tolerances import Tolerances
 from scar.reporting.versions_table import version_tables
 
 if TYPE_CHECKING:
-
-
     from scar.reporting.style import Drawing
     from scar.reporting.table import Table
 
