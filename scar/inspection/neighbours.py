@@ -16,6 +16,8 @@ BLOCK = 8192
 """Samples that are normalised and searched at once."""
 TRAINED = 64
 """Samples per cell that the cells are fitted on."""
+ITERATIONS = 10
+"""Of the k-means that fits the cells."""
 PROBED = 16
 """Cells that are searched."""
 
@@ -73,6 +75,7 @@ def _approximate(features: Floats, centre: Floats, count: int) -> Neighbours:
     index = faiss.IndexIVFScalarQuantizer(
         quantizer, dimension, cells, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
     )
+    index.cp.niter = ITERATIONS
     step = max(size // (TRAINED * cells), 1)
     index.train(_unit(np.asarray(features[::step][: TRAINED * cells], np.float32) - centre))
     for start in range(0, size, BLOCK):

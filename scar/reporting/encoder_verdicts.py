@@ -73,14 +73,11 @@ def worth_sentences(order: pd.DataFrame) -> list[str]:
     """Say how well what knows nothing agrees with the encoders: the class sizes alone, and the control."""
     sentences = []
     for row in order[order.quantity.isin(("step_size", "added"))].itertuples():
-        parts = []
-        if np.isfinite(row.class_size):
-            parts.append(f"the class sizes alone correlate {row.class_size:.2f}")
-        if np.isfinite(row.control):
-            parts.append(f"the control {row.control:.2f}")
+        known = {"the class sizes alone": row.class_size, "the control": row.control}
+        parts = [f"{name} {value:.2f}".replace("-", "−") for name, value in known.items() if np.isfinite(value)]
         if parts:
-            said = f"{CLAIMS[str(row.quantity)]}, what the agreement is worth: {' and '.join(parts)} with the encoders."
-            sentences.append(said.replace("-", "−") if row.class_size < 0 or row.control < 0 else said)
+            claim = CLAIMS[str(row.quantity)]
+            sentences.append(f"{claim}, what knows nothing correlates with the encoders as well: {', '.join(parts)}.")
     return sentences
 
 
