@@ -11,7 +11,8 @@ from scar.config import build
 from scar.data.fetch import FetchError
 from scar.data.paths import data_folder
 from scar.evaluation import score
-from scar.pipeline import PREDICTIONS, Job
+from scar.pipeline import Job
+from scar.pipeline.job import PREDICTIONS
 from scar.store import Store
 
 EXPECTED = Path(__file__).parent / "expected_probe_accuracy.csv"

@@ -24,7 +24,7 @@ LABEL, DUPLICATE, NEAR, OUTLIER, BORDER, MISMATCH = (
     "label error", "duplicate", "near duplicate", "outlier", "near the boundary", "mismatched pair",
 )  # fmt: skip
 KINDS = {
-    LABEL: "Probability that the given label is wrong, by probes and neighbours that have not seen it: 1 − quality.",
+    LABEL: "1 − support for the given label, by probes and neighbours that have not seen it.",
     DUPLICATE: "The content of another sample; across splits it leaks, with two labels one of them is wrong.",
     NEAR: "Cosine similarity of the centred embeddings to another sample.",
     OUTLIER: "1 − mean cosine similarity to the nearest samples: far from everything else.",

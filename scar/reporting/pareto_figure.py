@@ -36,7 +36,7 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         drawing = Drawing(name=name, title=f"Accuracy and throughput: {label}", alt="", figure=figure)
         front = frame[frame.pareto].sort_values("samples_per_second")
         axes.plot(front.samples_per_second, 100 * front.accuracy, color=MUTED, linewidth=1, linestyle="--", zorder=1)
-        for row in frame.to_dict("records"):
+        for place, row in enumerate(frame.to_dict("records")):
             value, colour = 100 * row["accuracy"], MUTED if row["control"] else STRATEGY["scar"]
             if known(row["accuracy_low"]):
                 ends = [[value - 100 * row["accuracy_low"]], [100 * row["accuracy_high"] - value]]
@@ -48,8 +48,8 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
             )
             mark = " (control)" if row["control"] else ""
             axes.annotate(
-                f"{name_of(row['encoder'])}{mark}", (row["samples_per_second"], value), xytext=(9, 5),
-                textcoords="offset points", fontsize=8, color=INK,
+                f"{name_of(row['encoder'])}{mark}", (row["samples_per_second"], value), xytext=(0, -22 if place % 2 else 14),
+                textcoords="offset points", fontsize=8, color=INK, ha="center", zorder=4,
             )  # fmt: skip
         axes.set_xscale("log")
         axes.margins(x=0.22, y=0.15)
