@@ -45,12 +45,9 @@ class AnimatedEmoji(Source):
         object.__setattr__(self, "parts", tuple(sorted(set(self.parts))))
         if not self.parts or not set(self.parts) <= set(PARTS):
             raise ValueError(f"dataset.parts={list(self.parts)} must be some of {list(PARTS)}")
-        if self.min_frames < 1:
-            raise ValueError(f"dataset.min_frames={self.min_frames} must be at least 1")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
-        if self.min_class_size < 2:
-            raise ValueError(f"dataset.min_class_size={self.min_class_size} must be at least 2")
+        self._require_least("min_frames", 1)
+        self._require_share("test_fraction")
+        self._require_least("min_class_size", 2)
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -61,8 +61,7 @@ class ColumnSource(Source):
         super().__post_init__()
         for each in ("captions", "groups", "class_names"):
             object.__setattr__(self, each, tuple(getattr(self, each)))
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
+        self._require_share("test_fraction")
         if self.text is not None and self.captions:
             raise ValueError(
                 f"dataset.text={self.text} and dataset.captions={list(self.captions)} are both texts; "

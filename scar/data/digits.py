@@ -35,8 +35,7 @@ class Digits(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
+        self._require_share("test_fraction")
 
     def files(self, data_dir: Path) -> list[Path]:
         """Return the table inside scikit-learn, or ``digits.csv.gz`` in `root`; `data_dir` is not used."""

@@ -58,8 +58,7 @@ class EmbeddingsFile(Source):
         super().__post_init__()
         for each in ("groups", "train_values", "test_values", "class_names"):
             object.__setattr__(self, each, tuple(getattr(self, each)))
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
+        self._require_share("test_fraction")
         if Path(self.file).suffix not in (".npy", ".parquet", ".safetensors"):
             raise ValueError(f"dataset.file={self.file} must end in .npy, .parquet or .safetensors")
         if self.file.endswith(".npy") and self.labels_file is None:

@@ -42,10 +42,8 @@ class EmojiPairs(Source):
         super().__post_init__()
         if self.vendor not in (*VENDORS, "both"):
             raise ValueError(f"dataset.vendor={self.vendor!r} is unknown; use google, twitter or both")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
-        if self.min_class_size < 2:
-            raise ValueError(f"dataset.min_class_size={self.min_class_size} must be at least 2")
+        self._require_share("test_fraction")
+        self._require_least("min_class_size", 2)
 
     @property
     def modalities(self) -> tuple[str, ...]:

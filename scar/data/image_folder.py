@@ -62,8 +62,7 @@ class ImageFolder(Source):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "names_files", tuple(self.names_files))
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
+        self._require_share("test_fraction")
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -46,6 +46,16 @@ class Source(ABC):
         if not 0 <= self.max_unreadable <= 1:
             raise ValueError(f"dataset.max_unreadable={self.max_unreadable} must be a share in [0, 1]")
 
+    def _require_share(self, name: str) -> None:
+        """Refuse a field that is no share strictly between 0 and 1."""
+        if not 0 < getattr(self, name) < 1:
+            raise ValueError(f"dataset.{name}={getattr(self, name)} must lie strictly between 0 and 1")
+
+    def _require_least(self, name: str, least: int) -> None:
+        """Refuse a field below the least that makes sense."""
+        if getattr(self, name) < least:
+            raise ValueError(f"dataset.{name}={getattr(self, name)} must be at least {least}")
+
     @property
     @abstractmethod
     def modalities(self) -> tuple[str, ...]:

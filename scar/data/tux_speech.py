@@ -58,10 +58,8 @@ class TuxSpeech(Source):
             raise ValueError(f"dataset.captions={self.captions!r} is unknown; use spoken, english or both")
         if self.label not in ("category", "language"):
             raise ValueError(f"dataset.label={self.label!r} is unknown; use category or language")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
-        if self.min_class_size < 2:
-            raise ValueError(f"dataset.min_class_size={self.min_class_size} must be at least 2")
+        self._require_share("test_fraction")
+        self._require_least("min_class_size", 2)
 
     @property
     def modalities(self) -> tuple[str, ...]:

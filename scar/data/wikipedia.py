@@ -60,8 +60,7 @@ class Wikipedia(Source):
             raise ValueError(f"dataset.file_fraction={self.file_fraction} must lie in (0, 1]")
         if self.num_classes < 2:
             raise ValueError(f"dataset.num_classes={self.num_classes} must be at least 2")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
+        self._require_share("test_fraction")
 
     @property
     def modalities(self) -> tuple[str, ...]:

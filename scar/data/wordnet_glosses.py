@@ -66,10 +66,8 @@ class WordnetGlosses(Source):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"dataset.test_fraction={self.test_fraction} must lie strictly between 0 and 1")
-        if self.min_class_size < 2:
-            raise ValueError(f"dataset.min_class_size={self.min_class_size} must be at least 2")
+        self._require_share("test_fraction")
+        self._require_least("min_class_size", 2)
 
     def files(self, data_dir: Path) -> list[Path]:
         """Return ``data.noun``: a local copy, or that of the Debian package."""
