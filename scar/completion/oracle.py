@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from scar.completion.allocation import Allocation
 from scar.completion.problem import CompletionProblem, Ints
-from scar.completion.slice_tuner import spend_on_curves
+from scar.completion.slice_tuner import SliceTunerPlanner, spend_on_curves
 
 
 @dataclass(frozen=True, kw_only=True)
-class OraclePlanner:
+class OraclePlanner(SliceTunerPlanner):
     """Minimise the mean miss rate along the true learning curves.
 
     It may see the labels of the whole reserve and the held-out misses of probes that were trained on primary set and
@@ -28,10 +28,6 @@ class OraclePlanner:
     fairness: float = 0.0
     sees_reserve: ClassVar[bool] = True
     helpers: ClassVar[tuple[str, ...]] = ("scar.completion.slice_tuner",)
-
-    def __post_init__(self) -> None:
-        if not self.fairness >= 0:
-            raise ValueError(f"completion.fairness={self.fairness} must be at least 0")
 
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Solve the allocation problem on the true curves."""
