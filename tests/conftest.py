@@ -5,10 +5,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import scar  # noqa: F401  its import hook has to run before timm's or Lightning's
 
-BESIDE = Path(__file__).parents[2] / "shared" / "reference"
+settings.register_profile("scar", deadline=None)
+settings.load_profile("scar")
+# A busy machine is no failure.
 
 
 def pytest_addoption(parser):
@@ -29,7 +32,10 @@ def pytest_collection_modifyitems(config, items):
 def recorded(request):
     """Folder of the recorded measures; the test is skipped where nobody names one."""
     given = request.config.getoption("--recorded") or os.environ.get("SCAR_RECORDED")
-    folder = Path(given) if given else BESIDE
-    if not (folder / "scar_indexes.csv").is_file():
-        pytest.skip(f"no recorded measures in {folder}; name their folder by --recorded or SCAR_RECORDED")
-    return folder
+    if not given:
+        pytest.skip(
+            "the recorded measures are not part of the project; name their folder by --recorded or SCAR_RECORDED"
+        )
+    if not (Path(given) / "scar_indexes.csv").is_file():
+        pytest.fail(f"no recorded measures in {given}: it holds no scar_indexes.csv")
+    return Path(given)

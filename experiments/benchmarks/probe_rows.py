@@ -17,6 +17,8 @@ from experiments.benchmarks.timing import Row, interleave
 from scar.probes import ProbeConfig, TrainerConfig, train_probes
 
 PENALTY = 1e-3
+GLOSSES = (8000, 256, 24, 100)
+# Samples, width, classes and epochs of the arms of experiment=completion_study.
 
 
 def bank(problem: Problem, *, epochs: int, **settings: object) -> Callable[[], object]:
@@ -112,22 +114,23 @@ def full_batch_rows(quick: bool, repetitions: int) -> list[Row]:
 def floor_rows(quick: bool, repetitions: int) -> list[Row]:
     """Time of an epoch, the set-up excluded, against the products (or the gather) alone."""
     rows = []
-    n = 10_000 if quick else 50_000
     threads = torch.get_num_threads()
-    for classes in (10, 100):
-        problem = make_problem(n, 768, classes, (1, 2, 5))
-        cases = {"1 epoch": bank(problem, epochs=1), "5 epochs": bank(problem, epochs=5)}
-        times = interleave(f"floor C={classes}", cases, repetitions)
-        epoch = (times["5 epochs"].median - times["1 epoch"].median) / 4
-        floor = measure_floor(768, classes)
+    large = 10_000 if quick else 50_000
+    for n, width, classes, epochs in ((large, 768, 10, 5), (large, 768, 100, 5), GLOSSES):
+        problem = make_problem(n, width, classes, (1, 2, 5))
+        cases = {"1 epoch": bank(problem, epochs=1), f"{epochs} epochs": bank(problem, epochs=epochs)}
+        times = interleave(f"floor {width} wide, C={classes}", cases, repetitions)
+        epoch = (times[f"{epochs} epochs"].median - times["1 epoch"].median) / (epochs - 1)
+        floor = measure_floor(width, classes)
         steps = sum(len(task.train) for task in problem.tasks) / 500
         checks = sum(len(task.validation) for task in problem.tasks) / 500
         least = (steps * floor.train + checks * floor.forward) / threads
         note = (
-            f"products {floor.products * 1e6:.0f} µs, gather {floor.gather * 1e6:.0f} µs per 500×768 and core; "
+            f"products {floor.products * 1e6:.0f} µs, gather {floor.gather * 1e6:.0f} µs per 500×{width} and core; "
             f"sgemm peak {floor.peak / 1e9:.0f} GFLOP/s; epoch of {steps:.0f} steps {epoch * 1e3:.0f} ms"
         )
-        rows.append(Row(f"fraction of the measured floor, C={classes}", 100 * least / epoch, 40, "%", note=note))
+        what = f"fraction of the measured floor, {n // 1000}k×{width}, C={classes}"
+        rows.append(Row(what, 100 * least / epoch, 40, "%", note=note))
     return rows
 
 

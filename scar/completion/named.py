@@ -14,6 +14,7 @@ from scar.completion.planners import (
 )
 from scar.completion.problem import Planner
 from scar.completion.slice_tuner import SliceTunerPlanner
+from scar.named import find_named
 
 PLANNERS: dict[str, Planner] = {
     planner.name: planner
@@ -39,9 +40,4 @@ def find_planner(planner: Planner | str | None) -> Planner:
     Raises:
         ValueError: there is none of that name.
     """
-    if planner is None or isinstance(planner, str):
-        name = planner or "scar"
-        if name not in PLANNERS:
-            raise ValueError(f"planner={name!r} is unknown; use one of {', '.join(PLANNERS)}")
-        return PLANNERS[name]
-    return planner
+    return find_named(planner, PLANNERS, field="planner", default="scar")

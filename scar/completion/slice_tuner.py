@@ -113,7 +113,8 @@ class _Program:
         with warnings.catch_warnings():
             # Where curves are nearly flat, many allocations are equally good, and the solver says so.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
-            self.problem.solve(solver="CLARABEL")
+            # A warm start would make a plan depend on the plans before it, and fails now and then.
+            self.problem.solve(solver="CLARABEL", warm_start=False)
         if self.growth.value is None:
             raise RuntimeError(f"the allocation problem was not solved: {self.problem.status}")
         return np.asarray(self.growth.value, dtype=np.float64)

@@ -41,3 +41,14 @@ def drawn(payloads: Sequence[Any], most: int | None, seed: int) -> list[Any]:
         return [payloads[row] for row in range(len(payloads))]
     rows = np.sort(generator(seed, "encoder fit").choice(len(payloads), most, replace=False))
     return [payloads[int(row)] for row in rows]
+
+
+def require_positive(encoder: object, *names: str) -> None:
+    """Check that fields of an encoder are at least 1.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name in names:
+        if getattr(encoder, name) < 1:
+            raise ValueError(f"encoder.{name}={getattr(encoder, name)} must be at least 1")

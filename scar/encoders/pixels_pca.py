@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned, drawn
+from scar.encoders.learned import Learned, drawn, require_positive
 from scar.encoders.pixels import flatten
 
 
@@ -40,8 +40,7 @@ class PixelsPca(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dimension < 1:
-            raise ValueError(f"encoder.dimension={self.dimension} must be at least 1")
+        require_positive(self, "dimension")
 
     def weights(self) -> list[Path]:
         """Return no files: what it knows it learns from the training part."""

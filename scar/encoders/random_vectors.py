@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned
+from scar.encoders.learned import Learned, require_positive
 from scar.randomness import generator
 
 BUCKETS = 2**15
@@ -37,8 +37,7 @@ class RandomVectors(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dimension < 1:
-            raise ValueError(f"encoder.dimension={self.dimension} must be at least 1")
+        require_positive(self, "dimension")
 
     def weights(self) -> list[Path]:
         """Return no files: the vectors follow from the seed."""

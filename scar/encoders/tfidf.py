@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned, drawn
+from scar.encoders.learned import Learned, drawn, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,7 @@ class TfidfSvd(Encoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("dimension", "words", "min_texts", "max_terms"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"encoder.{name}={getattr(self, name)} must be at least 1")
+        require_positive(self, "dimension", "words", "min_texts", "max_terms")
 
     def weights(self) -> list[Path]:
         """Return no files: what it knows it learns from the training part."""

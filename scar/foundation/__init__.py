@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from scar.foundation.base import FoundationEstimator
 from scar.foundation.bound import concept_bound, reference_concept_sizes, step_foundation_size
 from scar.foundation.config import FoundationConfig
 from scar.foundation.set_level import elementary_symmetric, reference_set_foundation_size, set_foundation_size
-from scar.measures.observations import Observations
 
 if TYPE_CHECKING:
     from scar.foundation.growth import GrowthFit as GrowthFit
@@ -58,37 +55,6 @@ _CLASSES = {
     "heldout": "HeldoutEstimator",
     "learning_curve": "LearningCurveEstimator",
 }
-
-
-class FoundationEstimator(Protocol):
-    """What every estimator offers; the attributes that end in an underscore exist after `fit`.
-
-    Attributes:
-        foundation_size_: samples of the whole set that are enough; 0 where the need is met, NaN where
-            undefined.
-        interval_: of `foundation_size_`.
-        step_sizes_: [K] whole-set samples, at the class mix of the observed set, that are enough for each
-            step.
-        step_intervals_: [K, 2].
-        flags_: flags of the set under ``"set"``, flags of step j under the integer j (every step has an
-            entry).
-        growth_: the data of the fit, for plotting.
-    """
-
-    foundation_size_: float
-    interval_: tuple[float, float]
-    step_sizes_: NDArray[np.float64]
-    step_intervals_: NDArray[np.float64]
-    flags_: dict[str | int, list[str]]
-    growth_: Any
-
-    def fit(self, observations: Observations) -> FoundationEstimator:
-        """Estimate from one set of observations and return the estimator itself."""
-        ...
-
-    def get_params(self) -> dict[str, Any]:
-        """Return what the constructor was given."""
-        ...
 
 
 def make_estimators(config: FoundationConfig) -> dict[str, FoundationEstimator]:

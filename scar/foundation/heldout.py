@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.foundation.base import Flags, Floats, FoundationEstimator
 from scar.foundation.config import ERRORS, SET_GAPS
 from scar.foundation.curves import CurveMixture, fit_mixture, quantiles
 from scar.foundation.gaps import Gaps, measure_gaps
 from scar.foundation.reach import size_flags
 from scar.measures.observations import Observations
-
-Floats = NDArray[np.float64]
-Flags = dict[str | int, list[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +35,7 @@ class Crossings:
 
 
 @dataclass(eq=False, kw_only=True)
-class HeldoutEstimator:
+class HeldoutEstimator(FoundationEstimator):
     """Foundation Data Size as the size at which the measured generalisation gap falls to ε and stays there.
 
     The gap g_j(n) is held-out minus training error of step j, signed, averaged over the parts of a factor. Its
@@ -75,18 +73,8 @@ class HeldoutEstimator:
     level: float = 0.95
     error: str = "balanced"
     set_gap: str = "mean"
-    foundation_size_: float = field(init=False, repr=False)
-    interval_: tuple[float, float] = field(init=False, repr=False)
-    step_sizes_: Floats = field(init=False, repr=False)
-    step_intervals_: Floats = field(init=False, repr=False)
-    flags_: Flags = field(init=False, repr=False)
-    growth_: dict[str, Floats] = field(init=False, repr=False)
 
-    def get_params(self) -> dict[str, Any]:
-        """Return what the constructor was given."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    def fit(self, observations: Observations) -> HeldoutEstimator:
+    def fit(self, observations: Observations) -> Self:
         """Estimate from the error counts of all probes.
 
         Raises:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +17,11 @@ from scar.foundation.accuracy_curves import (
     best_form,
     fit_accuracy,
 )
+from scar.foundation.base import Flags, Floats, FoundationEstimator
 from scar.foundation.gaps import heldout_counts
 from scar.foundation.reach import HORIZON, size_flags
 from scar.measures.observations import Observations
 from scar.randomness import generator
-
-Floats = NDArray[np.float64]
-Flags = dict[str | int, list[str]]
 
 LEAST_SIZES = 3
 """A curve has three parameters."""
@@ -31,7 +29,7 @@ _TIMES = np.exp(np.linspace(0.0, math.log(HORIZON), 140))
 
 
 @dataclass(eq=False, kw_only=True)
-class LearningCurveEstimator:
+class LearningCurveEstimator(FoundationEstimator):
     """Foundation Data Size as the size at which held-out accuracy reaches a target (Mahmood et al. 2022).
 
     The accuracy of a step is its recall on the held-out part, averaged over the parts of a factor; that of the set
@@ -67,18 +65,8 @@ class LearningCurveEstimator:
     curve: str = "best"
     draws: int = 200
     seed: int = 0
-    foundation_size_: float = field(init=False, repr=False)
-    interval_: tuple[float, float] = field(init=False, repr=False)
-    step_sizes_: Floats = field(init=False, repr=False)
-    step_intervals_: Floats = field(init=False, repr=False)
-    flags_: Flags = field(init=False, repr=False)
-    growth_: dict[str, Floats] = field(init=False, repr=False)
 
-    def get_params(self) -> dict[str, Any]:
-        """Return what the constructor was given."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    def fit(self, observations: Observations) -> LearningCurveEstimator:
+    def fit(self, observations: Observations) -> Self:
         """Estimate from the held-out misses of all probes.
 
         Raises:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scar.foundation.base import Flags, Floats, FoundationEstimator
 from scar.foundation.bound import step_foundation_size
 from scar.foundation.bound_points import BoundPoints, bound_points
 from scar.foundation.config import ORDERS
@@ -16,15 +16,12 @@ from scar.foundation.growth import WEAK_PRIOR, GrowthFit, fit_growth
 from scar.foundation.set_level import set_foundation_size
 from scar.measures.observations import Observations
 
-Floats = NDArray[np.float64]
-Flags = dict[str | int, list[str]]
-
 FLOORED_VARIANCE = 4.0
 """Variance of log y for a floored point: it says little more than that y is small."""
 
 
 @dataclass(eq=False, kw_only=True)
-class PaperEstimator:
+class PaperEstimator(FoundationEstimator):
     """Foundation Data Size of the paper's model, with binary correctness, debiased coverage and intervals.
 
     Per factor, ``y = (1 - C) exp(2 S (R - A)²)`` with the coverage deficit 1 - C debiased for its sample
@@ -61,19 +58,9 @@ class PaperEstimator:
     level: float = 0.95
     bins: int = 100
     prior: bool = True
-    foundation_size_: float = field(init=False, repr=False)
-    interval_: tuple[float, float] = field(init=False, repr=False)
-    step_sizes_: Floats = field(init=False, repr=False)
-    step_intervals_: Floats = field(init=False, repr=False)
     concept_sizes_: Floats = field(init=False, repr=False)
-    flags_: Flags = field(init=False, repr=False)
-    growth_: dict[str, Floats] = field(init=False, repr=False)
 
-    def get_params(self) -> dict[str, Any]:
-        """Return what the constructor was given."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    def fit(self, observations: Observations) -> PaperEstimator:
+    def fit(self, observations: Observations) -> Self:
         """Estimate from the measures of all probes.
 
         Raises:

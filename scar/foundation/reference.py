@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.foundation.base import Flags, Floats, FoundationEstimator
 from scar.foundation.bound import concept_bound, reference_concept_sizes, step_foundation_size
 from scar.foundation.set_level import reference_set_foundation_size
 from scar.measures.observations import Observations
 
-Floats = NDArray[np.float64]
-Flags = dict[str | int, list[str]]
-
 
 @dataclass(eq=False, kw_only=True)
-class ReferenceEstimator:
+class ReferenceEstimator(FoundationEstimator):
     """Foundation Data Size as the published numbers were computed.
 
     Measures are averaged over the parts of a factor and give ``y_ij`` (Eq. 7), the concept sizes
@@ -50,20 +48,10 @@ class ReferenceEstimator:
     epsilon: float = 0.01
     delta: float = 0.01
     rate: float = 1e-4
-    foundation_size_: float = field(init=False, repr=False)
-    interval_: tuple[float, float] = field(init=False, repr=False)
-    step_sizes_: Floats = field(init=False, repr=False)
-    step_intervals_: Floats = field(init=False, repr=False)
     concept_sizes_: Floats = field(init=False, repr=False)
     error_ratio_: float = field(init=False, repr=False)
-    flags_: Flags = field(init=False, repr=False)
-    growth_: dict[str, Floats] = field(init=False, repr=False)
 
-    def get_params(self) -> dict[str, Any]:
-        """Return what the constructor was given."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    def fit(self, observations: Observations) -> ReferenceEstimator:
+    def fit(self, observations: Observations) -> Self:
         """Estimate from the measures of all probes.
 
         Raises:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from scar.named import find_named
 from scar.selection.base import Selection
 from scar.selection.facility_location import FacilityLocationSelection
+from scar.selection.gradient import GradientSelection
 from scar.selection.herding import HerdingSelection
 from scar.selection.k_center import KCenterSelection
+from scar.selection.large_distance import LargeDistanceSelection
 from scar.selection.margin import MarginSelection
 from scar.selection.random_order import RandomSelection
 from scar.selection.semantic_dedup import SemanticDedupSelection
@@ -19,6 +22,8 @@ SELECTIONS: dict[str, Selection] = {
         HerdingSelection(),
         MarginSelection(),
         SemanticDedupSelection(),
+        LargeDistanceSelection(),
+        GradientSelection(),
     )
 }
 """With the settings of ``conf/selection/``."""
@@ -30,9 +35,4 @@ def find_selection(selection: Selection | str | None) -> Selection:
     Raises:
         ValueError: there is none of that name.
     """
-    if selection is None or isinstance(selection, str):
-        name = selection or "random"
-        if name not in SELECTIONS:
-            raise ValueError(f"selection={name!r} is unknown; use one of {', '.join(SELECTIONS)}")
-        return SELECTIONS[name]
-    return selection
+    return find_named(selection, SELECTIONS, field="selection", default="random")

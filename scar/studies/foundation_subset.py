@@ -25,30 +25,18 @@ from scar.foundation import HeldoutEstimator
 from scar.pipeline import Job
 from scar.randomness import derive_seed, generator
 from scar.selection.base import Selection
-from scar.selection.facility_location import FacilityLocationSelection
-from scar.selection.herding import HerdingSelection
-from scar.selection.k_center import KCenterSelection
-from scar.selection.margin import MarginSelection
+from scar.selection.named import SELECTIONS
 from scar.selection.pool import make_pool
-from scar.selection.random_order import RandomSelection
-from scar.selection.semantic_dedup import SemanticDedupSelection
-from scar.statistics import METRICS, bootstrap_interval, holm
 from scar.store import Key, Store, make_key
 from scar.studies.common import write_csv, write_png, write_text
 from scar.studies.foundation_subset_figure import draw
+from scar.studies.foundation_subset_table import compare, conclude
 
 Ints = NDArray[np.int64]
 
 RULES: dict[str, Selection] = {
-    rule.name: rule
-    for rule in (
-        RandomSelection(),
-        KCenterSelection(),
-        FacilityLocationSelection(),
-        HerdingSelection(),
-        MarginSelection(),
-        SemanticDedupSelection(),
-    )
+    name: SELECTIONS[name]
+    for name in ("random", "k_center", "facility_location", "herding", "margin", "semantic_dedup")
 }
 
 
@@ -101,7 +89,7 @@ def study_subsets(config: Config, settings: Settings, folder: Path) -> tuple[pd.
     rows = pd.concat([rows for rows, _ in found], ignore_index=True)
     labels = job.split.labels[job.split.test]
     table = compare(rows, [predictions for _, predictions in found], labels)
-    sentences = conclude(table, rows, settings)
+    sentences = conclude(table, rows, gaps=settings.gaps, tolerance=settings.tolerance)
     write_csv(folder / "sizes.csv", rows)
     write_csv(folder / "table.csv", table)
     write_text(
@@ -178,66 +166,3 @@ def _seed(job: Job, settings: Settings) -> tuple[pd.DataFrame, Ints]:
 
     folder = job.store.obtain(_key(job, settings), make)
     return pd.read_parquet(folder / "scores.parquet"), np.load(folder / "predictions.npy").astype(np.int64)
-
-
-def compare(rows: pd.DataFrame, predictions: Sequence[Ints], labels: Ints) -> pd.DataFrame:
-    """Return one row per selection, size and metric: its score, and its differences to the full set and to random.
-
-    Args:
-        rows: of all seeds, in the order of the predictions.
-        predictions: per seed [parts, n_test].
-        labels: [n_test].
-    """
-    right = np.concatenate(predictions) == labels
-    full = _by_seed(rows, right, "all", "all")
-    records = []
-    for (selection, origin), own in rows[rows.selection != "all"].groupby(["selection", "origin"], sort=False):
-        if len(own) < len(full):  # a size that the estimator asks for in some seeds only
-            continue
-        mine, drawn = _by_seed(rows, right, selection, origin), _by_seed(rows, right, "random", origin)
-        for metric in METRICS:
-            against = {"full": mine - full, "random": mine - drawn}
-            record = {"selection": selection, "origin": origin, "n": own["size"].mean(), "metric": metric}
-            record["value"] = own[metric].mean()
-            for name, difference in against.items():
-                estimate = bootstrap_interval(difference, labels, metric=metric)
-                record |= {f"minus_{name}": estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-                record[f"{name}_p"] = estimate.p_value
-            records.append(record)
-    table = pd.DataFrame.from_records(records)
-    for metric in METRICS:
-        family = (table.metric == metric) & (table.selection != "random")
-        table.loc[family, "random_p_holm"] = holm(table.loc[family, "random_p"].to_numpy())
-    return table
-
-
-def _by_seed(rows: pd.DataFrame, right: NDArray[np.bool_], selection: str, origin: str) -> NDArray[np.int8]:
-    chosen = ((rows.selection == selection) & (rows.origin == origin)).to_numpy()
-    picked: NDArray[np.int8] = right[chosen].astype(np.int8)
-    return picked
-
-
-def conclude(table: pd.DataFrame, rows: pd.DataFrame, settings: Settings) -> list[str]:
-    """Say how small a subset may be, and whether choosing its members was worth it."""
-    everything = float(rows.loc[rows.selection == "all", "size"].mean())
-    sentences = []
-    for metric in METRICS:
-        own = table[(table.metric == metric) & ~table.origin.str.startswith("gap")]
-        for selection, sizes in own.groupby("selection", sort=False):
-            kept = sizes[sizes.full_low >= -settings.tolerance]
-            least = (
-                f"{kept.n.min():,.0f} samples ({kept.n.min() / everything:.0%})" if len(kept) else "no smaller subset"
-            )
-            sure = sizes[(sizes.random_p_holm < 0.05) & (sizes.minus_random > 0)]
-            gain = f"; better than random at {', '.join(sure.origin)} of the data" if len(sure) else ""
-            sentences.append(
-                f"{metric}, {selection}: {least} surely within {100 * settings.tolerance:g} point of all "
-                f"{everything:,.0f}{gain}."
-            )
-    asked = table[table.origin.str.startswith("gap") & (table.metric == "accuracy")]
-    for row in asked.itertuples():
-        sentences.append(
-            f"{row.origin}: {row.n:,.0f} samples by {row.selection} reach {row.value:.3f}, "
-            f"{100 * row.minus_full:+.1f} points from everything."
-        )
-    return sentences

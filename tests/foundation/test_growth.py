@@ -53,7 +53,7 @@ def test_slow_growth_is_unidentified_and_its_interval_one_sided():
     assert held(fit.h_interval, 7.0) > 0.93
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(h=st.floats(1e-6, 1e6), kappa=st.floats(0.15, 9.5))
 def test_noise_free_curves_give_their_parameters_back(h, kappa):
     fit = fit_growth(planted(h, kappa, noise=0.0), FRACTIONS)
@@ -65,7 +65,7 @@ def test_noise_free_curves_give_their_parameters_back(h, kappa):
     assert fit.identified[0]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-3, 1e3))
 def test_h_scales_with_the_bound_and_kappa_does_not(seed, scale):
     y = planted(2.0, 2.0, draws=3, seed=seed)

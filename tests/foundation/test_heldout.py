@@ -139,7 +139,7 @@ def test_a_step_that_was_not_held_out_is_undefined_by_name():
     assert np.isfinite(fitted.foundation_size_)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(order=st.permutations(range(10)), seed=st.integers(0, 50))
 def test_the_order_of_the_steps_does_not_matter(order, seed):
     order = np.array(order)
@@ -151,7 +151,7 @@ def test_the_order_of_the_steps_does_not_matter(order, seed):
     assert other.foundation_size_ == pytest.approx(one.foundation_size_, rel=1e-6)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(epsilon=st.floats(0.002, 0.05), seed=st.integers(0, 20))
 def test_a_smaller_threshold_needs_more_data(epsilon, seed):
     fitted = HeldoutEstimator().fit(gap_observations(falling(levels=LEVELS), seed=seed, factors=(1, 2, 5, 10)))

@@ -44,7 +44,7 @@ def test_every_form_finds_its_own_curve(name):
     np.testing.assert_allclose(fit.predict(later)[:, 0], 0.3 + 0.15 * form.values(later)[shape], atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), name=st.sampled_from(FORMS))
 def test_curves_never_fall_and_never_exceed_one(seed, name):
     random = np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def exact_size(h, order, epsilon=EPSILON, delta=DELTA):
         return float(max([mp.mpf(0), *n]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(h=st.lists(sizes | st.just(0.0), min_size=1, max_size=12), order=st.integers(1, 4))
 def test_symmetric_polynomials_equal_brute_force(h, order):
     with np.errstate(divide="ignore"):
@@ -76,14 +76,14 @@ def test_the_largest_root_is_found(h, expected):
     assert set_foundation_size(h) == pytest.approx(expected, rel=1e-12)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(h=st.lists(ordinary, min_size=1, max_size=8), delta=st.sampled_from([1e-6, 0.01, 0.3]))
 def test_the_root_has_twelve_digits(h, delta):
     expected = exact_size(h, 3, delta=delta)
     assert set_foundation_size(h, delta=delta) == pytest.approx(expected, rel=1e-12, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(h=st.lists(sizes | st.just(0.0), min_size=1, max_size=12))
 def test_extreme_sizes_have_a_finite_root_without_a_warning(h):
     with np.errstate(all="raise", under="ignore"):
@@ -91,7 +91,7 @@ def test_extreme_sizes_have_a_finite_root_without_a_warning(h):
     assert n == pytest.approx(exact_size(h, 3) if any(h) else 0.0, rel=1e-12, abs=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(h=st.lists(ordinary, min_size=1, max_size=9), seed=st.integers(0, 100))
 def test_properties_of_the_set_size(h, seed):
     union, third = set_foundation_size(h, order=1), set_foundation_size(h)

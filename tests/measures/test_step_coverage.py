@@ -12,7 +12,7 @@ def one(values, **options):
     return coverage[0], defined[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(0, 200), min_size=1, max_size=6),
     decimals=st.integers(0, 4),

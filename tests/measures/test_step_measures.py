@@ -45,7 +45,7 @@ def closed_form(authenticity, classes):
     return authenticity + (1 - authenticity) * (classes - 2) / (classes - 1)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(samples=st.integers(1, 300), classes=st.integers(2, 9), seed=st.integers(0, 2**32), shift=st.floats(-2, 4))
 def test_arg_max_makes_richness_a_function_of_authenticity(samples, classes, seed, shift):
     logits, labels = draw_logits(samples, classes, seed=seed, shift=shift)
@@ -57,7 +57,7 @@ def test_arg_max_makes_richness_a_function_of_authenticity(samples, classes, see
         np.testing.assert_array_equal(measures.scale, 1.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     samples=st.integers(2, 300),
     classes=st.integers(2, 6),

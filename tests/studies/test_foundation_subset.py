@@ -7,7 +7,8 @@ import pytest
 from scar.pipeline import Job
 from scar.store import Store
 from scar.studies.common import compose_config
-from scar.studies.foundation_subset import RULES, Settings, compare, conclude, draw_rows, plan_parts, study_subsets
+from scar.studies.foundation_subset import RULES, Settings, draw_rows, plan_parts, study_subsets
+from scar.studies.foundation_subset_table import compare, conclude
 
 LIGHT = ["dataset=digits", "encoder=pixels", "subsets=quick", "probe.max_epochs=60", "logger=csv"]
 
@@ -72,11 +73,23 @@ def test_a_planted_gain_is_found_with_its_sign_and_size():
 
 def test_a_subset_preserves_generalisation_only_where_it_surely_does():
     rows, predictions, labels = planted(0.098)
-    sentences = conclude(compare(rows, predictions, labels), rows, Settings(tolerance=0.01))
+    sentences = conclude(compare(rows, predictions, labels), rows, gaps=(), tolerance=0.01)
     assert "accuracy, random: no smaller subset surely within 1 point of all 1,000." in sentences
     kept = next(s for s in sentences if s.startswith("accuracy, herding"))
     assert "500 samples (50%) surely within 1 point" in kept
     assert "better than random at 0.5 of the data" in kept
+
+
+def test_a_size_asked_for_in_some_seeds_is_compared_over_these():
+    rows, predictions, labels = planted(0.06)
+    rows.loc[(rows.selection != "all") & (rows.seed > 0), "origin"] = "gap 0.1"
+    table = compare(rows, predictions, labels)
+    assert set(table[table.origin == "gap 0.1"].seeds) == {2}
+    assert table.loc[table.origin == "gap 0.1", "minus_random"].max() == pytest.approx(0.06, abs=0.015)
+    sentences = conclude(table, rows, gaps=(0.01, 0.1), tolerance=0.01)
+    assert "gap 0.01: in all 3 seeds the estimator asks for more than the 1,000 samples there are." in sentences
+    assert any(s.startswith("gap 0.1: the estimator asks for 500 to 500 samples in 2 of 3 seeds") for s in sentences)
+    assert any(s.startswith("gap 0.1, herding: 500 samples reach 0.8") for s in sentences)
 
 
 def test_the_study_runs_and_runs_again_from_the_store(store, tmp_path):
