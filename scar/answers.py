@@ -22,6 +22,7 @@ from scar.indicators import ClassSizes, dataset_indicators
 from scar.measures.observations import Observations
 from scar.plan_answer import Plan
 from scar.selection.base import Pool, Selection
+from scar.selection.gradient import with_gradients
 from scar.selection.named import find_selection
 from scar.selection.pool import margins
 
@@ -221,7 +222,7 @@ class Characterization:
                 anchor_classes=self.training_labels,
                 margins=margins(self.probe, features, np.arange(len(features))),
             )
-        ranking = selection.rank(pool, counts)
+        ranking = selection.rank(with_gradients(selection, pool, self.probe), counts)
         places = take_first(ranking.order, classes[ranking.order], counts)
         places = places[np.argsort(order[places])]
         return order[places], ranking.scores[places]

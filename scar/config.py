@@ -32,6 +32,7 @@ from scar.foundation.config import FoundationConfig
 from scar.labels import LabelsConfig
 from scar.loggers import LoggerConfig
 from scar.probes.config import ProbeConfig, TrainerConfig
+from scar.reduction.config import ReductionConfig
 from scar.regimes import Regime
 from scar.selection.base import Selection
 from scar.splits import SplitConfig
@@ -81,6 +82,7 @@ class Config:
 
     `modality` is what the probes see; None takes the only one that dataset and encoder share. `task` names the
     function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
+    `reduction` is for studies of image-text pairs; where it is None it is no part of the identity.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
     the report of the study at the end of the command; `output` says what standard output is for.
     """
@@ -99,6 +101,7 @@ class Config:
     pool: LabelledPool | UnlabelledPool
     modality: str | None = None
     task: str | None = None
+    reduction: ReductionConfig | None = None
     seed: int = 0
     objective: str = field(default="balanced_accuracy", metadata={"runtime": True})
     report: bool = field(default=True, metadata={"runtime": True})
@@ -161,6 +164,8 @@ SCHEMAS: Mapping[str, type] = {
     "store": StoreConfig,
 }
 # Groups with one class; the others name theirs by `_target_`.
+OPTIONAL: Mapping[str, type] = {"reduction": ReductionConfig}
+# Groups that most configurations are without.
 TARGETS = ("dataset", "encoder", "labels", "regime", "completion", "selection", "pool")
 
 
@@ -176,6 +181,9 @@ def build(composed: DictConfig) -> Config:
         if key not in (*allowed, "hydra"):
             raise ConfigError(f"{key} is unknown{_hint(key, allowed)}; allowed: {', '.join(allowed)}")
     for name in (f.name for f in fields(Config)):
+        if name not in composed and name in OPTIONAL:
+            values[name] = None
+            continue
         if name not in composed:
             raise ConfigError(f"the group {name!r} is missing; start from conf/config.yaml")
         try:
@@ -184,6 +192,8 @@ def build(composed: DictConfig) -> Config:
             raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
         if name in SCHEMAS:
             values[name] = _typed(SCHEMAS[name], node, name)
+        elif name in OPTIONAL:
+            values[name] = None if node is None else _typed(OPTIONAL[name], node, name)
         elif name in TARGETS:
             values[name] = make_target(node, name)
         else:
@@ -212,7 +222,7 @@ def job_digest(composed: DictConfig) -> str:
     A configuration that `build` refuses is hashed as it stands; its job then fails with the reason.
     """
     try:
-        plain = identity(build(composed))
+        plain = {name: value for name, value in identity(build(composed)).items() if name not in OPTIONAL or value}
     except ConfigError:
         plain = {"refused": OmegaConf.to_container(composed, resolve=False)}
         plain["refused"].pop("hydra", None)
@@ -240,6 +250,8 @@ def _typed(schema: type, node: Any, name: str) -> Any:
                 nested[key] = make_target(node[key], f"{name}.{key}")
             elif _are_targets(resolved[key]):
                 nested[key] = {each: make_target(node[key][each], f"{name}.{key}.{each}") for each in resolved[key]}
+            elif (inner := _inner(schema, key)) is not None:
+                nested[key] = _typed(inner, node[key], f"{name}.{key}")
         fields_given = {key: resolved[key] for key in given if key not in nested}
         made = _made(schema, fields_given)
         return replace(made, **nested) if nested else made
@@ -279,6 +291,12 @@ def find_task(target: str) -> Callable[[Config, Path], None]:
         raise ConfigError(f"task={target} must be a function of the configuration and the folder")
     found: Callable[[Config, Path], None] = task
     return found
+
+
+def _inner(schema: type, key: str) -> type | None:
+    """Return the dataclass that a field holds by default, if any: a group within the group."""
+    made: Any = next(f.default_factory for f in fields(schema) if f.name == key)
+    return made if isinstance(made, type) and is_dataclass(made) else None
 
 
 def _is_target(value: Any) -> bool:

@@ -18,6 +18,7 @@ from scar.completion.problem import CompletionProblem, resolve_budgets
 from scar.completion.state import state_problem
 from scar.pipeline.probing import Probing
 from scar.selection.base import Pool
+from scar.selection.gradient import with_gradients
 from scar.selection.pool import make_pool
 
 if TYPE_CHECKING:
@@ -144,12 +145,14 @@ class Planning(Probing):
         from scar.probes import ProbeSet
 
         rows = random_order(split.reserve, self.config.seed)
-        return make_pool(
+        probe = ProbeSet.load(self.store.path(self.observations_key("primary")))
+        pool = make_pool(
             selection,
             self.embeddings.array(),
             rows=rows,
             classes=self.planned_labels[rows],
             anchors=split.primary,
             anchor_classes=split.labels[split.primary],
-            probe=ProbeSet.load(self.store.path(self.observations_key("primary"))),
+            probe=probe,
         )
+        return None if pool is None else with_gradients(selection, pool, probe)

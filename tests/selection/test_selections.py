@@ -4,6 +4,7 @@ import pytest
 from scar.completion.plan import random_order, take_first
 from scar.selection import Pool, memory, neighbours, planned_bytes
 from scar.selection.facility_location import FacilityLocationSelection, lazy_greedy
+from scar.selection.gradient import GradientPool
 from scar.selection.herding import HerdingSelection, herd
 from scar.selection.k_center import KCenterSelection, farthest_first
 from scar.selection.margin import MarginSelection
@@ -23,12 +24,13 @@ def directions(*degrees):
 
 def random_pool(size=90, classes=3, seed=0):
     rng = np.random.default_rng(seed)
-    return Pool(
+    return GradientPool(
         features=rng.normal(size=(size, 6)).astype(np.float32),
         classes=rng.integers(0, classes, size),
         anchors=rng.normal(size=(30, 6)).astype(np.float32),
         anchor_classes=rng.integers(0, classes, 30),
         margins=rng.random(size),
+        gradients=rng.random(size),
     )
 
 

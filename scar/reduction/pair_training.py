@@ -1,0 +1,132 @@
+"""Training of pair models: resumable, one process; and their files."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+
+from scar.probes.module import LIGHTNING, silence_lightning
+from scar.randomness import derive_seed
+from scar.reduction.pair_model import PairModel
+from scar.reduction.pair_model_config import PairModelConfig
+from scar.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_CHECKPOINTS = 4
+"""Times that a training is saved, so that an interruption costs a part of it."""
+
+
+def train_pair_model(
+    config: PairModelConfig,
+    images: NDArray[np.uint8],
+    captions: Sequence[str],
+    *,
+    seed: int,
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+) -> PairModel:
+    """Train a pair model; one that was interrupted goes on from its last checkpoint.
+
+    Args:
+        config: size and training.
+        images: uint8 [N, H, W, 3]; scaled to ``config.image_size`` where they are of another size.
+        captions: [N] one text per image.
+        seed: of the initial weights and of the order of the batches.
+        folder: of the checkpoints; it is removed at the end.
+        tokenizer: of the captions; None makes one from them. Models that are compared share one.
+
+    Raises:
+        ValueError: fewer than two pairs, images and captions of different number, or a loss that did not stay finite.
+    """
+    if len(images) != len(captions) or len(captions) < 2:
+        raise ValueError(f"{len(images)} images and {len(captions)} captions: a pair model needs two pairs or more")
+    if tokenizer is None:
+        from scar.reduction.tokens import make_tokenizer
+
+        tokenizer = make_tokenizer(captions, vocabulary=config.vocabulary)
+    model = PairModel(config, tokenizer, seed=seed)
+    model.attach(images, captions)
+    last = folder / "last.ckpt"
+    with _quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "pair training"))
+        _trainer(config, folder).fit(model, ckpt_path=str(last) if last.is_file() else None)
+    model.detach()
+    if not np.isfinite(model.history).all():
+        raise ValueError(
+            f"the loss of the pair model did not stay finite; lower reduction.pair_model.learning_rate="
+            f"{config.learning_rate}"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    model.cpu().eval()
+    return model
+
+
+def save(model: PairModel, folder: Path) -> None:
+    """Write weights, tokenizer, config and what training cost, without pickling."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: each.contiguous() for name, each in model.clip.state_dict().items()}, folder / "model.safetensors")
+    model.tokenizer.save_pretrained(folder / "tokenizer")
+    about = {"config": asdict(model.config), "seed": model.seed, "history": model.history, "spent": model.spent}
+    write_json(folder / "pair_model.json", about | {"pairs": model.pairs})
+
+
+def load(folder: Path) -> PairModel:
+    """Read what `save` wrote."""
+    from safetensors.torch import load_file
+    from transformers import PreTrainedTokenizerFast
+
+    about = read_json(folder / "pair_model.json")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+    model = PairModel(PairModelConfig(**about["config"]), tokenizer, seed=about["seed"])
+    model.clip.load_state_dict(load_file(folder / "model.safetensors"))
+    model.history, model.spent, model.pairs = about["history"], about["spent"], about["pairs"]
+    model.eval()
+    return model
+
+
+def _trainer(config: PairModelConfig, folder: Path) -> pl.Trainer:
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    every = max(1, config.epochs // _CHECKPOINTS)
+    keep = ModelCheckpoint(folder, filename="last", every_n_epochs=every, save_top_k=1, enable_version_counter=False)
+    return pl.Trainer(
+        accelerator=config.accelerator,
+        devices=1,
+        precision=config.precision,
+        max_epochs=config.epochs,
+        callbacks=[keep],
+        reload_dataloaders_every_n_epochs=1,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the notices of Lightning out of the output; its loggers are as before afterwards."""
+    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
+    try:
+        with warnings.catch_warnings():
+            silence_lightning()
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

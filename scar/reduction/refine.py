@@ -1,0 +1,156 @@
+"""Caption refining (§3.2): captions that the captioner writes, joined to the original ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scar.randomness import derive_seed
+from scar.reduction.phase import Images, square_images
+from scar.reduction.tokens import decode
+
+if TYPE_CHECKING:
+    import torch
+
+    from scar.reduction.captioner import CodebookCaptioner
+
+METHODS = ("beam", "nucleus", "greedy")
+MODES = ("original", "generated", "concatenated")
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """How much captions repeat each other (§3.2, "captioning collapse").
+
+    Attributes:
+        distinct_ratio: distinct captions / captions; 1 when none repeats.
+        most_common_share: share of the captions that are the most frequent one.
+        mean_length: words per caption.
+        vocabulary: distinct words.
+        entropy: of the captions, in nats: ln N when none repeats, 0 when all are the same.
+    """
+
+    distinct_ratio: float
+    most_common_share: float
+    mean_length: float
+    vocabulary: int
+    entropy: float
+
+
+def generate(
+    captioner: CodebookCaptioner,
+    images: Images,
+    *,
+    method: str = "beam",
+    beams: int = 3,
+    top_p: float = 0.9,
+    seed: int = 0,
+    batch_size: int = 256,
+) -> list[str]:
+    """Return the captions that a captioner writes of images, from their codes alone.
+
+    By beam and greedy search a caption depends on its image alone; by sampling it depends also on the seed and the
+    place in the list.
+
+    Args:
+        captioner: trained; it works where it is (CPU or GPU).
+        images: uint8 array [N, H, W, 3], or arrays or PIL images of any size.
+        method: ``"beam"`` search, ``"nucleus"`` sampling or ``"greedy"`` search.
+        beams: of beam search.
+        top_p: of nucleus sampling: the probability of the words that are drawn from.
+        seed: of nucleus sampling.
+        batch_size: images at once.
+
+    Raises:
+        ValueError: a setting is unknown or out of range.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method={method!r} is unknown; use one of {', '.join(METHODS)}")
+    if beams < 1 or not 0 < top_p <= 1 or batch_size < 1:
+        raise ValueError(f"beams={beams} and batch_size={batch_size} must be at least 1, top_p={top_p} in (0, 1]")
+    import torch
+
+    ways: dict[str, dict[str, Any]] = {
+        "beam": {"num_beams": beams},
+        "nucleus": {"do_sample": True, "top_p": top_p, "top_k": 0},
+        "greedy": {},
+    }
+    pixels = square_images(images, captioner.config.image_size)
+    captions: list[str] = []
+    devices = [captioner.device] if captioner.device.type == "cuda" else []
+    with torch.inference_mode(), torch.random.fork_rng(devices=devices):
+        for start in range(0, len(pixels), batch_size):
+            torch.manual_seed(derive_seed(seed, "caption sampling", start))
+            part = torch.from_numpy(np.array(pixels[start : start + batch_size])).to(captioner.device)
+            ids = _write(captioner, captioner.codebook(captioner.encode(part)).vectors, ways[method])
+            captions += decode(captioner.tokenizer, ids.cpu().numpy())
+    return captions
+
+
+def _write(captioner: CodebookCaptioner, vectors: torch.Tensor, options: dict[str, Any]) -> torch.Tensor:
+    """Return the tokens [B, T] that the decoder writes after reading codes [B, L, d]."""
+    import torch
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    decoder, tokenizer = captioner.decoder, captioner.tokenizer
+    marks = {tokenizer.cls_token_id, tokenizer.pad_token_id, tokenizer.unk_token_id} - {None}
+    first = torch.full((len(vectors), 1), tokenizer.cls_token_id, device=vectors.device)
+    written: torch.Tensor = decoder.generate(
+        input_ids=first,
+        attention_mask=torch.ones_like(first),
+        encoder_hidden_states=vectors,
+        encoder_attention_mask=torch.ones(vectors.shape[:2], device=vectors.device),
+        # By itself, a decoder gets a cache without a place for what cross-attention has computed.
+        past_key_values=EncoderDecoderCache(DynamicCache(config=decoder.config), DynamicCache(config=decoder.config)),
+        max_length=captioner.config.max_tokens,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        suppress_tokens=sorted(marks),
+        **options,
+    )
+    return written
+
+
+def refine(original: Sequence[str], generated: Sequence[str], mode: str = "concatenated") -> list[str]:
+    """Return the captions to train on: T_o, T_g, or T = T_o + T_g.
+
+    Args:
+        original: [N] captions.
+        generated: [N] captions of the same images.
+        mode: ``"original"``, ``"generated"`` or ``"concatenated"``, the original first, with a space between.
+
+    Raises:
+        ValueError: the mode is unknown, or the lengths differ.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}")
+    if len(original) != len(generated):
+        raise ValueError(f"{len(original)} original and {len(generated)} generated captions; there must be as many")
+    if mode == "concatenated":
+        return [f"{first.strip()} {second.strip()}".strip() for first, second in zip(original, generated, strict=True)]
+    return list(original if mode == "original" else generated)
+
+
+def collapse(captions: Sequence[str]) -> Collapse:
+    """Return how much captions repeat each other.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not captions:
+        raise ValueError("captions is empty: nothing can repeat")
+    counts, total = Counter(captions), len(captions)
+    words = [caption.split() for caption in captions]
+    return Collapse(
+        distinct_ratio=len(counts) / total,
+        most_common_share=max(counts.values()) / total,
+        mean_length=sum(map(len, words)) / total,
+        vocabulary=len({word for each in words for word in each}),
+        entropy=log(total) - sum(count * log(count) for count in counts.values()) / total,
+    )

@@ -1,0 +1,95 @@
+"""Gradient: what would change a linear probe the most first (the TL;DR paper, Table 2b; Paul et al., 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.selection.base import Floats, Ints, Pool, Ranking, Selection, features_of, rank_classes, unit
+from scar.selection.memory import chunk_rows
+
+if TYPE_CHECKING:
+    from scar.probes import ProbeSet
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GradientPool(Pool):
+    """A pool that knows how much each sample would change a probe.
+
+    Attributes:
+        gradients: [R] norm of the gradient of the probe's loss of each sample; None where there is no probe.
+    """
+
+    gradients: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientSelection:
+    """Within a class, the largest gradient first; the score is its norm.
+
+    Attributes:
+        name: of the selection.
+        largest_first: False takes first what changes the probe least.
+    """
+
+    name: str = "gradient"
+    largest_first: bool = True
+    needs_features: ClassVar[bool] = True
+    needs_margins: ClassVar[bool] = False
+
+    def rank(self, pool: Pool, counts: Ints) -> Ranking:
+        """Rank class by class."""
+        norms = pool.gradients if isinstance(pool, GradientPool) else None
+        if norms is None:
+            raise ValueError(f"selection={self.name} reads the gradients of a probe, but the pool has none")
+        towards = -1.0 if self.largest_first else 1.0
+
+        def choose(members: Ints, step: int, count: int) -> tuple[Ints, NDArray[np.float64]]:
+            picked = np.argsort(towards * norms[members], kind="stable")[:count]
+            return picked, norms[members][picked]
+
+        return rank_classes(pool, counts, choose)
+
+
+def gradient_norms(
+    probabilities: NDArray[np.float64], labels: Ints, features: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return [R] the norms of the gradients of a linear probe's cross-entropy.
+
+    The gradient in weights and biases is ``(p - y) [x; 1]ᵀ``, whose Frobenius norm is ``‖p - y‖ · ‖[x; 1]‖``.
+
+    Args:
+        probabilities: [R, K] of the probe.
+        labels: [R] class indices in 0..K-1.
+        features: [R, D] that the probe reads.
+    """
+    p = np.asarray(probabilities, np.float64)
+    rows = np.arange(len(p))
+    # ‖p - y‖² = Σ p² - p_y² + (1 - p_y)², without a copy of p
+    own = p[rows, labels]
+    away = np.maximum(np.einsum("rk,rk->r", p, p) - own**2, 0.0) + (1.0 - own) ** 2
+    x = np.asarray(features, np.float64)
+    return np.asarray(np.sqrt(away * (1.0 + np.einsum("rd,rd->r", x, x))), dtype=np.float64)
+
+
+def with_gradients(selection: Selection, pool: Pool, probe: ProbeSet | None) -> Pool:
+    """Return the pool, for `GradientSelection` with the gradients of the first probe at the classes of the pool."""
+    if not isinstance(selection, GradientSelection) or probe is None:
+        return pool
+    features = features_of(pool, selection.name)
+    norms = np.empty(len(features))
+    step = chunk_rows(2 * features.shape[1] + 4 * probe.biases.shape[1])
+    for start in range(0, len(features), step):
+        part = slice(start, start + step)
+        norms[part] = _norms(probe, features[part], pool.classes[part])
+    return GradientPool(**vars(pool), gradients=norms)
+
+
+def _norms(probe: ProbeSet, features: Floats, classes: Ints) -> NDArray[np.float64]:
+    logits = probe.logits(0, features).astype(np.float64)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    seen = unit(features) if probe.unit_norm else features
+    return gradient_norms(powers / powers.sum(axis=1, keepdims=True), classes, seen)
