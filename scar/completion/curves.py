@@ -115,11 +115,12 @@ class Forecast:
 def forecast(curves: ClassCurves, sizes: ArrayLike, *, now: Ints, level: float) -> Forecast:
     """Return what the curves expect of class sizes [G, K], compared with the present sizes [K].
 
-    The intervals are quantiles of the posterior. They know nothing of classes that compete: where a plan changes the
-    class mix, a class gains more by its larger share than by its size alone. On 12 000 WordNet glosses (3 seeds, 25 %
-    of the reserve) the balanced accuracy of plans that keep the mix rose by 0.6 and 0.8 points where 0.7 were forecast;
-    from a long-tailed primary set, at 5 %, water filling gained 3.5 where 1.6 [0.7, 2.0] were. The order of the
-    planners was right, the size of what changes the mix about half.
+    The intervals are quantiles of the posterior of the curves. They know nothing of the noise of one test part, nor of
+    classes that compete: where a plan changes the class mix, a class gains more by its larger share than by its size
+    alone. In `experiment=completion_study` (ten planners, ten regimes, twenty seeds, three budgets) a 95 % interval
+    held the measured gain in balanced accuracy in 24 % of the cases, and the forecast was half of it on average. The
+    order of the planners is better: at 25 % of the reserve the rank correlation of forecast and gain over planners was
+    0.94 or more in eight regimes, 0.84 under shift and 0.62 with 40 % noise.
     """
     kept = curves.defined
     recalls, before = curves.recall(np.asarray(sizes))[..., kept], curves.recall(now)[:, None, kept]

@@ -13,6 +13,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 DEPTHS = (1, 5, 10)
+TIES = ("expected", "pessimistic")
 _QUERIES = 1024
 _EQUAL = 1e-6
 """Difference of two cosines that is rounding."""
@@ -35,12 +36,35 @@ class Retrieval:
     candidates: int
 
 
-def retrieve(queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints) -> Retrieval:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ranks:
+    """Where the best partner of every query stands among the targets that are not its partners.
+
+    Attributes:
+        above: [Q] strangers with a higher score.
+        ties: [Q] strangers with the same score.
+    """
+
+    above: Ints
+    ties: Ints
+
+    def found(self, depth: int, *, ties: str = "expected") -> NDArray[np.float64]:
+        """Return [Q] whether the partner is among the nearest: a probability in 0..1 where ``ties="expected"``."""
+        if _pessimistic(ties):
+            return (self.above + self.ties < depth).astype(np.float64)
+        return np.clip((depth - self.above) / (self.ties + 1), 0, 1)
+
+    def ranks(self, *, ties: str = "expected") -> NDArray[np.float64]:
+        """Return [Q] the rank of the partner, 1 for the nearest; its expectation where ``ties="expected"``."""
+        behind = self.ties.astype(np.float64) if _pessimistic(ties) else self.ties / 2
+        return 1 + self.above + behind
+
+
+def rank_partners(queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints) -> Ranks:
     """Rank all targets for every query by their dot product.
 
-    A query with several partners (the captions of an image) counts the best of them, among the targets that are not
-    its partners. Equal scores are in random order, and the expectation over it is reported: of two items with the same
-    caption each is found at rank 1 half the time, and a constant embedding is as good as chance.
+    A query with several partners (the captions of an image) counts the best of them, one of those where several are
+    equally good, among the targets that are not its partners.
 
     Args:
         queries: [Q, D] rows of length 1.
@@ -55,9 +79,33 @@ def retrieve(queries: Floats, query_owner: Ints, targets: Floats, target_owner: 
         best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
         above[part] = np.count_nonzero(~own & (scores > best + _EQUAL), axis=1)
         ties[part] = np.count_nonzero(~own & (np.abs(scores - best) <= _EQUAL), axis=1)
-    recall = {depth: float(np.clip((depth - above) / (ties + 1), 0, 1).mean()) for depth in DEPTHS}
-    rank = float(np.median(1 + above + ties / 2))
+    return Ranks(above=above, ties=ties)
+
+
+def retrieve(
+    queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints, *, ties: str = "expected"
+) -> Retrieval:
+    """Return recall and median rank of `rank_partners`.
+
+    Args:
+        queries: [Q, D] rows of length 1.
+        query_owner: [Q] item that each query belongs to.
+        targets: [T, D] rows of length 1.
+        target_owner: [T] item that each target belongs to.
+        ties: ``"expected"``: equal scores are in random order, and the expectation over it is reported: of two items
+            with the same caption each is found at rank 1 half the time, and a constant embedding is as good as chance.
+            ``"pessimistic"``: the partner stands behind all strangers with its score.
+    """
+    placed = rank_partners(queries, query_owner, targets, target_owner)
+    recall = {depth: float(placed.found(depth, ties=ties).mean()) for depth in DEPTHS}
+    rank = float(np.median(placed.ranks(ties=ties)))
     return Retrieval(recall=recall, median_rank=rank, queries=len(queries), candidates=len(targets))
+
+
+def _pessimistic(ties: str) -> bool:
+    if ties not in TIES:
+        raise ValueError(f"ties={ties!r} is unknown; use one of {', '.join(TIES)}")
+    return ties == "pessimistic"
 
 
 def linear_map(inputs: Floats, outputs: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:

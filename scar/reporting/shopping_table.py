@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+CAUTION = (
+    "Read it as an order, not as a promise: where a plan changes the class mix, gains came out about twice as large."
+)
+"""What `experiment=completion_study` says of the forecasts."""
+
+
 def shopping_table(
     rows: pd.DataFrame, *, group: Mapping[str, Any], seed: int, strategy: str, estimator: str
 ) -> Table | None:
@@ -65,5 +71,7 @@ def _expected(own: pd.DataFrame, strategy: str) -> str:
         if len(row) and known(row.value.iloc[0]):
             first = row.iloc[0]
             said.append(f"{label} {points(first.value)} points {points_interval(first.low, first.high)}")
-    promise = f"Expected with the whole list: {', '.join(said)}" if said else "No learning curves: no forecast"
-    return f"From everything there is, primary set and reserve. {promise}."
+    promise = (
+        f"Expected with the whole list: {', '.join(said)}. {CAUTION}" if said else "No learning curves: no forecast."
+    )
+    return f"From everything there is, primary set and reserve. {promise}"

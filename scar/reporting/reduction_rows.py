@@ -1,0 +1,103 @@
+"""Rows of reduction studies and the published ones: reading, means over seeds, cells."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scar.reporting.text import MISSING, count, known, percent, percent_interval
+from scar.statistics import corrected_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOURCE = "Wang et al., Too Large; Data Reduction for Vision-Language Pre-Training"
+RESULTS = "reduction.parquet"
+"""File in the folder of a job with its rows."""
+NONE = "–"
+"""A cell that no row of its kind has."""
+
+
+@cache
+def _published() -> pd.DataFrame:
+    import pandas as pd
+
+    with (files("scar.reporting") / "published_reduction.csv").open(encoding="utf-8") as file:
+        return pd.read_csv(file, comment="#", dtype={"table": str, "case": str, "samples": str}, keep_default_na=False)
+
+
+def published(table: str) -> pd.DataFrame:
+    """Return the rows of a published table: group, case, samples, metric, value; percent, hours and ranks as printed."""
+    frame = _published()
+    return frame[frame.table == table].copy()
+
+
+def published_value(table: str, group: str, case: str, metric: str) -> float:
+    """Return one published number, NaN where the paper has none."""
+    own = published(table)
+    own = own[(own.group == group) & (own.case == case) & (own.metric == metric)]
+    return float(own.value.iloc[0]) if len(own) else math.nan
+
+
+def load_reduction(study: Path) -> pd.DataFrame:
+    """Return the rows of every job of a study of reductions.
+
+    Raises:
+        FileNotFoundError: it has none.
+    """
+    import pandas as pd
+
+    found = sorted(study.glob(f"jobs/*/{RESULTS}"), key=lambda file: (file.stat().st_mtime, str(file)))
+    if not found:
+        raise FileNotFoundError(f"no reduction under {study}; run scar experiment=reduction study={study.name} first")
+    return pd.concat([pd.read_parquet(file) for file in found], ignore_index=True).drop_duplicates(ignore_index=True)
+
+
+def base_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the job that the other jobs of a study vary.
+
+    It is the one whose ablations hold the most settings that some job has trained; the first of several.
+    """
+    trained = rows[rows.kind == "arm"].setting.unique()
+    cases = rows[(rows.kind == "case") & rows.setting.isin(trained)]
+    held = [cases[cases.base == setting].setting.nunique() for setting in trained]
+    return rows[rows.base == trained[held.index(max(held))]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean over seeds with its Student interval, and how it is shown."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    seeds: int = 0
+
+    def percent(self, digits: int = 1) -> str:
+        """``"12.3 [11.0, 13.6]"``; the interval of a few seeds is cut where a share ends."""
+        low, high = max(self.low, 0.0), min(self.high, 1.0)
+        return f"{percent(self.value, digits)} {percent_interval(low, high, digits)}".strip()
+
+    def plain(self, digits: int = 1) -> str:
+        """``"12.3"``."""
+        return f"{self.value:.{digits}f}" if known(self.value) else MISSING
+
+    def count(self) -> str:
+        """``"1 500"``."""
+        return count(self.value) if known(self.value) else MISSING
+
+
+def cell(rows: pd.DataFrame, **where: str) -> Cell:
+    """Return the mean over seeds of the rows with some values; an empty cell where there are none."""
+    own = rows
+    for column, value in where.items():
+        own = own[own[column] == value]
+    values = own.groupby("seed").value.first().dropna().to_numpy()
+    if not len(values):
+        return Cell(math.nan)
+    each = corrected_interval(values, test_share=0.0)
+    return Cell(each.value, each.low, each.high, len(values))

@@ -1,0 +1,143 @@
+"""The tables of the TL;DR paper with ours beside: published facts, missing cells, jobs that fill each other's cells."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scar.report import ReportConfig, ReportPaths, write
+from scar.reporting.reduction_figure import draw_scores
+from scar.reporting.reduction_report import reduction_tables, write_reduction
+from scar.reporting.reduction_rows import RESULTS, base_rows, cell, load_reduction, published, published_value
+
+ARMS = {"full": 0.5, "full_short": 0.2, "random": 0.2, "random_refined": 0.25, "reduced": 0.22, "reduced_refined": 0.3}
+METRICS = ("tr_at_1", "tr_at_5", "tr_at_10", "ir_at_1", "ir_at_5", "ir_at_10", "zero_shot", "linear_probe")
+
+
+def job(base: str = "b", *, shift: float = 0.0, also: str = "other") -> pd.DataFrame:
+    """Rows of one job: arms, and two cases of Table 2b, of which one is its own setting."""
+    records = []
+    about = {"dataset": "captioned_scenes", "base": base, "override": ""}
+    for seed in range(3):
+        for arm, value in ARMS.items():
+            one = about | {"kind": "arm", "table": "arms", "case": arm, "setting": base, "seed": seed}
+            records += [one | {"metric": m, "value": value + shift + seed / 100} for m in METRICS]
+            extra = {"pairs": 100.0, "compression": 4.0, "ir_median_rank": 7.0, "tr_median_rank": 6.0}
+            extra |= {"wall_seconds": 12.0, "cpu_seconds": 9.0, "pair_score": 0.4, "mismatches_kept": 0.2}
+            extra |= {"image_scale": 0.8, "text_authenticity": 0.7}
+            records += [one | {"metric": m, "value": v} for m, v in extra.items()]
+        for case, setting in (("uniform", base), ("hard-sample", also)):
+            one = about | {"kind": "case", "table": "2b", "case": case, "setting": setting, "seed": seed}
+            one |= {"override": "reduction.keep=hard" if case == "hard-sample" else "reduction.keep=uniform"}
+            records += [one | {"metric": "probe_image", "value": 0.6}, one | {"metric": "purity", "value": 0.4}]
+    one = about | {"kind": "study", "table": "study", "case": "pair score", "setting": base, "seed": 0}
+    return pd.DataFrame([*records, one | {"metric": "auroc", "value": 0.8}])
+
+
+def table(rows: pd.DataFrame, number: str):
+    return next(t for t in reduction_tables(rows) if t.name.split("_")[1] == f"table{number}")
+
+
+def test_published_figures_are_those_of_the_paper():
+    assert published_value("2b", "", "hard-sample", "tr_at_1") == 73.1
+    assert published_value("2e", "", "full-scale baseline", "ir_at_1") == 54.0
+    assert published_value("3", "MSCOCO; BLIP; zero-shot", "TL;DR-CC3M", "tr_at_1") == 48.7
+    assert published_value("3", "Flickr30K; CLIP; fine-tuned", "CC3M", "ir_at_10") == 91.4
+    assert published_value("5", "MSRVTT-1K; ViLT", "TL;DR-CC3M", "ir_median_rank") == 8.0
+    assert published_value("6", "CLIP", "Rand-CC3M", "imagenet_r") == 62.3
+    assert published_value("8", "YFCC15M", "TL;DR-YFCC15M", "cider") == 122.5
+    assert np.isnan(published_value("2b", "", "k-center", "tr_at_1"))
+    assert published("3").groupby(["group", "case"]).size().eq(6).all()
+    sizes = {number: len(published(number)) for number in ("2a", "2b", "2c", "2d", "2e", "2f", "3", "5", "6", "8")}
+    assert sizes == {"2a": 8, "2b": 8, "2c": 6, "2d": 8, "2e": 10, "2f": 10, "3": 144, "5": 36, "6": 27, "8": 81}
+
+
+def test_the_paper_says_that_codebook_sampling_beats_random_by_3_points():
+    gain = published_value("2a", "", "sampling", "tr_at_1") - published_value("2a", "", "random", "tr_at_1")
+    assert gain == pytest.approx(3.2)
+
+
+def test_ours_stand_beside_the_published_rows_and_missing_cells_say_what_they_need():
+    shown = table(job(), "2b")
+    lines = shown.cells.set_index("Case")
+    assert lines.loc["uniform", "TR@1 published"] == "72.8"
+    assert lines.loc["uniform", "TR@1 ours"].startswith("31.0 [")
+    assert lines.loc["hard-sample", "TR@1 ours"] == "missing"
+    assert lines.loc["hard-sample", "Probe, images"] == "60.0 [60.0, 60.0]"
+    assert lines.loc["gradient-based", "Probe, images"] == "missing"
+    assert any(
+        "hard-sample" in note and "scar experiment=reduction reduction.keep=hard" in note for note in shown.notes
+    )
+    assert not any(note.startswith("uniform:") for note in shown.notes)
+
+
+def test_another_job_of_the_study_fills_what_the_first_lacks():
+    rows = pd.concat([job(), job("other", shift=0.1, also="b")], ignore_index=True)
+    assert set(base_rows(rows).base) == {"b"}
+    lines = table(rows, "2b").cells.set_index("Case")
+    assert lines.loc["uniform", "TR@1 ours"].startswith("31.0")
+    assert lines.loc["hard-sample", "TR@1 ours"].startswith("41.0")
+    assert not any(note.startswith("hard-sample:") for note in table(rows, "2b").notes)
+
+
+def test_the_job_in_the_middle_is_the_base_whatever_came_first():
+    middle, left, right = job("m", also="l"), job("l", also="m"), job("r", also="m")
+    more = middle[middle.case == "hard-sample"].assign(case="gradient-based", setting="r")
+    assert set(base_rows(pd.concat([left, right, middle, more], ignore_index=True)).base) == {"m"}
+
+
+def test_the_component_ablation_takes_its_rows_from_the_arms():
+    lines = table(job(), "2a").cells.set_index("Case")
+    assert lines.loc["random", "TR@1 ours"].startswith("21.0")
+    assert lines.loc["sampling and refining", "IR@1 ours"].startswith("31.0")
+    assert lines.loc["sampling", "TR@1 published"] == "68.5"
+
+
+def test_the_transfer_tables_have_published_rows_ours_and_what_is_missing():
+    retrieval = table(job(), "3")
+    own = retrieval.cells[retrieval.cells["Test set"] == "captioned_scenes"].set_index("Dataset")
+    assert own.loc["all pairs", "TR@1"].startswith("51.0")
+    coco = retrieval.cells[(retrieval.cells["Test set"] == "MSCOCO") & (retrieval.cells.Model == "ours")]
+    assert (coco["TR@1"] == "missing").all()
+    assert any("coco_captions" in note for note in retrieval.notes)
+    assert table(job(), "5").cells.MdR.tolist()[-1] == "7.0"
+    assert table(job(), "6").cells["ImNet-A"].tolist()[-1] == "missing"
+    assert "12 s" in table(job(), "8").cells.Time.tolist()
+    assert "65 h" in table(job(), "8").cells.Time.tolist()
+
+
+def test_a_mean_over_seeds_has_students_interval():
+    each = cell(job(), kind="arm", case="full", metric="tr_at_1")
+    assert each.value == pytest.approx(0.51)
+    assert each.high - each.value == pytest.approx(4.3027 * 0.01 / np.sqrt(3), rel=1e-4)
+    assert each.seeds == 3
+    assert np.isnan(cell(job(), case="nobody").value)
+
+
+def test_the_figure_shows_both_distributions_and_the_planted_mismatches():
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame({"set": ["before"] * 80 + ["after"] * 20, "score": rng.normal(size=100), "mismatched": False})
+    scores.loc[:9, "mismatched"] = True
+    drawing = draw_scores(scores, title="scenes")
+    assert drawing.data is not None
+    assert drawing.data[["before", "after"]].sum().tolist() == pytest.approx([1, 1])
+    assert drawing.data.mismatched.sum() == pytest.approx(10 / 80)
+    assert "kept pairs" in drawing.alt
+
+
+def test_the_report_of_a_study_reads_every_job(tmp_path):
+    study = tmp_path / "reduction"
+    for name, rows in (("one", job()), ("two", job("other", shift=0.1, also="b"))):
+        (study / "jobs" / name).mkdir(parents=True)
+        rows.to_parquet(study / "jobs" / name / RESULTS, index=False)
+    assert len(load_reduction(study)) == 2 * len(job())
+    paths = write(ReportConfig(study="reduction", paths=ReportPaths(output_dir=str(tmp_path)), output="quiet"))
+    assert "41.0" in paths["reduction.md"].read_text()
+    assert r"\begin{table*}" in paths["reduction.tex"].read_text()
+    with pytest.raises(FileNotFoundError, match="run scar experiment=reduction"):
+        load_reduction(tmp_path / "nothing")
+
+
+def test_findings_come_first_in_what_is_written(tmp_path):
+    paths = write_reduction(tmp_path, job(), sentences=["It helped."])
+    assert paths["reduction.md"].read_text().startswith("# Data reduction\n\n- It helped.\n")
+    assert all(path.stat().st_size for path in paths.values())

@@ -1,0 +1,229 @@
+"""The reduction study: what is compared, planted truth, findings in words, and the whole of it at a tiny size."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scar.data.samples import Samples
+from scar.pairs.retrieval import Ranks
+from scar.reduction.config import ReductionConfig
+from scar.reduction.evaluate import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
+from scar.studies.reduction.arms import ARMS, COMPARED, cases
+from scar.studies.reduction.compare import conclude, differences, verdict
+from scar.studies.reduction.material import Material, make_material
+
+TINY = (
+    *("experiment=reduction", "encoder=pixels_pca", "dataset.train_size=480", "dataset.test_size=96"),
+    *("dataset.imbalance=2", "reduction.seeds=[0,1]", "reduction.share=0.5", "reduction.clusters=4"),
+    *("reduction.captioner.epochs=3", "reduction.captioner.codebook_size=32", "reduction.pair_model.epochs=2"),
+    *("probe=converged", "probe.max_epochs=20"),
+)
+"""A size at which the whole study takes seconds; its numbers mean nothing."""
+
+
+def result(found: float, n: int = 200, seed: int = 0, wall: float = 1.0) -> PairResult:
+    """A pair model whose share of partners at rank 1, of right classes and of right probes is about `found`."""
+    rng = np.random.default_rng(seed)
+    above = np.where(rng.random(n) < found, 0, 50)
+    ranks = Ranks(above=above, ties=np.zeros(n, np.int64))
+    right = rng.random(n) < found
+    spent = {"wall": wall, "cpu": wall}
+    return PairResult(tr=ranks, ir=ranks, zero_shot=right, linear_probe=right, spent=spent, final_loss=1.0)
+
+
+def planted() -> dict[str, list[PairResult]]:
+    """Refined captions help a lot, everything is best, the reduced set is as good as a random one."""
+    levels = {"full": 0.9, "full_short": 0.5, "random": 0.5, "random_refined": 0.5, "reduced": 0.5}
+    levels |= {"reduced_refined": 0.7}
+    walls = {"full": 4.0, "reduced_refined": 1.0}
+    return {
+        name: [result(level, seed=seed, wall=walls.get(name, 1.0)) for seed in range(5)]
+        for name, level in levels.items()
+    }
+
+
+def rows_of(results: dict[str, list[PairResult]]) -> pd.DataFrame:
+    records = []
+    for name, each in results.items():
+        for seed, one in enumerate(each):
+            values = one.values() | {"pairs": 100.0 if name == "full" else 25.0, "mismatches_kept": 0.2}
+            about = {"dataset": "d", "base": "b", "kind": "arm", "table": "arms", "case": name, "setting": "b"}
+            records += [about | {"override": "", "seed": seed, "metric": m, "value": v} for m, v in values.items()]
+    for case, value in (("uniform", 0.6), ("random", 0.5)):
+        about = {"dataset": "d", "base": "b", "kind": "case", "table": "2b", "case": case, "setting": case}
+        records += [about | {"seed": s, "metric": "probe_image", "value": value + s / 1000} for s in range(5)]
+    about = {"dataset": "d", "base": "b", "kind": "case", "table": "2d", "case": "Codebook", "setting": "b"}
+    return pd.DataFrame([*records, about | {"seed": 0, "metric": "probe_image", "value": 0.6}])
+
+
+def test_planted_differences_are_found_and_equal_arms_are_not_told_apart():
+    table = differences(planted())
+    said = {(r["first"], r["second"], r["metric"]): verdict(r) for r in table.to_dict("records")}
+    assert said["reduced_refined", "full", "tr_at_1"] == "worse"
+    assert said["reduced_refined", "random", "ir_at_1"] == "better"
+    assert said["reduced_refined", "reduced", "zero_shot"] == "better"
+    assert said["reduced", "random", "tr_at_1"] == "undecided"
+    assert set(zip(table["first"], table["second"], strict=True)) == set(COMPARED)
+    assert table[table.metric == "tr_at_5"].p_holm.isna().all()
+    assert (table.p_holm.dropna() >= table.p_value[table.p_holm.notna()]).all()
+
+
+def test_the_findings_say_where_it_helped_where_it_hurt_and_where_nothing_was_shown():
+    results = planted()
+    said = conclude(differences(results), rows_of(results))
+    against = {line.split(":")[0]: line for line in said}
+    assert "worse in TR@1" in against["reduced with refined captions against everything"]
+    assert "better in TR@1" in against["reduced with refined captions against random"]
+    assert "no difference shown in TR@1" in against["reduced against random"]
+    assert "better in" not in against["reduced against random"]
+    assert any("4.0 times less" in line and "takes 4 s" in line for line in said)
+    assert any("planted mismatches the reduced set keeps 20.0%" in line for line in said)
+    assert any("uniform draws are better than random draws (+10.00 points" in line for line in said)
+
+
+def test_a_result_reads_back_as_it_was_written(tmp_path):
+    one = result(0.4)
+    one.save(tmp_path / "result.npz")
+    again = PairResult.load(tmp_path / "result.npz")
+    assert again.values() == one.values()
+    np.testing.assert_array_equal(again.items("ir_at_10"), one.items("ir_at_10"))
+    unlabelled = PairResult(tr=one.tr, ir=one.ir, zero_shot=None, linear_probe=None, spent=one.spent, final_loss=1.0)
+    unlabelled.save(tmp_path / "none.npz")
+    assert PairResult.load(tmp_path / "none.npz").zero_shot is None
+    assert "zero_shot" not in unlabelled.values()
+
+
+def test_captions_and_images_find_each_other_with_several_captions_per_image():
+    images = np.eye(3, dtype=np.float32)
+    found = retrieve_both_ways(images, images[[0, 0, 1, 2, 1]], np.array([0, 0, 1, 2, 2]))
+    assert found["tr"].found(1).tolist() == [1.0, 0.5, 1.0]
+    assert found["ir"].found(1).tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_the_truth_is_counted_among_what_is_kept():
+    ids = np.array(["a", "b", "c", "d", "e", "f"])
+    wrong = np.array([True, True, False, False, False, False])
+    again = np.array(["", "", "", "c", "c", ""])
+    kept = np.array([0, 2, 3, 4])
+    found = planted_truth(kept, wrong, again, ids)
+    assert found == {"mismatches_kept": 0.5, "mismatched": 0.25, "duplicates_kept": 1.0, "redundant": 0.5}
+    assert planted_truth(np.array([3, 4]), wrong, again, ids)["redundant"] == 0.5
+    assert planted_truth(np.array([3, 5]), wrong, again, ids)["redundant"] == 0.0
+    assert planted_truth(kept, None, None, ids) == {}
+
+
+def test_purity_is_the_share_of_the_most_common_label():
+    assert purity(np.array([0, 0, 0, 1, 1, 1]), np.array([2, 2, 0, 1, 1, 1])) == pytest.approx(5 / 6)
+    assert purity(np.zeros(4, np.int64), np.array([0, 1, 2, 3])) == 0.25
+
+
+def test_wrong_labels_cost_authenticity():
+    from scar.foundation.config import FoundationConfig
+    from scar.probes.config import ProbeConfig
+
+    rng = np.random.default_rng(0)
+    centres = rng.normal(scale=3, size=(4, 8))
+    labels, shown = rng.integers(4, size=600), rng.integers(4, size=200)
+    rows = {
+        name: (centres[y] + rng.normal(size=(len(y), 8))).astype(np.float32)
+        for name, y in (("a", labels), ("b", shown))
+    }
+    wrong = np.where(rng.random(600) < 0.3, rng.integers(4, size=600), labels)
+    common = {"seed": 0, "probe": ProbeConfig(solver="lbfgs", penalties=(1e-3,)), "foundation": FoundationConfig()}
+    clean, noisy = (scar_of(rows["a"], y, rows["b"], shown, **common) for y in (labels, wrong))
+    assert clean["classes"] == 4
+    assert clean["authenticity"] > noisy["authenticity"] + 0.05
+    assert 0 <= clean["scale"] <= 1
+    assert max(clean["scale"], clean["richness"]) == 1
+
+
+def test_every_case_differs_from_the_study_in_what_its_command_says():
+    base = ReductionConfig(share=0.25)
+    listed = cases(base, 6000)
+    assert {case.table for case in listed} == {"2b", "2c", "2d", "2e", "2f"}
+    for case in listed:
+        name, _, value = case.override.removeprefix("reduction.").partition("=")
+        differing = {k for k, v in vars(case.reduction).items() if v != getattr(base, k)}
+        if case.encoder_images:
+            assert not case.override
+            continue
+        assert differing <= {name.partition(".")[0]}, case.name
+        assert str(getattr(case.reduction, name, value)).rstrip("0").rstrip(".") == value.rstrip("0").rstrip(".")
+    assert sum(case.reduction.clusters == 77 for case in listed) == 1
+    assert len({arm.name for arm in ARMS}) == len(ARMS)
+
+
+def samples(**groups: np.ndarray) -> Samples:
+    images = np.random.default_rng(0).integers(0, 255, (4, 8, 8, 3)).astype(np.uint8)
+    return Samples(
+        ids=np.array(["a", "b", "c", "d"]),
+        payloads={"image": images, "text": [("one", "uno"), "two", ("three",), ("four", "vier")]},
+        labels=None,
+        class_names=(),
+        splits=np.array(["train", "test", "train", "test"]),
+        groups=groups,
+    )
+
+
+def test_material_keeps_every_caption_and_reads_back(tmp_path):
+    made = make_material(samples(mismatched=np.array(["no", "no", "yes", "no"])), 8)
+    made.save(tmp_path)
+    again = Material.load(tmp_path)
+    assert again.texts == ["one", "two", "three", "four"]
+    texts, owners = again.test_captions()
+    assert (texts, owners.tolist()) == (["two", "four", "vier"], [0, 1, 1])
+    assert again.mismatched is not None
+    assert again.mismatched.tolist() == [False, False, True, False]
+    assert again.labels is None
+    assert again.scene is None
+    np.testing.assert_array_equal(again.images, made.images)
+    assert make_material(samples(), 16).images.shape == (4, 16, 16, 3)
+
+
+def test_material_without_captions_is_refused():
+    only = samples()
+    with pytest.raises(ValueError, match="dataset holds no text; a reduction needs pairs"):
+        make_material(Samples(**vars(only) | {"payloads": {"image": only.payloads["image"]}}), 8)
+
+
+def command(folder: Path, *overrides: str, spy: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | ({"PYTHONPATH": str(spy)} if spy else {})
+    return subprocess.run(
+        [sys.executable, "-m", "scar.run", *TINY, *overrides],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
+    first = command(tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    (folder,) = (tmp_path / "outputs" / "reduction" / "jobs").iterdir()
+    rows = pd.read_parquet(folder / "reduction.parquet")
+    arms = rows[rows.kind == "arm"].pivot_table(index="case", columns="metric", values="value")
+    assert set(arms.index) == {arm.name for arm in ARMS}
+    assert arms.pairs[["random", "random_refined", "reduced", "reduced_refined"]].eq(240).all()
+    assert arms.compression["reduced"] == 2.0
+    assert arms.filter(regex="_at_").stack().between(0, 1).all()
+    assert {"image_authenticity", "text_scale", "mismatches_kept", "wall_seconds", "tr_median_rank"} <= set(
+        arms.columns
+    )
+    assert set(rows[rows.kind == "case"].table) == {"2b", "2c", "2d", "2e", "2f"}
+    text = (folder / "reduction.md").read_text()
+    assert all(f"Table {number} of the TL;DR paper" in text for number in ("2a", "2f", "3", "5", "6", "8"))
+    manifest = pd.read_parquet(folder / "manifest.parquet")
+    assert (manifest.kept == "yes").sum() == 240
+    assert (manifest.refined != "").sum() == 240
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, sys\nheavy = ('torch', 'pytorch_lightning', 'timm', 'transformers')\n"
+        "atexit.register(lambda: print('HEAVY', [name for name in heavy if name in sys.modules]))\n"
+    )
+    again = command(tmp_path, "store.policy=only-cache", spy=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "HEAVY []" in again.stdout
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "reduction.parquet"), rows)
