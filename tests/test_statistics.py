@@ -211,6 +211,16 @@ def test_power_is_the_share_of_simulated_experiments_that_find_the_effect():
     assert power(estimate, 100.0) == 1.0
 
 
+@pytest.mark.parametrize("tests", [1, 540])
+def test_power_grows_with_the_effect_and_is_a_number_everywhere(tests):
+    estimate = corrected_interval(np.random.default_rng(3).normal(0, 1, 20), test_share=0.0)
+    powers = [power(estimate, shift * estimate.error, tests=tests) for shift in np.arange(0.25, 40, 0.25)]
+    assert not np.isnan(powers).any()
+    assert np.all(np.diff(powers) >= -1e-9)
+    assert powers[0] < 0.1
+    assert powers[-1] == 1.0
+
+
 def test_power_of_one_seed_is_undefined_and_of_no_spread_certain():
     assert np.isnan(power(corrected_interval([0.1], test_share=0.0), 0.01))
     assert power(corrected_interval([0.1, 0.1], test_share=0.0), 0.01) == 1.0

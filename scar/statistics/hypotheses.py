@@ -68,5 +68,6 @@ def power(estimate: Estimate, effect: float, *, tests: int = 1) -> float:
     shift = effect / estimate.error
     if shift > 30:  # beyond what the noncentral t is computed for, and certain
         return 1.0
-    beyond = stats.nct.sf(critical, estimate.freedom, shift) + stats.nct.cdf(-critical, estimate.freedom, shift)
-    return float(np.clip(beyond, 0.0, 1.0))
+    above = stats.nct.sf(critical, estimate.freedom, shift)
+    below = np.nan_to_num(stats.nct.cdf(-critical, estimate.freedom, shift))  # NaN where it is as good as 0
+    return float(np.clip(above + below, 0.0, 1.0))
