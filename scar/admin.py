@@ -84,7 +84,7 @@ def _made(group: str, name: str, overrides: list[str]) -> Any:
     from hydra import compose
     from hydra.errors import HydraException
 
-    from scar.config import make_target
+    from scar.config_nodes import make_target
 
     beside = {"dataset": "encoder=pixels", "encoder": "dataset=digits"}[group]
     try:

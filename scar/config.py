@@ -7,23 +7,21 @@ composed into those objects, so that an unknown key, a wrong type or a bad value
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scar.completion.budgets import BudgetsConfig
-from scar.completion.consensus import ConsensusPlanner, voters
 from scar.completion.pool import LabelledPool, UnlabelledPool
 from scar.completion.problem import Planner
+from scar.config_checks import check_combination
+from scar.config_nodes import ConfigError, hint, make_target, make_typed
 from scar.console import OUTPUTS
 from scar.data.source import Source
 from scar.encoders.base import Encoder
@@ -38,10 +36,6 @@ from scar.selection.base import Selection
 from scar.splits import SplitConfig
 from scar.store import POLICIES, identity
 from scar.subsets import SubsetsConfig
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run; the message names the key, the value and what is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +173,7 @@ def build(composed: DictConfig) -> Config:
     allowed = [f.name for f in fields(Config)]
     for key in map(str, composed):
         if key not in (*allowed, "hydra"):
-            raise ConfigError(f"{key} is unknown{_hint(key, allowed)}; allowed: {', '.join(allowed)}")
+            raise ConfigError(f"{key} is unknown{hint(key, allowed)}; allowed: {', '.join(allowed)}")
     for name in (f.name for f in fields(Config)):
         if name not in composed and name in OPTIONAL:
             values[name] = None
@@ -191,9 +185,9 @@ def build(composed: DictConfig) -> Config:
         except OmegaConfBaseException as error:
             raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
         if name in SCHEMAS:
-            values[name] = _typed(SCHEMAS[name], node, name)
+            values[name] = make_typed(SCHEMAS[name], node, name)
         elif name in OPTIONAL:
-            values[name] = None if node is None else _typed(OPTIONAL[name], node, name)
+            values[name] = None if node is None else make_typed(OPTIONAL[name], node, name)
         elif name in TARGETS:
             values[name] = make_target(node, name)
         else:
@@ -212,7 +206,7 @@ def build(composed: DictConfig) -> Config:
         if values[name] is not None and not isinstance(values[name], str):
             raise ConfigError(f"{name}={values[name]!r} must be a name, or null")
     config = Config(**values)
-    _check_combination(config)
+    check_combination(config)
     return config
 
 
@@ -231,181 +225,3 @@ def job_digest(composed: DictConfig) -> str:
 
 
 OmegaConf.register_new_resolver("job_digest", lambda *, _root_: job_digest(_root_), replace=True)
-
-
-def _typed(schema: type, node: Any, name: str) -> Any:
-    """Check a node against a dataclass and make the object."""
-    if not isinstance(node, DictConfig):
-        raise ConfigError(f"{name}={node!r} must be a group with the keys {_names(schema)}")
-    given = [str(key) for key in node if key != "_target_"]
-    allowed = [f.name for f in fields(schema)]
-    for key in given:
-        if key not in allowed:
-            raise ConfigError(f"{name}.{key} is unknown{_hint(key, allowed, name)}; allowed: {_names(schema)}")
-    try:
-        resolved: Any = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
-        nested: dict[str, Any] = {}
-        for key in given:
-            if _is_target(resolved[key]):
-                nested[key] = make_target(node[key], f"{name}.{key}")
-            elif _are_targets(resolved[key]):
-                nested[key] = {each: make_target(node[key][each], f"{name}.{key}.{each}") for each in resolved[key]}
-            elif (inner := _inner(schema, key)) is not None:
-                nested[key] = _typed(inner, node[key], f"{name}.{key}")
-        fields_given = {key: resolved[key] for key in given if key not in nested}
-        made = _made(schema, fields_given)
-        return replace(made, **nested) if nested else made
-    except OmegaConfBaseException as error:
-        key = error.full_key or error.key or ""
-        raise ConfigError(f"{name}.{key}={node.get(key)!r}: {str(error).splitlines()[0]}") from error
-    except (ValueError, TypeError) as error:
-        raise ConfigError(str(error)) from error
-
-
-_MADE: dict[tuple[type, str], Any] = {}
-
-
-def _made(schema: type, values: dict[str, Any]) -> Any:
-    """Check values against a dataclass and make the object, a frozen one once: the jobs of a sweep share most groups."""
-    key = (schema, json.dumps(values, sort_keys=True, default=repr))
-    if key in _MADE:
-        return _MADE[key]
-    made: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), values))
-    if schema.__dataclass_params__.frozen:  # type: ignore[attr-defined]
-        _MADE[key] = made
-    return made
-
-
-def find_task(target: str) -> Callable[[Config, Path], None]:
-    """Return the function that `Config.task` names.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    module, _, attribute = target.rpartition(".")
-    try:
-        task = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"task={target} cannot be imported: {error}") from error
-    if not callable(task):
-        raise ConfigError(f"task={target} must be a function of the configuration and the folder")
-    found: Callable[[Config, Path], None] = task
-    return found
-
-
-def _inner(schema: type, key: str) -> type | None:
-    """Return the dataclass that a field holds by default, if any: a group within the group."""
-    made: Any = next(f.default_factory for f in fields(schema) if f.name == key)
-    return made if isinstance(made, type) and is_dataclass(made) else None
-
-
-def _is_target(value: Any) -> bool:
-    return isinstance(value, dict) and "_target_" in value
-
-
-def _are_targets(value: Any) -> bool:
-    return isinstance(value, dict) and bool(value) and all(map(_is_target, value.values()))
-
-
-def make_target(node: Any, name: str) -> Any:
-    """Find the class that a node names and make the object."""
-    target = node.get("_target_") if isinstance(node, DictConfig) else None
-    if not isinstance(target, str) or "." not in target:
-        raise ConfigError(f"{name}._target_={target!r} must be the dotted path of a class")
-    module, _, attribute = target.rpartition(".")
-    try:
-        schema = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{name}._target_={target} cannot be imported: {error}") from error
-    if not is_dataclass(schema) or not isinstance(schema, type):
-        raise ConfigError(f"{name}._target_={target} must be a dataclass: its fields are the keys of the group")
-    return _typed(schema, node, name)
-
-
-def _hint(key: str, allowed: list[str], group: str = "") -> str:
-    """Return the nearest key that there is, as a question."""
-    near = difflib.get_close_matches(key, allowed, 1)
-    return f"; did you mean {group}{'.' if group else ''}{near[0]}?" if near else ""
-
-
-def _names(schema: type) -> str:
-    return ", ".join(f.name for f in fields(schema))
-
-
-def _check_combination(config: Config) -> None:
-    """Refuse what each group allows but no run can do."""
-    if config.task is not None:
-        find_task(config.task)
-    needs_heldout = {"heldout", "learning_curve"} & set(config.foundation.estimators)
-    if needs_heldout and not config.split.heldout:
-        raise ConfigError(
-            f"split.heldout=0, but foundation.estimators={list(config.foundation.estimators)} measure on a held-out "
-            "part; use foundation=reference or give split.heldout a share"
-        )
-    if Path(config.paths.output_dir, config.study).resolve() == Path(config.paths.store_dir).resolve():
-        raise ConfigError(f"study={config.study!r} is the folder of the store; name the study otherwise")
-    if config.pool.hides_labels and getattr(config.completion, "sees_reserve", False):
-        raise ConfigError(
-            f"completion={config.completion.name} sees the labels of the reserve, which pool={config.pool.name} hides; "
-            "use pool=labelled"
-        )
-    if config.pool.hides_labels and not config.split.validation:
-        raise ConfigError(
-            f"split.validation=0, but pool={config.pool.name} calibrates probabilities on a validation part; use "
-            "pool=labelled or give split.validation a share"
-        )
-    if config.split.group and not config.regime.keeps_groups:
-        raise ConfigError(
-            f"split.group={config.split.group!r} keeps groups together, but regime={config.regime.name} moves single "
-            "samples; use regime=natural"
-        )
-    _check_pairs(config)
-    _check_consensus(config)
-    if config.budgets.driver not in config.foundation.estimators:
-        raise ConfigError(
-            f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
-            f"foundation.estimators={list(config.foundation.estimators)}"
-        )
-    if config.probe.needs_validation and not config.split.validation:
-        raise ConfigError(
-            f"split.validation=0, but probe={config.probe.name} stops or chooses on a validation part; use "
-            "probe=reference or give split.validation a share"
-        )
-
-
-def _check_consensus(config: Config) -> None:
-    """Refuse a consensus of encoders that would not see the same classes and the same split."""
-    planner = config.completion
-    if not isinstance(planner, ConsensusPlanner):
-        return
-    if config.labels.kind == "cross_modal":
-        raise ConfigError(f"completion={planner.name} compares encoders of given labels; use labels=given")
-    if config.regime.needs_features:
-        raise ConfigError(
-            f"completion={planner.name} needs one split for all encoders, but regime={config.regime.name} depends on the "
-            "embeddings; use another regime"
-        )
-    if not voters(planner, config.encoder, config.probed):
-        raise ConfigError(
-            f"completion.encoders has no encoder of {config.probed} beside {config.encoder.name}; add one with "
-            f"+encoder@completion.encoders.<name>=<encoder>"
-        )
-
-
-def _check_pairs(config: Config) -> None:
-    """Refuse pairs without a second modality, and a joint plan without pairs or with a rule that sees one of them."""
-    crossed = config.labels.kind == "cross_modal"
-    if crossed and len(config.modalities) != 2:
-        raise ConfigError(
-            f"labels={config.labels.name} needs two modalities, but dataset={config.dataset.name} and "
-            f"encoder={config.encoder.name} share {', '.join(config.modalities)}; choose an encoder of both"
-        )
-    if not getattr(config.completion, "is_joint", False):
-        return
-    if not crossed:
-        raise ConfigError(f"completion={config.completion.name} plans for pairs; use it with labels=cross_modal")
-    if config.selection.name != "random":
-        raise ConfigError(
-            f"selection={config.selection.name} looks at one modality, but completion={config.completion.name} plans "
-            "for both; use selection=random"
-        )

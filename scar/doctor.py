@@ -112,7 +112,7 @@ def _findings(group: str, data_dir: Path) -> Iterable[Finding]:
     from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
-    from scar.config import ConfigError, make_target
+    from scar.config_nodes import ConfigError, make_target
 
     GlobalHydra.instance().clear()
     beside = {"dataset": ["encoder=pixels"], "encoder": ["dataset=digits"]}[group]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from scar.banks import bank_curves
 from scar.completion.outlook import write_shopping_list
 from scar.completion.plan import write_plan
-from scar.config import Config, ConfigError, find_task
+from scar.config import Config
+from scar.config_nodes import ConfigError, find_task
 from scar.console import announce, console, escape
 from scar.evaluation import SCORES
 from scar.keys import derived_keys, with_upstream

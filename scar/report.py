@@ -43,7 +43,7 @@ class ReportConfig:
         resamples: of the bootstrap over seeds × test items.
         details: groups that get a section and figures of their own.
         where: axis and value of the rows to keep, e.g. ``where.regime=natural``.
-        formats: of the figure files.
+        formats: of the figure files: png, svg, and pdf for a manuscript, which takes as long as the other two.
         published: also write the published table and figures.
         table: 1 or 2: that table of the paper instead of a report, with what was run here and the commands that fill
             the rest, written into ``paths.output_dir/<name>``; `studies` may be empty then.
@@ -65,7 +65,7 @@ class ReportConfig:
     resamples: int = 2000
     details: int = 8
     where: dict[str, Any] = field(default_factory=dict)
-    formats: list[str] = field(default_factory=lambda: ["png", "pdf", "svg"])
+    formats: list[str] = field(default_factory=lambda: ["png", "svg"])
     published: bool = False
     table: int | None = None
     tolerance: Tolerances = field(default_factory=Tolerances)
@@ -125,6 +125,7 @@ def _app(composed: DictConfig) -> None:
 def write(config: ReportConfig) -> dict[str, Path]:
     """Write what a configuration asks for and return the files."""
     from scar.reporting.paper import write_paper_table, write_published
+    from scar.reporting.reduction_report import has_reductions, write_reductions
     from scar.reporting.write import write_report
     from scar.versions import find_version
 
@@ -145,6 +146,8 @@ def write(config: ReportConfig) -> dict[str, Path]:
             formats=config.formats,
             console=console(),
         )
+    if not config.studies and has_reductions(root / config.study):
+        return write_reductions(root / config.study, console=console())
     names = config.studies or [config.study]
     output = root / (names[0] if len(names) == 1 else config.name)
     paths = write_report(

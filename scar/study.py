@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 
-from scar.config import ConfigError, build
+from scar.config import build
+from scar.config_nodes import ConfigError
 from scar.console import announce, console, errors, escape, set_output
 from scar.record import FAILED, SWEEP, JobRecord
 

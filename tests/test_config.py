@@ -9,7 +9,8 @@ import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-from scar.config import SCHEMAS, TARGETS, ConfigError, build, job_digest, make_target
+from scar.config import SCHEMAS, TARGETS, build, job_digest
+from scar.config_nodes import ConfigError, make_target
 
 CONF = Path(next(iter(scar.conf.__path__)))
 GROUPS = sorted(

@@ -7,7 +7,8 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from scar.clusters import KMeans
-from scar.config import ConfigError, build
+from scar.config import build
+from scar.config_nodes import ConfigError
 from scar.data.catalogue import Catalogue
 from scar.labels import CrossModalLabels, LabelsConfig, given_steps
 

@@ -5,7 +5,8 @@ from hydra import initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from scar.config import ConfigError, build
+from scar.config import build
+from scar.config_nodes import ConfigError
 from scar.job import objective
 from scar.launchers.optuna_sweeper import OptunaSweeper, distribution
 

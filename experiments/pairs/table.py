@@ -37,7 +37,7 @@ def _lines(study: Study) -> pd.DataFrame:
             at = own[np.isclose(own.fraction, fraction)]
             line = about | {"fraction": fraction, "added": float(at.added.mean())}
             for subject in ARMS:
-                line[subject] = float(at[at.subject == subject].value.iloc[0])
+                line[subject] = float(at[at.subject == subject].value.mean())  # NaN where the study lacks the strategy
             for first, second in CONTRASTS:
                 rows = _where(found[first].differences, group)
                 rows = rows[(rows.second == second) & (rows.metric == "accuracy") & np.isclose(rows.fraction, fraction)]
@@ -57,8 +57,8 @@ def _mean(rows: pd.DataFrame, metric: str) -> float:
 
 
 def _interval(rows: pd.DataFrame, name: str) -> dict[str, float]:
-    row = rows.iloc[0]
-    return {name: float(row.value), f"{name}_low": float(row.low), f"{name}_high": float(row.high)}
+    ends = {name: "value", f"{name}_low": "low", f"{name}_high": "high"}
+    return {key: float(rows[column].iloc[0]) if len(rows) else np.nan for key, column in ends.items()}
 
 
 def draw_differences(table: pd.DataFrame) -> Drawing:

@@ -78,25 +78,35 @@ class Card:
     date: str | None
 
 
-def make_cards(study: Study, comparison: Comparison, about: CardConfig | None = None) -> dict[str, Card]:
-    """Return the cards of a study: file stem suffix (empty for a single group) → card."""
+def make_cards(
+    study: Study, comparison: Comparison, about: CardConfig | None = None, *, answers: Sequence[Answers] = ()
+) -> dict[str, Card]:
+    """Return the cards of a study: file stem suffix (empty for a single group) → card.
+
+    Args:
+        study: of `load_study`.
+        comparison: of its arms.
+        about: what its owner knows.
+        answers: about the first groups, where they are at hand; about the others they are found.
+    """
     groups = study.groups()
+    found = [*answers, *(answer(study, comparison, group) for group in groups[len(answers) :])]
     caveats: dict[str, list[str]] = {}
     for caveat in collect_caveats(study):
         caveats.setdefault(caveat.where, []).append(caveat.what)
     return {
         "" if len(groups) == 1 else f"_{_slug(group)}": make_card(
-            study, comparison, group, caveats=caveats.get(group_label(group), ()), about=about
+            study, group, answers=own, caveats=caveats.get(group_label(group), ()), about=about
         )
-        for group in groups
+        for group, own in zip(groups, found, strict=True)
     }
 
 
 def make_card(
     study: Study,
-    comparison: Comparison,
     group: Mapping[str, Any],
     *,
+    answers: Answers,
     caveats: Sequence[str] = (),
     about: CardConfig | None = None,
 ) -> Card:
@@ -104,8 +114,8 @@ def make_card(
 
     Args:
         study: of `load_study`.
-        comparison: of its arms.
         group: values of the axes.
+        answers: about the group.
         caveats: about the group.
         about: what its owner knows.
     """
@@ -120,7 +130,7 @@ def make_card(
         seed=seeds[0],
         seeds=seeds,
         driver=study.driver,
-        answers=answer(study, comparison, group),
+        answers=answers,
         tables=card_tables(rows, seed=seeds[0], driver=study.driver),
         caveats=tuple(caveats),
         plans=tuple(path for job in jobs if job.columns["seed"] == seeds[0] for path in job.plans),

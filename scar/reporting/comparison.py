@@ -131,6 +131,7 @@ class _GroupScores:
         )
         sizes = {m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"] for m in ("n_test", "n_primary")}
         self.n_test, self.n_primary = (float(v.mean()) if len(v) else float("nan") for v in sizes.values())
+        self._differences: dict[tuple[Any, ...], tuple[Estimate, str] | None] = {}
         self._replicates: dict[tuple[str, str, float | None], Floats] = {}
 
     def per_seed(self, subject: str, fraction: float | None, metric: str) -> pd.Series:
@@ -178,7 +179,10 @@ class _GroupScores:
         """One row per metric for a strategy minus another one of the same size, or minus the primary set."""
         rows, own = [], None if second == "primary" else fraction
         for metric in SCORES:
-            result = self._difference((first, fraction), (second, own), metric)
+            key = (first, fraction), (second, own), metric
+            if key not in self._differences:  # the planners of the paper stand in two tables
+                self._differences[key] = self._difference(*key)
+            result = self._differences[key]
             if result is not None:
                 estimate, method = result
                 head = {"first": first, "second": second, "fraction": fraction, "metric": metric}

@@ -15,6 +15,7 @@ from scar.reporting.details import Detail, make_detail
 from scar.reporting.figure3a import draw_sizes, sizes_frame
 from scar.reporting.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.indicators_table import indicators_table
+from scar.reporting.inspection_table import inspection_tables
 from scar.reporting.leaderboard_table import leaderboard_tables
 from scar.reporting.pareto_figure import draw_fronts
 from scar.reporting.planners_figure import draw_planners
@@ -48,6 +49,7 @@ class Content:
     missing: list[tuple[str, str]]
     failed: list[tuple[str, str, str]]
     caveats: dict[str, list[str]]
+    inspected: list[Table] = field(default_factory=list)
     left_out: int = 0
     drawings: list[Drawing] = field(init=False)
 
@@ -108,6 +110,7 @@ def gather(
         missing=[*missing_cells(study), *commands_to_fill(against)],
         failed=failed_jobs(study),
         caveats=caveats,
+        inspected=inspection_tables(study),
         left_out=max(len(groups) - details, 0),
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.reporting.axes import require_named_axes
-from scar.reporting.style import FOUNDATION, INK, MUTED, TOTAL, Drawing, new_figure, styled
+from scar.reporting.style import FOUNDATION, INK, MUTED, TOTAL, Drawing, few_ticks, new_figure, styled
 from scar.reporting.text import decimal
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def draw_growth(frame: pd.DataFrame, *, title: str, name: str = "figure2") -> Dr
 
 
 def _panel(axes: Axes, factors: Floats, y: Floats, fit: GrowthFit, published: float, position: int) -> None:
-    x = np.linspace(0.005, 1, 80)
+    x = np.linspace(0.005, 1, 40)
     axes.plot(1 / factors, y, "o", color=INK, markersize=3.5, label="measured")
     if fit.defined[position]:
         axes.plot(x, fit.predict(x)[:, position], color=FOUNDATION[0], linewidth=1.4, label="regression of Eq. 7")
@@ -93,6 +93,7 @@ def _panel(axes: Axes, factors: Floats, y: Floats, fit: GrowthFit, published: fl
     axes.set_ylim(0, 1.15 * float(np.nanmax(y)))
     if fit.defined[position] and fit.decreasing[position]:
         axes.text(0.97, 0.92, "falls with size", transform=axes.transAxes, fontsize=6.5, color=MUTED, ha="right")
+    few_ticks(axes)
     axes.tick_params(labelsize=7)
 
 

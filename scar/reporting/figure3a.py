@@ -14,6 +14,7 @@ from scar.reporting.style import (
     MUTED,
     TOTAL,
     Drawing,
+    log2_axis,
     new_figure,
     only_grid,
     styled,
@@ -140,12 +141,11 @@ def _draw_series(
 
 
 def _dress(axes: Axes, labels: list[str], floor: float, top: float) -> None:
-    axes.set_xscale("log", base=2)
+    log2_axis(axes)
     axes.set_xlim(floor, top * 2.0 ** (0.12 * np.log2(top / floor)))
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.set_xlabel("Samples (log₂ axis)")
-    axes.minorticks_off()
     only_grid(axes, "x")
     axes.spines["left"].set_color(MUTED)
 

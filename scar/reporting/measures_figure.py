@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar.reporting.characteristics import summarize
-from scar.reporting.style import EXTENSION, FOUNDATION, INK, MUTED, TOTAL, Drawing, new_figure, styled
+from scar.reporting.style import EXTENSION, FOUNDATION, INK, MUTED, TOTAL, Drawing, log2_axis, new_figure, styled
 from scar.reporting.text import decimal
 
 if TYPE_CHECKING:
@@ -50,9 +50,8 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
         for axes, metric, colour in zip(panels, MEASURES, (EXTENSION, FOUNDATION[0], TOTAL), strict=True):
             own = frame[(frame.metric == metric) & frame.value.notna()]
             axes.set_title(metric.capitalize())
-            axes.set_xscale("log", base=2)
+            log2_axis(axes)
             axes.set_xlabel("Samples in the subset")
-            axes.minorticks_off()
             if own.empty:
                 axes.text(0.5, 0.5, "undefined at every size", transform=axes.transAxes, ha="center", color=MUTED)
                 continue

@@ -8,7 +8,7 @@ import numpy as np
 
 from scar.reporting.axes import require_named_axes
 from scar.reporting.characteristics import foundation_of
-from scar.reporting.style import FOUNDATION, INK, MUTED, Drawing, new_figure, only_grid, styled
+from scar.reporting.style import FOUNDATION, INK, MUTED, Drawing, log2_axis, new_figure, only_grid, styled
 from scar.reporting.text import count, known, listing, name_of, percent, size, size_interval
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def _draw_gaps(drawing: Drawing, axes: Axes, gaps: pd.DataFrame, enough: Mapping
     if known(need) and need > 0:
         (dot,) = axes.plot([need], [100 * epsilon], marker="D", color=FOUNDATION[0], linestyle="none", label="enough")
         drawing.tip(dot, f"enough: {size(need)} {size_interval(enough['foundation_low'], enough['foundation_high'])}")
-    axes.set_xscale("log", base=2)
-    axes.minorticks_off()
+    log2_axis(axes)
     axes.set_xlabel("Samples in the subset")
     axes.set_ylabel("Held-out minus training error [points]")
     axes.legend(loc="upper right")
@@ -158,9 +157,8 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
             (dot,) = axes.plot([at], [place], zorder=3 + (estimator == driver), **look)
             drawing.tip(dot, f"{class_name}, {name_of(estimator)}: has {count(row.have)}, enough {size(row.need)}")
     axes.axvline(1, color=MUTED, linewidth=1.0, linestyle="dashed")
-    axes.set_xscale("log", base=2)
+    log2_axis(axes)
     axes.set_xlim(low / 1.15, high * 1.15)
-    axes.minorticks_off()
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("Need over size of the class (edges: met, unreachable)")

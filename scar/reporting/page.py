@@ -37,6 +37,7 @@ def render_page(content: Content) -> str:
         "more_tables": content.more_tables,
         "figures": [_figure(f) for f in content.figures],
         "details": [_detail(d) for d in content.details],
+        "inspected": content.inspected,
         "left_out": _left_out(content),
         "missing": content.missing,
         "failed": content.failed,
@@ -49,6 +50,7 @@ def render_page(content: Content) -> str:
     page["sections"] = [
         ("answers", "Answers"), ("tables", "Tables"), ("figures", "Figures"),
         *((d.anchor, f"Plan: {d.label}") for d in content.details),
+        *([("inspected", "Samples to look at")] if content.inspected else []),
         ("caveats", "Caveats"), ("deviations", "Deviations"), ("reproduce", "Reproduce"),
     ]  # fmt: skip
     return template.render(page=SimpleNamespace(**page))

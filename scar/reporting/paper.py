@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "pdf", "svg")) -> dict[str, Path]:
+def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "svg")) -> dict[str, Path]:
     """Write the published Table 2 and Figures 3a and 3b, made from the published rows alone.
 
     Args:

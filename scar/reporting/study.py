@@ -53,7 +53,7 @@ class Job:
     @property
     def plans(self) -> list[Path]:
         """Plan files ``plan-<subject>-<percent>.csv`` and the shopping list ``shopping-<subject>.csv``."""
-        return [*sorted(self.folder.glob("plan-*.csv")), *sorted(self.folder.glob("shopping-*.csv"))]
+        return [*sorted(self.folder.glob("plan-*.csv"), key=_by_budget), *sorted(self.folder.glob("shopping-*.csv"))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -172,7 +172,7 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
     jobs, frames = [job for job, _ in read], [frame for _, frame in read]
     hidden = _hidden_axes(jobs)
     for job, frame in zip(jobs, frames, strict=True):
-        for name in hidden:
+        for name in hidden if len(frame) else ():
             job.columns[name] = frame[name] = str(_leaves(job.config).get(name, ""))
     kept = [frame for job, frame in zip(jobs, frames, strict=True) if job.done and len(frame)]
     axes = (*GROUP, *hidden)
@@ -182,6 +182,12 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
         rows=_once(rows, axes),
     )  # fmt: skip
+
+
+def _by_budget(plan: Path) -> tuple[str, float]:
+    """Sort key of ``plan-scar-5pct.csv``: the strategy, then the share."""
+    strategy, _, share = plan.stem.removesuffix("pct").rpartition("-")
+    return strategy, float(share)
 
 
 def _job_folders(study: Path) -> list[Path]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
     from scar.reporting.card import CardConfig
     from scar.reporting.content import Content
 
-INPUTS = ("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv", "shopping-*.csv")
+INPUTS = (
+    *("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv", "shopping-*.csv"),
+    *("inspection.csv", "effects.csv"),
+)
 RECORD = "report.json"
 
 
@@ -36,7 +41,7 @@ def write_report(
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
     against: Path | str | None = None,
-    formats: Sequence[str] = ("png", "pdf", "svg"),
+    formats: Sequence[str] = ("png", "svg"),
     force: bool = False,
     card: CardConfig | None = None,
     console: Console | None = None,
@@ -81,12 +86,25 @@ def write_report(
     digest = _digest([*folders, *([Path(against)] if against else [])], settings)
     paths = None if force else _reusable(target, digest)
     if paths is None:
-        content = _gather(folders, settings)
-        documents = _documents(content, formats) | _cards(content, card, target)
+        with _collected_once():
+            content = _gather(folders, settings)
+            documents = _documents(content, formats) | _cards(content, card, target)
         paths = _write_all(target, documents, digest)
     if console is not None:
         console.print(paths["report.txt"].read_text(encoding="utf-8"), markup=False, highlight=False, end="")
     return paths
+
+
+@contextmanager
+def _collected_once() -> Iterator[None]:
+    """Keep the collector of cycles still: figures are made of them, and it would walk all of them again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
@@ -114,7 +132,7 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     from scar.reporting.table import latex_document
     from scar.reporting.terminal import plain_text
 
-    tables = [*content.tables, *content.more_tables]
+    tables = [*content.tables, *content.more_tables, *content.inspected]
     second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
     texts = {
         "report.html": render_page(content),
@@ -152,7 +170,7 @@ def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str
     from scar.reporting.croissant import render_croissant
 
     documents = {}
-    for suffix, card in make_cards(content.study, content.comparison, about).items():
+    for suffix, card in make_cards(content.study, content.comparison, about, answers=content.answers).items():
         documents[f"card{suffix}.md"] = render_card(card).encode()
         documents[f"croissant{suffix}.json"] = render_croissant(card, target).encode()
     return documents

@@ -8,7 +8,7 @@ from states import problem, shuffled
 
 from scar.completion.consensus import ConsensusPlanner, consensus_needs, voters
 from scar.completion.planners import ScarPlanner
-from scar.config import ConfigError
+from scar.config_nodes import ConfigError
 from scar.encoders.minilm import MiniLM
 from scar.encoders.pixels import Pixels
 from scar.encoders.pixels_pca import PixelsPca

@@ -8,7 +8,8 @@ from hydra import compose, initialize_config_module
 
 from scar.completion.calibration import METHODS, calibrate, softmax
 from scar.completion.pool import UnlabelledPool, UnlabelledView
-from scar.config import ConfigError, build
+from scar.config import build
+from scar.config_nodes import ConfigError
 from scar.job import write_plans
 from scar.measurements import measure_job
 from scar.pipeline import Job

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from scar.config import make_target
+from scar.config_nodes import make_target
 from scar.data.source import Source
 from scar.encoders.base import Encoder
 

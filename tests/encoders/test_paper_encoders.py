@@ -13,7 +13,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from tiny_models import TEXTS, bert_tokenizer, save
 
-from scar.config import make_target
+from scar.config_nodes import make_target
 from scar.encoders.base import Encoder
 
 PAPER: dict[str, tuple[str, dict[str, Any]]] = {

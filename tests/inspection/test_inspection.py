@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from scar.config import ConfigError
+from scar.config_nodes import ConfigError
 from scar.data.corrected import Corrected
 from scar.data.digits import Digits
 from scar.data.source import Source

@@ -4,7 +4,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf, open_dict
 
-from scar.config import ConfigError, build, job_digest
+from scar.config import build, job_digest
+from scar.config_nodes import ConfigError
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.config import ReductionConfig
 

@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scar.config import Config, ConfigError
+from scar.config import Config
+from scar.config_nodes import ConfigError
 from scar.extraction import KeptSamples
 from scar.pipeline import Job
 from scar.randomness import derive_seed

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.config import ConfigError
+from scar.config_nodes import ConfigError
 from scar.randomness import derive_seed, generator
 from scar.reduction.config import ReductionConfig
 from scar.reduction.features import cluster_features
