@@ -91,11 +91,11 @@ def mismatches(
     by = list(keys)
     if found.empty or found.duplicated(by).any() or expected.duplicated(by).any():
         raise ValueError(f"{len(found)} rows, of which {by} should tell one from another")
-    both = found[[*by, *tolerances]].merge(expected, on=by, how="left", suffixes=("_found", ""), indicator="origin")
+    both = found[[*by, *tolerances]].merge(expected, on=by, how="left", suffixes=("_found", ""), indicator="_origin")
     lines = []
     for row in both.to_dict("records"):
         where = ", ".join(f"{key}={row[key]}" for key in by)
-        if row["origin"] != "both":
+        if row["_origin"] != "both":
             lines.append(f"{where}: not among the expected rows")
             continue
         for column, tolerance in tolerances.items():

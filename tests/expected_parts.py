@@ -20,7 +20,8 @@ from scar.reporting.leaderboard import leaderboards
 from scar.reporting.study import load_study
 from scar.reporting.text import percent, percent_interval, points, points_interval
 from scar.store import Store
-from scar.studies import need
+from scar.studies import foundation_subset, need
+from scar.studies.common import compose_config
 from scar.studies.settings import IndicatorStudy
 
 STORE = Path(os.environ.get("SCAR_STORE") or ROOT.parent / "outputs" / "store")
@@ -158,6 +159,41 @@ def need_claims(expected: pd.DataFrame) -> list[str]:
     return [f"{row.median:.2f} [{row.median_low:.2f}, {row.median_high:.2f}]" for row in shown.itertuples()]
 
 
+# Foundation Data: one of ten seeds, two of seven sizes. No seed
+# differs from the mean by more than 2.4 points of accuracy and 5.2 of balanced accuracy at these sizes.
+
+
+def subset_part(out: Path) -> pd.DataFrame:
+    config = compose_config(["experiment=foundation_subset", f"paths.store_dir={STORE}", f"paths.output_dir={out}"])
+    table, _ = foundation_subset.study_subsets(
+        config, foundation_subset.Settings(seeds=1, shares=(0.1, 0.5), gaps=()), out
+    )
+    return table
+
+
+def subset_claims(expected: pd.DataFrame) -> list[str]:
+    shown = expected[(expected.metric == "accuracy") & ~expected.origin.str.startswith("gap")]
+    rows = shown.itertuples()
+    return [signed(row.minus_full, row.full_low, row.full_high, digits=1) for row in rows]
+
+
+# The completion study: two of twenty seeds, one of ten regimes, three of ten planners. The mean of some seeds is no
+# further from that of all than the largest seed is from the smallest.
+
+
+def completion_part(out: Path) -> pd.DataFrame:
+    few = "regime=long_tailed_50", "seed=0,1", "completion=random,class_average,water_filling"
+    scar("experiment=completion_study", *few, out=out)
+    table = compare(load_study(out / "completion_study"), resamples=100).planners
+    return table[table.metric != "worst_class_accuracy"]
+
+
+def completion_claims(expected: pd.DataFrame) -> list[str]:
+    shown = expected[(expected.fraction == 0.25) & (expected.metric == "balanced_accuracy")]
+    wins = shown[(shown["first"] == "water_filling") & (shown.second != "primary")]
+    return [signed(row.value, row.low, row.high) for row in wins.itertuples()]
+
+
 EXACT, NEARLY = 1e-6, 0.002
 """Of numbers that every machine gets alike, and of accuracies, where another processor moves one or two items."""
 PARTS = {
@@ -189,5 +225,15 @@ PARTS = {
     "need_study": Part(
         data=("dataset=wordnet_glosses",), measure=need_part, claims=need_claims,
         keys=("subject", "dataset", "plan", "question", "estimator"), tolerances={"median": 0.4},
+    ),
+    "foundation_subset": Part(
+        data=("dataset=wordnet_glosses",), measure=subset_part, claims=subset_claims, keys=("selection", "origin", "metric"),
+        tolerances=dict.fromkeys(
+            ("value", "minus_full", "minus_random"), lambda row: 0.06 if row["metric"] == "balanced_accuracy" else 0.025
+        ),
+    ),
+    "completion_study": Part(
+        data=("dataset=wordnet_glosses",), measure=completion_part, claims=completion_claims,
+        keys=("regime", "first", "second", "fraction", "metric"), tolerances={"value": lambda row: row["spread"]},
     ),
 }  # fmt: skip

@@ -72,33 +72,35 @@ def _solve(
     curves: ClassCurves, counts: Ints, limits: Limits, budget: float, fairness: float, room: NDArray[np.bool_]
 ) -> Floats:
     """Return the additions [k] of the classes that have room."""
-    fixed = limits.cost(np.where(room, 0, limits.lower))
+    spend = budget - limits.cost(np.where(room, 0, limits.lower))
     present = np.maximum(counts, 1)[room].astype(np.float64)
     miss = 1.0 - curves.recall(counts)[0]
     mean = float(np.nanmean(miss))
-    prices, low, high = limits.prices[room], limits.lower[room], limits.upper[room]
-    high = np.minimum(high, np.ceil((budget - fixed) / prices))
+    prices, low = limits.prices[room], limits.lower[room]
+    high = np.minimum(limits.upper[room], np.ceil(spend / prices))
+    # An empty class may grow by hundreds of samples where others double: in samples, or in shares of what there is,
+    # the solver fails now and then. In this unit no class grows much more than the others.
+    unit = np.maximum(present, spend / prices.sum())
     program = _program(int(room.sum()))
-    cost = prices * present
+    cost = prices * unit
     program.floor.value = 1.0 - curves.limit[0][room] - mean
     program.log_drop.value = np.log(np.maximum(curves.drop[0][room], FLAT)) - curves.exponent[0][room] * np.log(
-        present / curves.scale[room]
+        unit / curves.scale[room]
     )
     program.exponent.value = curves.exponent[0][room]
     program.fairness.value = fairness / max(mean, 1e-6)
-    program.low.value, program.high.value = 1.0 + low / present, 1.0 + high / present
+    program.low.value, program.high.value = (present + low) / unit, (present + high) / unit
     program.cost.value = cost / cost.mean()
-    program.total.value = (budget - fixed + cost.sum()) / cost.mean()
-    growth = program.solve()
-    return np.asarray(np.clip((growth - 1.0) * present, low, high))
+    program.total.value = (spend + prices @ present) / cost.mean()
+    return np.asarray(np.clip(program.solve() * unit - present, low, high))
 
 
 @dataclass(frozen=True, eq=False)
 class _Program:
-    """A compiled problem in the growth ``x_j = 1 + d_j / m_j`` of k classes; only its parameters change."""
+    """A compiled problem in the sizes ``x_j = (m_j + d_j) / u_j`` of k classes in units u; only its parameters change."""
 
     problem: Any
-    growth: Any
+    size: Any
     floor: Any
     log_drop: Any
     exponent: Any
@@ -109,15 +111,15 @@ class _Program:
     total: Any
 
     def solve(self) -> Floats:
-        """Return the growth [k]."""
+        """Return the sizes [k]."""
         with warnings.catch_warnings():
             # Where curves are nearly flat, many allocations are equally good, and the solver says so.
             warnings.filterwarnings("ignore", message="Solution may be inaccurate")
             # A warm start would make a plan depend on the plans before it, and fails now and then.
             self.problem.solve(solver="CLARABEL", warm_start=False)
-        if self.growth.value is None:
+        if self.size.value is None:
             raise RuntimeError(f"the allocation problem was not solved: {self.problem.status}")
-        return np.asarray(self.growth.value, dtype=np.float64)
+        return np.asarray(self.size.value, dtype=np.float64)
 
 
 @cache
@@ -127,16 +129,16 @@ def _program(classes: int) -> _Program:
 
     cp: Any = cvxpy  # its atoms are exported without annotations
 
-    growth, excess, above = cp.Variable(classes), cp.Variable(classes), cp.Variable(classes, nonneg=True)
+    size, excess, above = cp.Variable(classes), cp.Variable(classes), cp.Variable(classes, nonneg=True)
     floor, log_drop, low, high = (cp.Parameter(classes) for _ in range(4))
     exponent, cost = (cp.Parameter(classes, nonneg=True) for _ in range(2))
     fairness, total = cp.Parameter(nonneg=True), cp.Parameter()
     constraints = [
-        excess >= cp.exp(log_drop - cp.multiply(exponent, cp.log(growth))),
+        excess >= cp.exp(log_drop - cp.multiply(exponent, cp.log(size))),
         above >= excess + floor,
-        growth >= low,
-        growth <= high,
-        cost @ growth == total,
+        size >= low,
+        size <= high,
+        cost @ size == total,
     ]
     problem = cp.Problem(cp.Minimize(cp.sum(excess) + fairness * cp.sum(above)), constraints)
-    return _Program(problem, growth, floor, log_drop, exponent, fairness, low, high, cost, total)
+    return _Program(problem, size, floor, log_drop, exponent, fairness, low, high, cost, total)

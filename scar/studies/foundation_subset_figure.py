@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scar.reporting.style import MUTED, Drawing, colour_of, new_figure, styled
+from scar.reporting.style import MUTED, Drawing, colour_of, log2_axis, new_figure, styled
 from scar.reporting.text import name_of
 
 COLOURS = {"k_center": "#0072b2", "facility_location": "#009e73", "herding": "#cc79a7", "margin": "#8a6d00"}
@@ -23,14 +23,15 @@ def draw(table: pd.DataFrame, *, title: str) -> Drawing:
                 ordered = rows.sort_values("n")
                 x = ordered.n * np.exp(0.012 * (position - 2))  # beside each other where they coincide
                 colour = COLOURS.get(str(selection), colour_of(str(selection), position))
-                axes.plot(x, 100 * ordered.minus_full, color=colour, marker="o", markersize=3.5, label=str(selection))
+                axes.plot(x, 100 * ordered.minus_full, color=colour, marker="o", markersize=3.5, label=name_of(str(selection)))
                 axes.vlines(x, 100 * ordered.full_low, 100 * ordered.full_high, color=colour, alpha=0.5)
             asked = table[table.origin.str.startswith("gap") & (table.metric == metric) & (table.selection == "random")]
             for row in asked.itertuples():
                 axes.axvline(row.n, color=MUTED, linewidth=0.8, linestyle="dotted")
                 axes.annotate(row.origin, (row.n, 0.02), xycoords=("data", "axes fraction"), fontsize=7, rotation=90)
             axes.axhline(0, color=MUTED, linewidth=0.8)
-            axes.set(xscale="log", xlabel="samples in the subset", ylabel=f"{name}: points from the full set")
+            log2_axis(axes)
+            axes.set(xlabel="samples in the subset", ylabel=f"{name}: points from the full set")
         panels[0].legend(fontsize=8)
         panels[0].set_title(name_of(title))
     shown = grid[grid.metric == "accuracy"].sort_values("n").drop_duplicates("selection", keep="first")

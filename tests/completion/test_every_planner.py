@@ -122,17 +122,33 @@ def test_slice_tuner_solves_a_thousand_classes():
     assert SliceTunerPlanner().allocate(state, 20_000, np.empty(0, np.int64)).counts.sum() == 20_000
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_slice_tuner_solves_for_empty_classes_beside_tight_limits(seed):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(20, 900, 24)
+    counts[rng.choice(24, 2, replace=False)] = 0
+    reserve = np.where(rng.random(24) < 0.3, rng.integers(0, 8, 24), rng.integers(20, 900, 24))
+    limit, drop = rng.uniform(0.7, 1.0, 24), rng.uniform(0.15, 0.45, 24)
+    learned = curves(np.full(24, 150), limit=limit, drop=drop, exponent=0.2)
+    state = problem(counts, reserve, [0] * 24, learned=learned)
+    for share in (0.02, 0.1, 0.5, 0.9):
+        budget = int(share * reserve.sum())
+        added = SliceTunerPlanner().allocate(state, budget, shuffled(reserve)).counts
+        assert added.sum() == budget
+        assert (added <= reserve).all()
+
+
 def test_slice_tuner_does_not_remember_the_problems_before():
-    def growth(counts, total):
+    def sizes(counts, total):
         asked = problem(counts, [9_000] * 4, [0] * 4, learned=curves(counts, drop=[0.1, 0.2, 0.3, 0.4]))
         slices = (asked.counts, asked.limits, total, 1.0, np.ones(4, bool))
         return slice_tuner._solve(asked.curves, *slices)
 
     slice_tuner._program.cache_clear()
-    alone = growth([467, 0, 31, 779], 882)
+    alone = sizes([467, 0, 31, 779], 882)
     for total in (300, 9_000, 30_000):
-        growth([5, 90, 700, 40], total)
-    np.testing.assert_array_equal(growth([467, 0, 31, 779], 882), alone)
+        sizes([5, 90, 700, 40], total)
+    np.testing.assert_array_equal(sizes([467, 0, 31, 779], 882), alone)
 
 
 def test_slice_tuner_without_fairness_is_the_greedy_optimum():
