@@ -14,7 +14,6 @@ from scar import launchers, ranks
 from scar.config import build
 from scar.console import announce, console, errors, escape, set_output
 from scar.extras import told
-from scar.job import run_job, run_task
 from scar.record import FAILED, JobRecord
 from scar.study import outcome
 
@@ -29,6 +28,8 @@ def run_composed(composed: DictConfig) -> float | None:
 
 
 def _run(composed: DictConfig) -> float | None:
+    from scar.job import run_job, run_task  # its stages are not needed to show the help
+
     folder = Path(HydraConfig.get().runtime.output_dir)
     overrides = list(HydraConfig.get().overrides.task)
     try:
