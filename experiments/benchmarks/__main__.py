@@ -1,12 +1,18 @@
 """Print the table of benchmarks and write it, every timing and a figure: ``python -m experiments.benchmarks``."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import scar  # noqa: F401  (its import hook comes before torch's companions)
+
+if TYPE_CHECKING:
+    from experiments.benchmarks.timing import Row
 
 SUITES = (
     "minibatch",
@@ -41,6 +47,23 @@ def suites() -> dict[str, Callable]:
     return dict(zip(SUITES, functions, strict=True))
 
 
+def write(rows: Sequence[Row], out: Path) -> None:
+    """Write what is there; a run that is interrupted leaves the suites that it has finished."""
+    import pandas as pd
+
+    from experiments.benchmarks.figure import draw
+    from experiments.benchmarks.timing import RECORD
+
+    out.mkdir(parents=True, exist_ok=True)
+    columns = [
+        {"what": r.what, "value": r.value, "unit": r.unit, "bar": r.goal, "verdict": r.verdict, "note": r.note}
+        for r in rows
+    ]
+    pd.DataFrame(columns).assign(machine=machine()).to_csv(out / "table.csv", index=False)
+    pd.DataFrame(RECORD).to_csv(out / "timings.csv", index=False)
+    draw(rows, out / "table.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -52,13 +75,9 @@ def main() -> None:
     options = parser.parse_args()
     repetitions = options.repetitions or (1 if options.quick else 5)
 
-    import pandas as pd
     import torch
     from rich.console import Console
     from rich.table import Table
-
-    from experiments.benchmarks.figure import draw
-    from experiments.benchmarks.timing import RECORD
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     console = Console()
@@ -68,18 +87,11 @@ def main() -> None:
         if name in options.only:
             with console.status(f"{name} …"):
                 rows += suite(options.quick, repetitions)
+            write(rows, options.out)
     table = Table("what", "measured", "bar", "", "how")
     for row in rows:
         table.add_row(row.what, row.measured, row.goal, row.verdict, row.note)
     console.print(table)
-    options.out.mkdir(parents=True, exist_ok=True)
-    columns = [
-        {"what": r.what, "value": r.value, "unit": r.unit, "bar": r.goal, "verdict": r.verdict, "note": r.note}
-        for r in rows
-    ]
-    pd.DataFrame(columns).assign(machine=machine()).to_csv(options.out / "table.csv", index=False)
-    pd.DataFrame(RECORD).to_csv(options.out / "timings.csv", index=False)
-    draw(rows, options.out / "table.png")
     console.print(f"load average {os.getloadavg()[0]:.2f}; written to {options.out}")
 
 
