@@ -267,7 +267,7 @@ PARTS = {
         keys=("regime", "first", "second", "fraction", "metric"), tolerances={"value": lambda row: row["spread"]},
     ),
     "reduction": Part(
-        data=("dataset=captioned_scenes",), measure=reduction_part, claims=reduction_claims, keys=("case", "seed", "metric"),
+        data=("dataset=captioned_scenes", "modality=image"), measure=reduction_part, claims=reduction_claims, keys=("case", "seed", "metric"),
         tolerances={"value": lambda row: REDUCED[row["metric"]]},
     ),
 }  # fmt: skip

@@ -23,7 +23,9 @@ def draw(table: pd.DataFrame, *, title: str) -> Drawing:
                 ordered = rows.sort_values("n")
                 x = ordered.n * np.exp(0.012 * (position - 2))  # beside each other where they coincide
                 colour = COLOURS.get(str(selection), colour_of(str(selection), position))
-                axes.plot(x, 100 * ordered.minus_full, color=colour, marker="o", markersize=3.5, label=name_of(str(selection)))
+                axes.plot(
+                    x, 100 * ordered.minus_full, color=colour, marker="o", markersize=3.5, label=name_of(str(selection))
+                )
                 axes.vlines(x, 100 * ordered.full_low, 100 * ordered.full_high, color=colour, alpha=0.5)
             asked = table[table.origin.str.startswith("gap") & (table.metric == metric) & (table.selection == "random")]
             for row in asked.itertuples():
