@@ -37,14 +37,16 @@ def test_the_reduction_of_the_paper_has_its_sizes():
     assert (config.share, config.clusters, config.keep, config.refine) == (0.25, 3000, "uniform", "concatenated")
 
 
-def test_the_small_reduction_differs_from_that_of_the_paper_in_size_alone():
+def test_the_small_reduction_differs_from_that_of_the_paper_in_size_and_in_how_its_captioner_is_trained():
     small, whole = build(composed("reduction=small")).reduction, build(composed("reduction=tldr")).reduction
     assert (small.captioner.image_size, small.captioner.codebook_size, small.captioner.tokens) == (32, 64, 16)
     assert len(small.seeds) >= 5
     for name in ("share", "features", "keep", "refine", "decoding", "pair_filter_share", "pair_threshold"):
         assert getattr(small, name) == getattr(whole, name)
-    for name in ("codebook_init", "beta", "commitment", "weight_decay", "decay", "decay_unit", "quantise_class_token"):
+    for name in ("codebook_init", "beta", "weight_decay", "decay_unit", "quantise_class_token"):
         assert getattr(small.captioner, name) == getattr(whole.captioner, name)
+    trained = [(each.captioner.commitment, each.captioner.restart_dead) for each in (small, whole)]
+    assert trained == [("vqvae", 1), ("published", None)]
 
 
 @pytest.mark.parametrize("option", ["small", "tldr"])
@@ -90,7 +92,7 @@ def different(path, value):
     special = {
         "clusters": 7, "pair_threshold": 0.1, "features": "text", "keep": "hard", "refine": "original", "heads": 4,
         "decoding": "greedy", "image_size": 64, "patch_size": 4, "width": 128, "precision": "bf16-mixed", "seeds": [3],
-        "codebook_init": "xavier", "commitment": "vqvae", "decay_unit": "linear", "keyword_phrases": "nltk",
+        "codebook_init": "xavier", "commitment": "published", "decay_unit": "linear", "keyword_phrases": "nltk",
         "restart_dead": 2, "accelerator": "cpu",
     }  # fmt: skip
     if path[-1] in special:
