@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 _NO_DECAY = ("encoder.pos_embed", "encoder.cls_token", "codebook.codes", "decoder.bert.embeddings.position_embeddings")
 
 
-class Losses(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Losses:
     """Of a batch: L = L_LM + L_vq, its two parts, the image tokens z [B, L, d] and the codes that they took."""
 
     total: Tensor

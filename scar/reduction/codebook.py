@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ _CHUNK = 1 << 14
 """Tokens that are compared with all codes at a time."""
 
 
-class Quantised(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Quantised:
     """What a codebook makes of tokens.
 
     Attributes:

@@ -49,7 +49,7 @@ def run(config: Config, folder: Path) -> None:
         folder: gets rows and differences, the tables, the figure, and the manifest of the reduced set.
     """
     stages = Stages(config, open_store(config))
-    found = study(stages)
+    found = run_study(stages)
     save_manifest(stages, folder / "manifest.parquet")
     write_frame(found.rows, folder / RESULTS)
     write_csv(folder / "reduction.csv", found.rows)
@@ -61,7 +61,7 @@ def run(config: Config, folder: Path) -> None:
     console().print(f"written: {folder / 'reduction.md'}", markup=False, highlight=False)
 
 
-def study(stages: Stages) -> Found:
+def run_study(stages: Stages) -> Found:
     """Make what the store lacks, and read everything."""
     rows = measure(stages)
     results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in ARMS}
