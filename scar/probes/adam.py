@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,8 +11,6 @@ from scar.probes.block import Block
 from scar.probes.config import ProbeConfig
 from scar.probes.probe_set import ProbeTask
 from scar.randomness import derive_seed
-
-_thread = threading.local()
 
 
 class AdamRun:
@@ -32,9 +30,26 @@ class AdamRun:
         for p, task in enumerate(block.tasks):
             self._weights[p, : block.num_classes, : block.dimension + 1] += initial_weights(task, block)
         self._orders = [torch_generator(task, "probe-order") for task in block.tasks]
-        self._share = self._shares()
+        self._piece = block.piece if self._whole else self.batch
+        self._shares = torch.split(self._share_of_batch(), self._piece, dim=2)
+        self._real = torch.split(block.real, self._piece, dim=2)
         self._first, self._second = torch.zeros_like(self._weights), torch.zeros_like(self._weights)
         self._gradient, self._steps = torch.empty_like(self._weights), torch.zeros((), device=block.device)
+        self._adam = partial(
+            torch._fused_adam_,
+            [self._weights],
+            [self._gradient],
+            [self._first],
+            [self._second],
+            [],
+            lr=config.learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            amsgrad=False,
+            maximize=False,
+        )
         self._minus_one = torch.full((count, 1, self.batch), -1.0, device=block.device)
         self.kept = self._weights.clone()
         self.epochs = torch.zeros(count, dtype=torch.int64, device=block.device)
@@ -45,7 +60,7 @@ class AdamRun:
         self._hits = self._best.clone()
         self.curve = torch.full((count, config.max_epochs), torch.nan, device=block.device)
 
-    def _shares(self) -> Tensor:
+    def _share_of_batch(self) -> Tensor:
         """Return [P, 1, n]: what each place of an epoch counts in its batch, 1 / its samples or 0."""
         block = self.block
         start = torch.arange(block.real.shape[2], device=block.device) // self.batch * self.batch
@@ -75,67 +90,38 @@ class AdamRun:
 
     def _batch_steps(self) -> None:
         block = self.block
-        count, rows, width = block.x.shape
-        order = torch.stack([self._order(p, rows) for p in range(count)]).to(block.device)
-        y = block.y.gather(1, order)[:, None, :]
-        order += rows * torch.arange(count, device=block.device)[:, None]
-        flat = block.x.view(count * rows, width)
-        buffer = batch_buffer(count * self.batch, flat)
-        for start in range(0, rows, self.batch):
-            places = slice(start, start + self.batch)
-            chosen = order[:, places].reshape(-1)
-            torch.index_select(flat, 0, chosen, out=buffer[: len(chosen)])
-            x = buffer[: len(chosen)].view(count, -1, width)
-            self._accumulate(x, y[:, :, places], places, beta=0)
+        order = torch.stack([self._order(p) for p in range(len(block.tasks))]).to(block.device)
+        labels = torch.split(block.y.gather(1, order)[:, None, :], self.batch, dim=2)
+        batches = block.rows.batches(order, self.batch)
+        for x, y, share, real in zip(batches, labels, self._shares, self._real, strict=True):
+            self._accumulate(x, y, share, real, beta=0)
             self._update()
 
-    def _order(self, p: int, rows: int) -> Tensor:
-        n = len(self.block.tasks[p].train)
+    def _order(self, p: int) -> Tensor:
+        n, rows = len(self.block.tasks[p].train), self.block.y.shape[1]
         return torch.cat([torch.randperm(n, generator=self._orders[p]), torch.arange(n, rows)])
 
     def _full_step(self) -> None:
-        pieces = self.block.chunks(self.batch)
-        for start in pieces:
-            places = slice(start, start + pieces.step)
-            self._accumulate(self.block.x[:, places], self.block.y[:, None, places], places, beta=start > 0)
+        labels = torch.split(self.block.y[:, None, :], self._piece, dim=2)
+        pieces = zip(self.block.rows.pieces(self._piece), labels, self._shares, self._real, strict=True)
+        for index, (x, y, share, real) in enumerate(pieces):
+            self._accumulate(x, y, share, real, beta=int(index > 0))
         self._update()
 
-    def _accumulate(self, x: Tensor, y: Tensor, places: slice, *, beta: int) -> None:
+    def _accumulate(self, x: Tensor, y: Tensor, share: Tensor, real: Tensor, *, beta: int) -> None:
         """Add the gradient of the mean loss: ``(softmax - onehot) x / n`` over the rows x [P, b, W]."""
-        logits = torch.bmm(self._weights.to(x.dtype), x.mT).float()
+        weights = self._weights if x.dtype == self._weights.dtype else self._weights.to(x.dtype)
+        logits = torch.bmm(weights, x.mT)
         if self.config.monitor == "train_accuracy":
-            right = (logits.gather(1, y) == logits.amax(dim=1, keepdim=True)) & self.block.real[:, :, places]
+            right = (logits.gather(1, y) == logits.amax(dim=1, keepdim=True)) & real
             self._hits += right.sum(dim=(1, 2))
-        error = torch.softmax(logits, dim=1)
-        error.scatter_add_(1, y, self._minus_one[:, :, : y.shape[2]])
-        error.mul_(self._share[:, :, places])
+        error = torch.softmax(logits, dim=1, dtype=self._weights.dtype)
+        error.scatter_add_(1, y, self._minus_one)
+        error.mul_(share)
         add_product(self._gradient, error, x, beta=beta)
 
     def _update(self) -> None:
-        torch._fused_adam_(
-            [self._weights],
-            [self._gradient],
-            [self._first],
-            [self._second],
-            [],
-            [self._steps.add_(1)],
-            lr=self.config.learning_rate,
-            beta1=0.9,
-            beta2=0.999,
-            weight_decay=0.0,
-            eps=1e-8,
-            amsgrad=False,
-            maximize=False,
-        )
-
-
-def batch_buffer(rows: int, like: Tensor) -> Tensor:
-    """Return room for a batch [rows, W], one per thread, so that it stays in the cache of its core."""
-    key = (rows, like.shape[1], like.dtype, like.device)
-    if getattr(_thread, "key", None) != key:
-        _thread.key, _thread.buffer = key, like.new_empty(rows, like.shape[1])
-    buffer: Tensor = _thread.buffer
-    return buffer
+        self._adam([self._steps.add_(1)])
 
 
 def add_product(total: Tensor, error: Tensor, x: Tensor, *, beta: int) -> None:

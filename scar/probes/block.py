@@ -7,8 +7,9 @@ alone, so that a result depends neither on the other probes nor on the number of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,19 +17,18 @@ import torch
 from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig
-from scar.probes.probe_set import ProbeTask, unit_rows
+from scar.probes.probe_set import ProbeTask
+from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, aligned, parts
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scar.probes.features import Features
-
 STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
-CPU_CHUNK, GPU_ELEMENTS = 512, 1 << 26
+CPU_PIECE, GPU_ELEMENTS = 512, 1 << 26
 # Rows of one product in a pass over all rows: what a core caches; on a GPU, logits held at once.
-LOAD_ROWS = 512
-# Rows copied at once from the features; they stay in the cache of a core.
+DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+# Of the training rows, by probe.precision.
 ABSENT = -1e30
 # The bias of a padding class: its probability and its gradient are exactly 0.
 
@@ -74,12 +74,10 @@ def plan_blocks(tasks: Sequence[ProbeTask], config: ProbeConfig, *, stacked: boo
 
 
 class Block:
-    """Training and validation rows of P probes, scaled, on one device.
-
-    Features lie in rows of W values: D features, a one (whose weight is the bias), zeros up to the alignment.
+    """Training and validation rows of P probes, scaled, for one device.
 
     Attributes:
-        x: [P, n, W] scaled training rows; the rest of a probe with fewer rows is zero.
+        rows: x [P, n, W], the scaled training rows; the rest of a probe with fewer rows is zero.
         y: [P, n] their classes.
         real: [P, 1, n] whether a row is one.
         sizes: [P] training rows.
@@ -89,38 +87,60 @@ class Block:
     def __init__(
         self,
         plan: BlockPlan,
-        features: Features,
+        source: Source,
         labels: NDArray[np.int64],
         tasks: Sequence[ProbeTask],
         validation: Tensor,
         *,
         num_classes: int,
         config: ProbeConfig,
-        device: torch.device,
-        align: int = 1,
+        class_align: int = 1,
+        streamed: bool = False,
     ) -> None:
-        self.num_classes, self.dimension, self.device = num_classes, features.dimension, device
+        device = source.device
+        self.num_classes, self.dimension, self.device = num_classes, source.dimension, device
         members = [tasks[index] for index in plan.probes]
         self.tasks = members + members[-1:] * (plan.size - len(members))
-        self.width = aligned(self.dimension + 1, align)
-        self.classes = aligned(num_classes, align)
+        self.width, self.classes = source.width, aligned(num_classes, class_align)
         self.validation_x = validation
         self.validation_y = torch.from_numpy(labels[members[0].validation]).to(device)
         self.sizes = torch.tensor([len(task.train) for task in self.tasks], device=device)
         self.real = torch.arange(plan.rows, device=device)[None, None, :] < self.sizes[:, None, None]
-        self.x = torch.empty(plan.size, plan.rows, self.width, device=device)
         self.y = torch.zeros(plan.size, plan.rows, dtype=torch.int64, device=device)
+        for p, task in enumerate(self.tasks):
+            self.y[p, : len(task.train)] = torch.from_numpy(labels[task.train])
         self._shift = torch.zeros(plan.size, self.dimension, dtype=torch.float64, device=device)
         self._scale = torch.ones_like(self._shift)
+        self.rows = self._stream(source, config) if streamed else self._hold(source, config, plan)
+
+    def _hold(self, source: Source, config: ProbeConfig, plan: BlockPlan) -> HeldRows:
+        x = torch.empty(plan.size, plan.rows, self.width, device=self.device)
         for p, task in enumerate(self.tasks):
-            rows = self.x[p, : len(task.train)]
-            self.x[p, len(task.train) :] = 0
-            load_rows(features, task.train, rows, unit_norm=config.scaling == "unit_norm")
+            x[p, len(task.train) :] = 0
+            rows = source.load(task.train, x[p, : len(task.train)])
             if config.scaling == "standard":
-                self._shift[p], self._scale[p] = standardize(rows[:, : self.dimension])
-            self.y[p, : len(task.train)] = torch.from_numpy(labels[task.train])
-        if config.precision == "bfloat16":
-            self.x = self.x.to(torch.bfloat16)
+                chunks = partial(torch.split, rows, LOAD_ROWS)
+                self._shift[p], self._scale[p] = moments(chunks, len(rows), self.dimension)
+                for chunk in chunks():
+                    self._standardize(p, chunk)
+        return HeldRows(x.to(DTYPES[config.precision]))
+
+    def _stream(self, source: Source, config: ProbeConfig) -> StreamedRows:
+        rows, standard = self.tasks[0].train, config.scaling == "standard"
+        if standard:
+            chunks = partial(map, source.read, list(parts(rows, LOAD_ROWS)))
+            self._shift[0], self._scale[0] = moments(chunks, len(rows), self.dimension)
+
+        def read(part: NDArray[np.int64]) -> Tensor:
+            x = source.read(part)
+            return (self._standardize(0, x) if standard else x).to(DTYPES[config.precision])
+
+        return StreamedRows(rows, read)
+
+    def _standardize(self, p: int, x: Tensor) -> Tensor:
+        """Give rows x [b, W] of probe p mean 0 and standard deviation 1 in place; return them."""
+        x[:, : self.dimension].sub_(self._shift[p].float()).mul_(self._scale[p].float())
+        return x
 
     def start(self) -> Tensor:
         """Return weights [P, C, W] of zeros; the biases of padding classes switch them off."""
@@ -128,11 +148,12 @@ class Block:
         weights[:, self.num_classes :, self.dimension] = ABSENT
         return weights
 
-    def chunks(self, rows: int) -> range:
-        """Starts of the pieces in which a pass over `rows` rows is made; its step is their length."""
+    @property
+    def piece(self) -> int:
+        """Rows of one product in a pass over all rows."""
         if self.device.type == "cpu":
-            return range(0, rows, CPU_CHUNK)
-        return range(0, rows, max(1, GPU_ELEMENTS // (len(self.tasks) * self.classes)))
+            return CPU_PIECE
+        return max(1, GPU_ELEMENTS // (len(self.tasks) * self.classes))
 
     def fold(self, weights: Tensor) -> Tensor:
         """Return weights [P, K, D + 1] for raw features: ``(x - mean) / std`` becomes part of them."""
@@ -145,54 +166,41 @@ class Block:
         """Return the mean cross-entropy [P] on the validation rows, in float64."""
         total = torch.zeros(len(self.tasks), dtype=torch.float64, device=self.device)
         folded = self.fold(weights)
-        pieces = self.chunks(len(self.validation_x))
-        for start in pieces:
-            y = self.validation_y[start : start + pieces.step].expand(len(self.tasks), 1, -1)
-            logits = folded @ self.validation_x[start : start + pieces.step].mT
-            total -= torch.log_softmax(logits, dim=1).gather(1, y).sum(dim=(1, 2), dtype=torch.float64)
+        for x, y in zip(
+            torch.split(self.validation_x, self.piece), torch.split(self.validation_y, self.piece), strict=True
+        ):
+            logits = folded @ x.mT
+            wanted = y.expand(len(self.tasks), 1, -1)
+            total -= torch.log_softmax(logits, dim=1).gather(1, wanted).sum(dim=(1, 2), dtype=torch.float64)
         return total / len(self.validation_x)
 
     def degenerate(self, weights: Tensor) -> Tensor:
         """Return [P]: one class in the training rows, or one prediction for all validation rows."""
         single = ((self.y == self.y[:, :1]) | ~self.real[:, 0]).all(dim=1)
-        if len(self.validation_x):
-            weights, x, ignored = self.fold(weights), self.validation_x[None], None
-        else:
-            weights, x, ignored = weights.to(self.x.dtype), self.x, ~self.real
         always = torch.ones(weights.shape[:2], dtype=torch.bool, device=self.device)
-        pieces = self.chunks(x.shape[1])
-        for start in pieces:
-            places = slice(start, start + pieces.step)
-            logits = weights @ x[:, places].mT
-            predicted = logits == logits.amax(dim=1, keepdim=True)
-            always &= (predicted if ignored is None else predicted | ignored[:, :, places]).all(dim=2)
+        if len(self.validation_x):
+            folded = self.fold(weights)
+            always = always[:, : self.num_classes]
+            for x in torch.split(self.validation_x, self.piece):
+                always = always & largest(folded @ x.mT).all(dim=2)
+        else:
+            for x, real in zip(self.rows.pieces(self.piece), torch.split(self.real, self.piece, dim=2), strict=True):
+                always &= (largest(weights.to(x.dtype) @ x.mT) | ~real).all(dim=2)
         return single | always.any(dim=1)
 
 
-def aligned(size: int, align: int) -> int:
-    """Round up to a multiple."""
-    return -(-size // align) * align
+def largest(logits: Tensor) -> Tensor:
+    """Return where logits [P, C, b] are the largest of their row."""
+    return logits == logits.amax(dim=1, keepdim=True)
 
 
-def load_rows(features: Features, rows: NDArray[np.int64], out: Tensor, *, unit_norm: bool) -> None:
-    """Copy rows of the features, then a one, then zeros, into out [n, W]; divide each by its norm if asked."""
-    for start in range(0, len(rows), LOAD_ROWS):
-        chunk = features.array[rows[start : start + LOAD_ROWS]]
-        chunk = unit_rows(chunk) if unit_norm else chunk
-        out[start : start + len(chunk), : chunk.shape[1]] = torch.from_numpy(chunk)
-    out[:, features.dimension] = 1
-    out[:, features.dimension + 1 :] = 0
+def moments(chunks: Callable[[], Iterable[Tensor]], count: int, dimension: int) -> tuple[Tensor, Tensor]:
+    """Return the mean [D] and 1 / std [D] (ddof 0) of n rows [n, W] that come in chunks, twice.
 
-
-def standardize(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Give x [n, D] mean 0 and standard deviation 1 (ddof 0) in place; return the mean and 1 / std, both [D].
-
-    A constant feature becomes 0 and its 1 / std is 0 too, so that it has no weight on raw features.
+    The 1 / std of a constant feature is 0, so that it has no weight on raw features.
     """
-    chunks = torch.split(x, LOAD_ROWS)
-    mean = torch.stack([chunk.sum(dim=0) for chunk in chunks]).double().sum(dim=0) / len(x)
-    x -= mean.float()
-    std = (torch.stack([chunk.square().sum(dim=0) for chunk in chunks]).double().sum(dim=0) / len(x)).sqrt()
-    scale = torch.where(std > 1e-6 * mean.abs(), 1 / std, 0.0)
-    x *= scale.float()
-    return mean, scale
+    mean = torch.stack([chunk[:, :dimension].sum(dim=0) for chunk in chunks()]).double().sum(dim=0) / count
+    centre = mean.float()
+    squares = torch.stack([(chunk[:, :dimension] - centre).square_().sum(dim=0) for chunk in chunks()])
+    std = (squares.double().sum(dim=0) / count).sqrt()
+    return mean, torch.where(std > 1e-6 * mean.abs(), 1 / std, 0.0)

@@ -87,6 +87,7 @@ class TrainerConfig:
         threads: probes trained at once on the CPU, over all processes of the machine; None takes every core.
         memory_gib: memory for the training rows of the probes in work, per process; None takes the
             size of the features for each thread, at most half of what is free (on a GPU, half of its memory).
+            A probe whose rows are more than that is streamed: read again in every epoch.
     """
 
     name: str = field(default="default", metadata={"runtime": True})

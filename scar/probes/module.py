@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scar.probes.adam import AdamRun
-from scar.probes.block import Block, BlockPlan, aligned, load_rows, plan_blocks
+from scar.probes.block import Block, BlockPlan, plan_blocks
 from scar.probes.config import ProbeConfig
 from scar.probes.features import Features
 from scar.probes.lbfgs import LBFGSRun
 from scar.probes.probe_set import ProbeSet, ProbeTask
+from scar.probes.rows import Source
 
 Run = AdamRun | LBFGSRun
 Progress = Callable[[int, int], None]
@@ -66,6 +68,8 @@ class ProbeBank(pl.LightningModule):
         self._work: list[tuple[BlockPlan, Run]] = []
         self._waiting: list[BlockPlan] = []
         self._pool: ThreadPoolExecutor | None = None
+        self._room = memory
+        self._source: Source
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start of a spawned rank."""
@@ -82,18 +86,27 @@ class ProbeBank(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Share the blocks out between the ranks, and plan the memory."""
         gpu = self.device.type == "cuda"
+        resident = gpu and 2 * self.features.array.nbytes <= self.memory
+        self._room = self.memory - resident * self.features.array.nbytes
+        self._source = Source(
+            self.features, unit_norm=self.config.scaling == "unit_norm", device=self.device,
+            align=GPU_ALIGN if gpu else 1, resident=resident,
+        )  # fmt: skip
         plans = plan_blocks(self.tasks, self.config, stacked=gpu)
         self._waiting = share_out(plans, self.trainer.world_size)[self.trainer.global_rank]
-        sizes = [plan.bytes(self._width) for plan in self._waiting]
-        held = {task.validation.tobytes(): len(task.validation) for task in self.tasks}
+        sizes = [self._held(plan) for plan in self._waiting]
+        validation = {task.validation.tobytes(): len(task.validation) for task in self.tasks}
         plan = {
             "features": self.features.array.nbytes,
-            "training rows": min(sum(sizes), max([self.memory, *sizes])),
-            "validation rows": 4 * self._width * sum(held.values()),
+            "training rows": min(sum(sizes), max([self._room, *sizes])),
+            "validation rows": 4 * self._source.width * sum(validation.values()),
             "results": self.get_buffer("folded").nbytes,
         }
         parts = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in plan.items())
-        log.info("memory for %d of %d probes: %s", len(self._waiting), len(self.tasks), parts)
+        log.info(
+            "memory for %d of %d probes: %s; %d too large for it are streamed",
+            len(self._waiting), len(self.tasks), parts, sizes.count(0),
+        )  # fmt: skip
         if not gpu:
             self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
 
@@ -128,24 +141,21 @@ class ProbeBank(pl.LightningModule):
             self._pool = None
         self._work, self._validation = [], {}
 
-    @property
-    def _width(self) -> int:
-        return aligned(self.features.dimension + 1, self._align)
-
-    @property
-    def _align(self) -> int:
-        return GPU_ALIGN if self.device.type == "cuda" else 1
+    def _held(self, plan: BlockPlan) -> int:
+        """Bytes of the training rows that the block holds: none for a probe that is streamed."""
+        size = plan.bytes(self._source.width)
+        return 0 if plan.size == 1 and size > self._room else size
 
     def _map(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         return map(work, items) if self._pool is None else self._pool.map(work, items)
 
     def _admit(self) -> None:
         """Load the next blocks while the rows of all blocks in work fit the memory; one always does."""
-        used = sum(plan.bytes(self._width) for plan, _ in self._work)
+        used = sum(self._held(plan) for plan, _ in self._work)
         admitted: list[BlockPlan] = []
         while self._waiting:
-            used += self._waiting[0].bytes(self._width)
-            if used > self.memory and (self._work or admitted):
+            used += self._held(self._waiting[0])
+            if used > self._room and (self._work or admitted):
                 break
             admitted.append(self._waiting.pop(0))
         self._load_validation(admitted)
@@ -156,15 +166,15 @@ class ProbeBank(pl.LightningModule):
         for rows in (self.tasks[plan.probes[0]].validation for plan in plans):
             if rows.tobytes() not in self._validation:
                 x = torch.empty(len(rows), self.features.dimension + 1, device=self.device)
-                load_rows(self.features, rows, x, unit_norm=self.config.scaling == "unit_norm")
-                self._validation[rows.tobytes()] = x
+                self._validation[rows.tobytes()] = self._source.load(rows, x)
 
     @torch.inference_mode()
     def _open(self, plan: BlockPlan) -> Run:
         block = Block(
-            plan, self.features, self.labels, self.tasks,
+            plan, self._source, self.labels, self.tasks,
             self._validation[self.tasks[plan.probes[0]].validation.tobytes()],
-            num_classes=self.num_classes, config=self.config, device=self.device, align=self._align,
+            num_classes=self.num_classes, config=self.config, streamed=not self._held(plan),
+            class_align=GPU_ALIGN if self.device.type == "cuda" else 1,
         )  # fmt: skip
         return AdamRun(block, self.config) if self.config.solver == "adam" else LBFGSRun(block, self.config)
 
@@ -220,3 +230,16 @@ def silence_lightning() -> None:
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
     for name in LIGHTNING:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning for a while; its loggers and the warnings are as before afterwards."""
+    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
+    try:
+        with warnings.catch_warnings():
+            silence_lightning()
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig, TrainerConfig
 from scar.probes.features import Features
-from scar.probes.module import LIGHTNING, ProbeBank, Progress, silence_lightning
+from scar.probes.module import ProbeBank, Progress, quiet_lightning
 from scar.probes.probe_set import ProbeSet, ProbeTask
 
 if TYPE_CHECKING:
@@ -169,17 +167,13 @@ def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], ca
 def _settings(config: ProbeConfig) -> Iterator[None]:
     """Quiet Lightning, one thread per product, the asked precision; everything as before afterwards."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
     before = {name: os.environ.get(name) for name in _RENDEZVOUS}
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
     try:
-        with warnings.catch_warnings():
-            silence_lightning()
+        with quiet_lightning():
             yield
     finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
         torch.set_float32_matmul_precision(precision)
         torch.set_num_threads(threads)
         for name, value in before.items():

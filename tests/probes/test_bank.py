@@ -8,9 +8,10 @@ from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
 
 from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
 from scar.probes.adam import AdamRun, initial_weights, torch_generator
-from scar.probes.block import Block, load_rows, plan_blocks
+from scar.probes.block import Block, plan_blocks
 from scar.probes.features import Features
 from scar.probes.lbfgs import LBFGSRun
+from scar.probes.rows import Source
 
 CLASSES = 5
 VALIDATION = np.arange(2000, 2300)
@@ -38,11 +39,40 @@ def test_probes_trained_together_equal_probes_trained_alone(config):
 
 @pytest.mark.parametrize(
     "trainer",
-    [TrainerConfig(threads=1), TrainerConfig(threads=3), TrainerConfig(memory_gib=1e-9)],
+    [TrainerConfig(threads=1), TrainerConfig(threads=3), TrainerConfig(memory_gib=130 * 25 * 4 / 2**30)],
     ids=["one thread", "three threads", "one block at a time"],
 )
 def test_threads_and_memory_do_not_change_a_bit(trainer):
     assert_same(train(trainer=TrainerConfig(threads=2)), train(trainer=trainer))
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_probe_too_large_for_the_memory_is_streamed_to_the_same_result(config, tmp_path, caplog):
+    np.save(tmp_path / "features.npy", X)
+    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
+    with caplog.at_level("INFO", "scar.probes"):
+        streamed = train(config=config, features=mapped, trainer=TrainerConfig(memory_gib=1e-9))
+    assert f"; {len(TASKS)} too large for it are streamed" in caplog.text
+    assert_same(train(config=config), streamed)
+
+
+def test_streamed_probes_without_a_validation_part_are_checked_for_degeneracy_on_their_rows():
+    none = np.zeros(0, dtype=np.int64)
+    tasks = [replace(TASKS[0], validation=none), ProbeTask(np.flatnonzero(Y[:2000] == 3)[:80], none, 1)]
+    streamed = train(tasks, CONFIGS["reference"], trainer=TrainerConfig(memory_gib=1e-9))
+    assert_same(train(tasks, CONFIGS["reference"]), streamed)
+    assert list(streamed.degenerate) == [False, True]
+
+
+@pytest.mark.parametrize("name", ["linear", "reference"])
+def test_features_that_lie_on_the_device_give_the_same_rows(name):
+    rows = np.array([2400, 3, 3, 700, 0])
+    from_host, from_device = (_source(CONFIGS[name], align=16, resident=there).read(rows) for there in (False, True))
+    assert from_host.shape == (5, 32)
+    assert torch.equal(from_host, from_device)
+    assert torch.equal(from_host[:, 24], torch.ones(5))
+    assert not from_host[:, 25:].any()
+    assert torch.equal(from_host[1], from_host[2])
 
 
 def test_the_order_of_the_tasks_does_not_matter():
@@ -76,14 +106,15 @@ def test_a_bank_probe_equals_a_plain_torch_loop_on_the_same_batches():
 
 
 def _block(tasks, config, plan=None, align=1):
-    features = Features(X)
+    source = _source(config, align=align)
     plan = plan or plan_blocks(tasks, config, stacked=False)[0]
-    validation = torch.empty(len(VALIDATION), X.shape[1] + 1)
-    load_rows(features, VALIDATION, validation, unit_norm=config.scaling == "unit_norm")
-    return Block(
-        plan, features, Y, tasks, validation,
-        num_classes=CLASSES, config=config, device=torch.device("cpu"), align=align,
-    )  # fmt: skip
+    validation = source.load(VALIDATION, torch.empty(len(VALIDATION), X.shape[1] + 1))
+    return Block(plan, source, Y, tasks, validation, num_classes=CLASSES, config=config, class_align=align)
+
+
+def _source(config, **options):
+    unit_norm = config.scaling == "unit_norm"
+    return Source(Features(X), unit_norm=unit_norm, device=torch.device("cpu"), **options)
 
 
 @pytest.mark.parametrize("name", ["linear", "converged_path"])
@@ -154,15 +185,20 @@ def test_a_lightning_logger_sees_the_probes_in_work(tmp_path):
     assert values[-1] == 0
 
 
-@pytest.mark.parametrize(("limit", "rows"), [(1e-9, 1200), (1.0, 1200 + 40 + 130 + 501 + 500 + 77)])
-def test_the_memory_is_planned_before_training(caplog, limit, rows):
+@pytest.mark.parametrize(
+    ("limit", "rows", "streamed"),
+    [(0, 0, 6), (1200, 1200, 0), (600, 600, 1), (10**6, 1200 + 40 + 130 + 501 + 500 + 77, 0)],
+)
+def test_the_memory_is_planned_before_training(caplog, limit, rows, streamed):
     big = np.repeat(X, 40, axis=1)
-    with caplog.at_level("INFO", "scar.probes"):
-        train(features=big, config=ProbeConfig(max_epochs=1), trainer=TrainerConfig(memory_gib=limit))
     width = 24 * 40 + 1
+    trainer = TrainerConfig(memory_gib=(4 * width * limit + 1) / 2**30)
+    with caplog.at_level("INFO", "scar.probes"):
+        train(features=big, config=ProbeConfig(max_epochs=1), trainer=trainer)
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("scar.probes")]
     assert f"training rows {4 * width * rows / 2**20:.0f} MiB" in line
     assert f"validation rows {4 * width * len(VALIDATION) / 2**20:.0f} MiB" in line
+    assert f"{streamed} too large" in line
 
 
 def test_tasks_of_one_seed_and_size_see_their_rows_in_one_order():

@@ -1,0 +1,126 @@
+"""Where rows are read from, and how those of a block are kept: held in memory, or read again each time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from scar.probes.probe_set import unit_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scar.probes.features import Features
+
+LOAD_ROWS = 512
+# Rows copied at once from the features; they stay in the cache of a core.
+
+_thread = threading.local()
+
+
+class Source:
+    """Reads rows of the features to one device: from a copy that lies there, or from the host (to a GPU, pinned).
+
+    Rows have W values: D features, a one (whose weight is the bias), zeros up to the alignment.
+    """
+
+    def __init__(
+        self, features: Features, *, unit_norm: bool, device: torch.device, align: int = 1, resident: bool = False
+    ) -> None:
+        self.dimension, self.device = features.dimension, device
+        self.width = aligned(self.dimension + 1, align)
+        self._features, self._unit_norm = features, unit_norm
+        self._copy: Tensor | None = None
+        if resident:
+            copy = torch.empty(len(features), self.dimension, device=device)
+            for rows, place in zip(
+                parts(np.arange(len(features)), LOAD_ROWS), torch.split(copy, LOAD_ROWS), strict=True
+            ):
+                place[:] = self._travel(rows)
+            self._copy = copy
+
+    def load(self, rows: NDArray[np.int64], out: Tensor) -> Tensor:
+        """Copy rows into out [n, W]; return it."""
+        for chosen, place in zip(parts(rows, LOAD_ROWS), torch.split(out, LOAD_ROWS), strict=True):
+            place[:, : self.dimension] = self._read(chosen)
+        out[:, self.dimension] = 1
+        out[:, self.dimension + 1 :] = 0
+        return out
+
+    def read(self, rows: NDArray[np.int64]) -> Tensor:
+        """Return rows [n, W]."""
+        return self.load(rows, torch.empty(len(rows), self.width, device=self.device))
+
+    def _read(self, rows: NDArray[np.int64]) -> Tensor:
+        if self._copy is None:
+            return self._travel(rows)
+        return self._copy.index_select(0, torch.from_numpy(rows).to(self.device))
+
+    def _travel(self, rows: NDArray[np.int64]) -> Tensor:
+        chunk = self._features.array[rows]
+        host = torch.from_numpy(unit_rows(chunk) if self._unit_norm else chunk)
+        return host if self.device.type == "cpu" else host.pin_memory().to(self.device, non_blocking=True)
+
+
+class HeldRows:
+    """The scaled rows x [P, n, W] of a block in the memory of its device."""
+
+    def __init__(self, x: Tensor) -> None:
+        self._x = x
+
+    def batches(self, order: Tensor, size: int) -> Iterator[Tensor]:
+        """Yield rows [P, size, W], the last time fewer, in the order [P, n]; the next yield overwrites them."""
+        count, rows, width = self._x.shape
+        flat = self._x.view(count * rows, width)
+        buffer = _batch_buffer(count * size, flat)
+        order = order + rows * torch.arange(count, device=order.device)[:, None]
+        for chosen in torch.split(order, size, dim=1):
+            x = buffer[: chosen.numel()]
+            torch.index_select(flat, 0, chosen.reshape(-1), out=x)
+            yield x.view(count, -1, width)
+
+    def pieces(self, size: int) -> Iterable[Tensor]:
+        """Yield all rows [P, size, W], the last time fewer, as they lie."""
+        return torch.split(self._x, size, dim=1)
+
+
+class StreamedRows:
+    """The rows [1, n, W] of a probe that does not fit the memory, read and scaled whenever they are needed.
+
+    Equal to `HeldRows` to the last bit.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], Tensor]) -> None:
+        self._rows, self._read = rows, read
+
+    def batches(self, order: Tensor, size: int) -> Iterator[Tensor]:
+        """Yield rows [1, size, W], the last time fewer, in the order [1, n]."""
+        return (self._read(part)[None] for part in parts(self._rows[order[0].cpu().numpy()], size))
+
+    def pieces(self, size: int) -> Iterable[Tensor]:
+        """Yield all rows [1, size, W], the last time fewer, as the task lists them."""
+        return (self._read(part)[None] for part in parts(self._rows, size))
+
+
+def aligned(size: int, align: int) -> int:
+    """Round up to a multiple."""
+    return -(-size // align) * align
+
+
+def parts(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    """Cut rows [n] into parts of a size, the last one smaller; none make one empty part, as in `torch.split`."""
+    return (rows[start : start + size] for start in range(0, max(len(rows), 1), size))
+
+
+def _batch_buffer(rows: int, like: Tensor) -> Tensor:
+    """Return room for a batch [rows, W], one per thread, so that it stays in the cache of its core."""
+    key = (rows, like.shape[1], like.dtype, like.device)
+    if getattr(_thread, "key", None) != key:
+        _thread.key, _thread.buffer = key, like.new_empty(rows, like.shape[1])
+    buffer: Tensor = _thread.buffer
+    return buffer
