@@ -58,6 +58,7 @@ def main() -> None:
     """Run the command; the exit code is 1 if any job failed."""
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     launchers.register()
+    launchers.share_config_store()
     outcome.begin()
     try:
         with ranks.crew() as leads:

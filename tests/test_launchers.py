@@ -1,9 +1,11 @@
 """How the jobs of a sweep are composed and shared out."""
 
+from copy import deepcopy
 from types import SimpleNamespace
 
 import pytest
 from hydra import initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
@@ -81,6 +83,15 @@ def test_the_plugins_are_known_to_hydra_by_the_names_in_the_configuration(loader
     launcher = Plugins.instance().instantiate_launcher(context, lambda config: None, sweep)
     assert isinstance(launcher, LocalLauncher)
     assert isinstance(context.config_loader, SweepLoader)
+
+
+def test_copies_of_hydras_repository_share_the_store_of_structured_configs(monkeypatch, loader):
+    monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)
+    launchers.share_config_store()
+    copied = deepcopy(loader.inner.repository)
+    (own,) = (source for source in copied.sources if source.scheme() == "structured")
+    assert own.store is ConfigStore.instance()
+    assert copied.config_exists("hydra/config")
 
 
 @pytest.mark.parametrize("values", [{"n_jobs": 0}, {"n_jobs": -1}, {"threads": 0}, {"n_jobs": 1.5}])
