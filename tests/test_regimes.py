@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scar.regimes import LongTailed, MissingClass, Natural, NoisyLabels, Shift
+from scar.regimes import LongTailed, MissingClass, Natural, NoisyLabels, Regime, Shift
 from scar.splits import Split, SplitConfig, draw_split
 
 FIXED = ("validation", "heldout", "test")
@@ -24,6 +24,11 @@ def features(labels):
     """The first axis varies within every class, the second tells the classes apart and varies far less within."""
     rng = np.random.default_rng(1)
     return np.stack([rng.normal(0, 3, len(labels)), 10.0 * labels + rng.normal(0, 0.1, len(labels))], axis=1)
+
+
+def test_a_regime_that_does_not_say_what_it_does_cannot_be_made():
+    with pytest.raises(TypeError, match="abstract method"):
+        Regime(name="none")
 
 
 def test_the_natural_regime_changes_nothing(labels):

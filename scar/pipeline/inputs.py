@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from scar.pipeline.keys import Keys
 from scar.ranks import everywhere
 from scar.reuse import CONTENTS, find_reusable
 from scar.splits import Split, draw_split
-
-if TYPE_CHECKING:
-    pass
 
 
 class Inputs(Keys):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from scar.completion.consensus import voters
 from scar.config import Config
@@ -13,9 +13,6 @@ from scar.data.paths import data_folder
 from scar.encoders.base import Encoder
 from scar.labels import CrossModalLabels
 from scar.store import Key, Store, make_key
-
-if TYPE_CHECKING:
-    pass
 
 SUBJECTS = ("primary", "total")
 # The training sets that are characterized: what there is now, and everything.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +19,6 @@ from scar.pipeline.probing import Probing
 from scar.selection.base import Pool
 from scar.selection.gradient import with_gradients
 from scar.selection.pool import make_pool
-
-if TYPE_CHECKING:
-    pass
 
 Ints = NDArray[np.int64]
 

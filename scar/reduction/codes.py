@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scar.data.samples import take_items
 from scar.embeddings import MANIFEST, EmbeddingSet, shard_name
 from scar.files import replacing
-from scar.reduction.phase import Images, square_images
+from scar.reduction.pictures import Images, square_images
 
 if TYPE_CHECKING:
     from scar.reduction.captioner import CodebookCaptioner

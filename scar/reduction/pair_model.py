@@ -20,6 +20,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from scar.randomness import derive_seed, generator
 from scar.reduction.pair_model_config import PairModelConfig
+from scar.reduction.pictures import square_images
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -174,12 +175,7 @@ class PairModel(pl.LightningModule):
         return projected
 
     def _pixels(self, images: NDArray[np.uint8]) -> Tensor:
-        side = self.config.image_size
-        if images.shape[1:3] == (side, side):
-            return torch.from_numpy(np.ascontiguousarray(images))
-        from scar.encoders.images import resize_batch
-
-        return resize_batch(list(images), side).permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8)
+        return torch.from_numpy(np.ascontiguousarray(square_images(images, self.config.image_size)))
 
     def _tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         encoded = self.tokenizer(

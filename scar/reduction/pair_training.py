@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +13,11 @@ import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 
-from scar.probes.module import LIGHTNING, silence_lightning
+from scar.probes.module import quiet_lightning
 from scar.randomness import derive_seed
 from scar.reduction.pair_model import PairModel
 from scar.reduction.pair_model_config import PairModelConfig
+from scar.reduction.tokens import make_tokenizer, open_tokenizer
 from scar.store import read_json, write_json
 
 if TYPE_CHECKING:
@@ -54,13 +52,11 @@ def train_pair_model(
     if len(images) != len(captions) or len(captions) < 2:
         raise ValueError(f"{len(images)} images and {len(captions)} captions: a pair model needs two pairs or more")
     if tokenizer is None:
-        from scar.reduction.tokens import make_tokenizer
-
         tokenizer = make_tokenizer(captions, vocabulary=config.vocabulary)
     model = PairModel(config, tokenizer, seed=seed)
     model.attach(images, captions)
     last = folder / "last.ckpt"
-    with _quiet(), torch.random.fork_rng(devices=[]):
+    with quiet_lightning(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "pair training"))
         _trainer(config, folder).fit(model, ckpt_path=str(last) if last.is_file() else None)
     model.detach()
@@ -88,11 +84,9 @@ def save(model: PairModel, folder: Path) -> None:
 def load(folder: Path) -> PairModel:
     """Read what `save` wrote."""
     from safetensors.torch import load_file
-    from transformers import PreTrainedTokenizerFast
 
     about = read_json(folder / "pair_model.json")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
-    model = PairModel(PairModelConfig(**about["config"]), tokenizer, seed=about["seed"])
+    model = PairModel(PairModelConfig(**about["config"]), open_tokenizer(folder / "tokenizer"), seed=about["seed"])
     model.clip.load_state_dict(load_file(folder / "model.safetensors"))
     model.history, model.spent, model.pairs = about["history"], about["spent"], about["pairs"]
     model.eval()
@@ -117,16 +111,3 @@ def _trainer(config: PairModelConfig, folder: Path) -> pl.Trainer:
         enable_model_summary=False,
         default_root_dir=folder,
     )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the notices of Lightning out of the output; its loggers are as before afterwards."""
-    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
-    try:
-        with warnings.catch_warnings():
-            silence_lightning()
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,6 @@ from scar.reduction.captioner_config import CaptionerConfig
 if TYPE_CHECKING:
     import torch
 
-Images = NDArray[np.uint8] | Sequence[Any]
-
-_CHUNK = 1024
-"""Images that are resized together."""
 _SEEN = 1024
 """Images, evenly spaced, by whose content a training recognises its pairs."""
 
@@ -122,26 +117,3 @@ def make_phases(
             )
         )
     return phases
-
-
-def square_images(images: Images, side: int) -> NDArray[np.uint8]:
-    """Return images as one array [N, side, side, 3]; one that is so already, or is mapped from a file, stays as it is.
-
-    The shorter side is scaled to `side` and the centre is cut out.
-
-    Args:
-        images: uint8 array [N, H, W, 3], or arrays or PIL images of any size.
-        side: in pixels.
-
-    Raises:
-        ValueError: an array of another type or shape.
-    """
-    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (side, side, 3):
-        return images
-    from scar.encoders.images import resize_batch
-
-    squares = np.empty((len(images), side, side, 3), np.uint8)
-    for start in range(0, len(images), _CHUNK):
-        part = [images[row] for row in range(start, min(start + _CHUNK, len(images)))]
-        squares[start : start + len(part)] = resize_batch(part, side).round().permute(0, 2, 3, 1).byte().numpy()
-    return squares

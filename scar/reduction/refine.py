@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scar.randomness import derive_seed
-from scar.reduction.phase import Images, square_images
+from scar.reduction.config import DECODINGS, REFINEMENTS
+from scar.reduction.pictures import Images, square_images
 from scar.reduction.tokens import decode
 
 if TYPE_CHECKING:
     import torch
 
     from scar.reduction.captioner import CodebookCaptioner
-
-METHODS = ("beam", "nucleus", "greedy")
-MODES = ("original", "generated", "concatenated")
 
 
 @dataclass(frozen=True)
@@ -69,8 +67,8 @@ def generate(
     Raises:
         ValueError: a setting is unknown or out of range.
     """
-    if method not in METHODS:
-        raise ValueError(f"method={method!r} is unknown; use one of {', '.join(METHODS)}")
+    if method not in DECODINGS:
+        raise ValueError(f"method={method!r} is unknown; use one of {', '.join(DECODINGS)}")
     if beams < 1 or not 0 < top_p <= 1 or batch_size < 1:
         raise ValueError(f"beams={beams} and batch_size={batch_size} must be at least 1, top_p={top_p} in (0, 1]")
     import torch
@@ -128,8 +126,8 @@ def refine(original: Sequence[str], generated: Sequence[str], mode: str = "conca
     Raises:
         ValueError: the mode is unknown, or the lengths differ.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}")
+    if mode not in REFINEMENTS:
+        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(REFINEMENTS)}")
     if len(original) != len(generated):
         raise ValueError(f"{len(original)} original and {len(generated)} generated captions; there must be as many")
     if mode == "concatenated":

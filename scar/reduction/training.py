@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,13 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from scar.files import read_json, replacing, write_json
 from scar.probes.config import TrainerConfig
-from scar.probes.module import LIGHTNING, silence_lightning
+from scar.probes.module import quiet_lightning
 from scar.randomness import derive_seed
 from scar.reduction.captioner import CodebookCaptioner
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.captioner_parts import build_decoder, build_encoder, initial_codes
-from scar.reduction.phase import Images, make_phases, square_images
+from scar.reduction.phase import make_phases
+from scar.reduction.pictures import Images, square_images
 from scar.reduction.tokens import encode, make_tokenizer, open_tokenizer
 
 Pairs = tuple[Images, Sequence[str]]
@@ -80,7 +78,7 @@ def train_captioner(
     )
     folder.mkdir(parents=True, exist_ok=True)
     begun = [index for index, phase in enumerate(phases) if (folder / f"{phase.name}.ckpt").is_file()]
-    with _settings():
+    with quiet_lightning(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         for phase in phases[max(begun, default=0) :]:
             captioner.phase = phase
             checkpoint = folder / f"{phase.name}.ckpt"
@@ -184,16 +182,3 @@ def _lightning(
         enable_model_summary=False,
         default_root_dir=folder,
     )
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Quiet Lightning, and leave the generators of torch as they were."""
-    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
-    try:
-        with warnings.catch_warnings(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            silence_lightning()
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

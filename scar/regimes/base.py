@@ -6,6 +6,7 @@ and validation parts say); the union of primary and reserve, the held-out and th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +19,7 @@ Features = NDArray[np.floating]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Regime:
+class Regime(ABC):
     """Base of the regimes: a dataclass whose fields are the keys of its YAML, and `apply`.
 
     Attributes:
@@ -32,6 +33,7 @@ class Regime:
 
     name: str
 
+    @abstractmethod
     def apply(self, split: Split, *, num_classes: int, seed: int, features: Features | None = None) -> Split:
         """Return the split under this regime.
 
@@ -41,7 +43,6 @@ class Regime:
             seed: of the job.
             features: [N, D] embeddings, given where `needs_features` is set.
         """
-        raise NotImplementedError(f"regime={self.name} does not say what it does to a split")
 
 
 @dataclass(frozen=True, kw_only=True)

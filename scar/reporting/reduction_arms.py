@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scar.reporting.reduction_rows import Cell, base_rows, cell
+from scar.reporting.reduction_rows import RETRIEVAL, Cell, base_rows, cell
 from scar.reporting.table import Table
 from scar.reporting.text import decimal, known, name_of, points, points_interval
 
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-SHARES: dict[str, str] = {
-    **{f"{d}_at_{k}": f"{d.upper()}@{k}" for d in ("tr", "ir") for k in (1, 5, 10)},
-    **{"zero_shot": "Zero-shot", "linear_probe": "Linear probe"},
-}
+SHARES = RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}
 NUMBERS: dict[str, tuple[str, Callable[[Cell], str]]] = {
     "pairs": ("Pairs", Cell.count),
     "compression": ("Compression", lambda each: f"{each.value:.2f}"),

@@ -20,6 +20,8 @@ RESULTS = "reduction.parquet"
 """File in the folder of a job with its rows."""
 NONE = "–"
 """A cell that no row of its kind has."""
+RETRIEVAL = {f"{d}_at_{k}": f"{d.upper()}@{k}" for d in ("tr", "ir") for k in (1, 5, 10)}
+"""Recall by direction and depth → its header."""
 
 
 @cache

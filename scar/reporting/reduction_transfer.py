@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from scar.reporting.reduction_rows import NONE, SOURCE, base_rows, cell, published
+from scar.reporting.reduction_rows import NONE, RETRIEVAL, SOURCE, base_rows, cell, published
 from scar.reporting.table import Table
 from scar.reporting.text import MISSING, name_of
 
@@ -17,7 +17,6 @@ ARMS = {
     "reduced_refined": "TL;DR",
 }  # fmt: skip
 """Arm → its name in the tables of the paper."""
-RETRIEVAL = {f"{d}_at_{k}": f"{d.upper()}@{k}" for d in ("tr", "ir") for k in (1, 5, 10)}
 IMAGENET = {"imagenet": "ImNet", "imagenet_a": "ImNet-A", "imagenet_r": "ImNet-R"}
 DOWNSTREAM = {
     "vqa": "VQA", "nlvr2": "NLVR²", "refcoco": "RefCOCO", "nocaps_b4": "Nocaps B@4", "cider": "CIDEr",

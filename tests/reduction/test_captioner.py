@@ -177,7 +177,7 @@ def test_several_sizes_of_images_are_read():
     from PIL import Image
 
     captioner = build_captioner(tiny(), CAPTIONS, seed=0)
-    from scar.reduction.phase import square_images
+    from scar.reduction.pictures import square_images
 
     large = np.repeat(np.repeat(IMAGES[:2], 2, axis=1), 2, axis=2)
     pictures = [Image.fromarray(each) for each in large]

@@ -1,8 +1,10 @@
 """The reduction study: what is compared, planted truth, findings in words, and the whole of it at a tiny size."""
 
 import os
+import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +185,21 @@ def test_material_keeps_every_caption_and_reads_back(tmp_path):
     assert again.scene is None
     np.testing.assert_array_equal(again.images, made.images)
     assert make_material(samples(), 16).images.shape == (4, 16, 16, 3)
+
+
+def test_the_texts_of_a_material_are_made_once_and_are_no_part_of_what_is_written(tmp_path):
+    made = make_material(samples(), 8)
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        folder.mkdir()
+        made.save(folder)
+        assert made.texts is made.texts
+    for name in ("captions.json", "images.npy", "arrays.npz"):
+        assert (before / name).read_bytes() == (after / name).read_bytes()
+    copied = pickle.loads(pickle.dumps(made))
+    assert copied.texts == made.texts
+    turned = replace(made, captions=made.captions[::-1])
+    assert turned.texts == made.texts[::-1]
 
 
 def test_material_without_captions_is_refused():

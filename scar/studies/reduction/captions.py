@@ -21,7 +21,7 @@ from scar.studies.reduction.material import Material, make_material
 
 CAPTIONER = tuple(
     f"scar.reduction.{name}"
-    for name in ("captioner", "captioner_parts", "codebook", "keywords", "phase", "tokens", "training")
+    for name in ("captioner", "captioner_parts", "codebook", "keywords", "phase", "pictures", "tokens", "training")
 )
 """Modules whose code decides a captioner."""
 _CLEAN_SHARE = 0.1
@@ -43,20 +43,23 @@ class Captions:
         self.job = Job(config, store)
 
     @property
+    def _side(self) -> int:
+        """Of the images, in pixels: as many as the larger of the two models reads."""
+        return max(self.reduction.captioner.image_size, self.reduction.pair_model.image_size)
+
+    @property
     def material_key(self) -> Key:
         """The pairs as arrays."""
-        size = max(self.reduction.captioner.image_size, self.reduction.pair_model.image_size)
-        code = ["scar.studies.reduction.material", "scar.encoders.images"]
-        return make_key("reduction_pairs", config={"size": size}, upstream=[self.job.dataset_key], code=code)
+        code = ["scar.studies.reduction.material", "scar.reduction.pictures", "scar.encoders.images"]
+        return make_key("reduction_pairs", config={"size": self._side}, upstream=[self.job.dataset_key], code=code)
 
     @cached_property
     def material(self) -> Material:
         """All pairs of the source."""
-        size = max(self.reduction.captioner.image_size, self.reduction.pair_model.image_size)
 
         def make(folder: Path) -> None:
             kept = KeptSamples(self.config.dataset, self.job.data_dir, self.job.catalogue.ids)
-            make_material(kept(), size).save(folder)
+            make_material(kept(), self._side).save(folder)
 
         return self.store.load(self.material_key, make, Material.load)
 
@@ -82,14 +85,13 @@ class Captions:
         def make(folder: Path, partial: Path) -> None:
             from scar.reduction.training import save, train_captioner
 
-            own, train = self.material, self.material.train
             clean = None
             if self._clean_source is not None:
-                extra = make_material(self._clean_source.load(self.job.data_dir), own.images.shape[1])
+                extra = make_material(self._clean_source.load(self.job.data_dir), self._side)
                 clean = (extra.images[extra.train], [extra.texts[row] for row in extra.train])
             captioner = train_captioner(
-                reduction.captioner, own.images[train], [own.texts[row] for row in train],
-                clean=clean, seed=self.config.seed, folder=partial, trainer=self.config.trainer,
+                reduction.captioner, self._images(), self.original, clean=clean,
+                seed=self.config.seed, folder=partial, trainer=self.config.trainer,
             )  # fmt: skip
             save(captioner, folder)
             write_json(folder / "history.json", captioner.history)
@@ -146,7 +148,7 @@ class Captions:
 
         return refine(self.original, self.generated, mode=self.reduction.refine)
 
-    @property
+    @cached_property
     def original(self) -> list[str]:
         """T_o of every training image."""
         return [self.material.texts[row] for row in self.material.train]

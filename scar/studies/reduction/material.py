@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.data.samples import TEST, TRAIN, Samples
+from scar.reduction.pictures import square_images
 from scar.store import read_json, write_json
 
 Ints = NDArray[np.int64]
 OPTIONAL = ("labels", "mismatched", "duplicate_of", "scene")
 """Arrays that not every source has."""
-_BATCH = 512
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,7 +47,7 @@ class Material:
     duplicate_of: NDArray[np.str_] | None
     scene: NDArray[np.str_] | None
 
-    @property
+    @cached_property
     def texts(self) -> list[str]:
         """The caption of every item that trains."""
         return [each[0] for each in self.captions]
@@ -100,7 +101,7 @@ def make_material(samples: Samples, resolution: int) -> Material:
     groups = samples.groups
     return Material(
         ids=samples.ids,
-        images=_pictures(samples.payloads["image"], len(samples), resolution),
+        images=square_images(samples.payloads["image"], resolution),
         captions=[_captions(samples.payloads["text"][row]) for row in range(len(samples))],
         labels=samples.labels,
         class_names=samples.class_names,
@@ -114,18 +115,3 @@ def make_material(samples: Samples, resolution: int) -> Material:
 
 def _captions(text: Any) -> tuple[str, ...]:
     return (text,) if isinstance(text, str) else tuple(text)
-
-
-def _pictures(images: Any, count: int, resolution: int) -> NDArray[np.uint8]:
-    """Return [N, side, side, 3]."""
-    from scar.encoders.images import resize_batch, to_array
-
-    first = to_array(images[0])
-    if isinstance(images, np.ndarray) and first.shape == (resolution, resolution, 3):
-        return np.asarray(images)
-    made = np.empty((count, resolution, resolution, 3), np.uint8)
-    for start in range(0, count, _BATCH):
-        rows = range(start, min(start + _BATCH, count))
-        pixels = resize_batch([images[row] for row in rows], resolution)
-        made[rows.start : rows.stop] = pixels.round().clamp(0, 255).permute(0, 2, 3, 1).byte().numpy()
-    return made

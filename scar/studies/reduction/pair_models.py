@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-PAIR_MODEL = tuple(f"scar.reduction.{name}" for name in ("pair_model", "pair_training", "tokens"))
+PAIR_MODEL = tuple(f"scar.reduction.{name}" for name in ("pair_model", "pair_training", "pictures", "tokens"))
 """Modules whose code decides a pair model."""
 JUDGING = ("scar.reduction.evaluate", "scar.pairs.retrieval", "scar.probes", "scar.studies.reduction.judged")
 
