@@ -16,6 +16,7 @@ from scar.encoders.base import Encoder
 from scar.encoders.efficientnet_lite0 import EfficientNetLite0, load_model
 from scar.encoders.images import resize_batch
 from scar.encoders.minilm import MiniLM
+from scar.encoders.texts import group_by_length
 from scar.extraction import extract
 
 
@@ -48,8 +49,10 @@ class Opened:
     """An encoder whose network is loaded already: loading is no part of the comparison."""
 
     def __init__(self, encoder: Encoder) -> None:
-        self.name, self.modality, self.batch_size = encoder.name, encoder.modality, encoder.batch_size
-        self._embed = encoder.open()
+        self._encoder, self._embed = encoder, encoder.open()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._encoder, name)
 
     def open(self) -> Callable:
         return self._embed
@@ -68,8 +71,12 @@ def network_on_tokens(samples: Samples, encoder: MiniLM) -> tuple[Callable[[], N
     folder = encoder.weights()[0].parent
     tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     texts = sorted(samples.payloads["text"], key=len, reverse=True)
-    starts = range(0, len(texts), encoder.batch_size)
-    batches = [tokenizer(texts[i : i + encoder.batch_size], padding=True, return_tensors="pt") for i in starts]
+    batches = []
+    for start in range(0, len(texts), encoder.batch_size):
+        part = texts[start : start + encoder.batch_size]
+        widths = np.array([len(ids) for ids in tokenizer(part)["input_ids"]])
+        for rows in group_by_length(widths, encoder.batch_tokens):
+            batches.append(tokenizer([part[row] for row in rows], padding=True, return_tensors="pt"))
     masks = [batch["attention_mask"].numpy() for batch in batches]
     padding = 1 - sum(mask.sum() for mask in masks) / sum(np.size(mask) for mask in masks)
     return lambda: forward_all(lambda tokens: network(**tokens), batches), float(padding)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scar.encoders.base import Embed, Encoder, existing, packaged_folder
 from scar.encoders.devices import resolve_device
+from scar.encoders.pretrained import inference, unit_length
+from scar.encoders.texts import text_embedder
+from scar.encoders.transformers_text import POOLINGS
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +25,20 @@ class MiniLM(Encoder):
         max_tokens: longer texts are cut; the model was trained with 256.
         normalize: scale embeddings to length 1, as the model card says.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
+        batch_tokens: most tokens in one call of the model, padding included.
         folder: that `from_pretrained` reads; None for that of the package.
     """
 
+    helpers: ClassVar[tuple[str, ...]] = (
+        "scar.encoders.pretrained", "scar.encoders.texts", "scar.encoders.transformers_text",
+    )  # fmt: skip
+
     name: str = "minilm"
     modality: str = "text"
-    batch_size: int = field(default=32, metadata={"runtime": True})
+    batch_size: int = field(default=512, metadata={"runtime": True})
     max_tokens: int = 256
     normalize: bool = True
+    batch_tokens: int = field(default=2048, metadata={"runtime": True})
     device: str = field(default="auto", metadata={"runtime": True})
     folder: str | None = field(default=None, metadata={"runtime": True})
 
@@ -37,6 +46,8 @@ class MiniLM(Encoder):
         super().__post_init__()
         if self.max_tokens < 3:
             raise ValueError(f"encoder.max_tokens={self.max_tokens} must be at least 3: a token between the marks")
+        if self.batch_tokens < 1:
+            raise ValueError(f"encoder.batch_tokens={self.batch_tokens} must be at least 1")
 
     def weights(self) -> list[Path]:
         """Return the files of the model and of its tokenizer."""
@@ -45,29 +56,25 @@ class MiniLM(Encoder):
 
     def open(self) -> Embed:
         """Load the model and the tokenizer with transformers."""
-        import torch
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging
 
-        folder, device = self.weights()[0].parent, resolve_device(self.device)
+        folder = self.weights()[0].parent
         logging.disable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True).to(device).eval()
+        model = AutoModel.from_pretrained(folder, local_files_only=True).to(resolve_device(self.device)).eval()
 
-        @torch.inference_mode()
-        def embed(texts: Sequence[Any]) -> NDArray[np.float32]:
-            tokens = tokenizer(
-                list(texts), padding=True, truncation=True, max_length=self.max_tokens, return_tensors="pt"
-            ).to(device)
-            states = model(**tokens).last_hidden_state
-            mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-            means = (states * mask).sum(dim=1) / mask.sum(dim=1)
-            if self.normalize:
-                means = torch.nn.functional.normalize(means, dim=1)
-            embeddings: NDArray[np.float32] = means.float().cpu().numpy()
-            return embeddings
+        def forward(inputs: Mapping[str, Any]) -> torch.Tensor:
+            return POOLINGS["mean"](model(**inputs).last_hidden_state, inputs["attention_mask"])
 
-        return embed
+        run = inference(model, forward)
+        return text_embedder(
+            tokenizer,
+            (lambda inputs: unit_length(run(inputs))) if self.normalize else run,
+            max_tokens=self.max_tokens,
+            padding="longest",
+            batch_tokens=self.batch_tokens,
+        )
 
     def _folder(self) -> Path:
         if self.folder is not None:

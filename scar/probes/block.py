@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig
 from scar.probes.probe_set import ProbeTask
-from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, aligned, parts
+from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, aligned, parts, scratch
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -200,7 +200,9 @@ def moments(chunks: Callable[[], Iterable[Tensor]], count: int, dimension: int) 
     The 1 / std of a constant feature is 0, so that it has no weight on raw features.
     """
     mean = torch.stack([chunk[:, :dimension].sum(dim=0) for chunk in chunks()]).double().sum(dim=0) / count
-    centre = mean.float()
-    squares = torch.stack([(chunk[:, :dimension] - centre).square_().sum(dim=0) for chunk in chunks()])
-    std = (squares.double().sum(dim=0) / count).sqrt()
+    squares = []
+    for chunk in chunks():
+        room = scratch("squares", len(chunk), dimension, device=chunk.device)
+        squares.append(torch.sub(chunk[:, :dimension], mean.float(), out=room).square_().sum(dim=0))
+    std = (torch.stack(squares).double().sum(dim=0) / count).sqrt()
     return mean, torch.where(std > 1e-6 * mean.abs(), 1 / std, 0.0)

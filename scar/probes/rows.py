@@ -53,8 +53,8 @@ class Source:
         return out
 
     def read(self, rows: NDArray[np.int64]) -> Tensor:
-        """Return rows [n, W]."""
-        return self.load(rows, torch.empty(len(rows), self.width, device=self.device))
+        """Return rows [n, W]; the next reading of this thread overwrites them."""
+        return self.load(rows, scratch("rows", len(rows), self.width, device=self.device))
 
     def _read(self, rows: NDArray[np.int64]) -> Tensor:
         if self._copy is None:
@@ -62,7 +62,8 @@ class Source:
         return self._copy.index_select(0, torch.from_numpy(rows).to(self.device))
 
     def _travel(self, rows: NDArray[np.int64]) -> Tensor:
-        chunk = self._features.array[rows]
+        chunk = scratch("chunk", len(rows), self.dimension).numpy()
+        np.take(self._features.array, rows, axis=0, out=chunk, mode="clip")  # without a copy, unlike mode="raise"
         host = torch.from_numpy(unit_rows(chunk) if self._unit_norm else chunk)
         return host if self.device.type == "cpu" else host.pin_memory().to(self.device, non_blocking=True)
 
@@ -74,10 +75,10 @@ class HeldRows:
         self._x = x
 
     def batches(self, order: Tensor, size: int) -> Iterator[Tensor]:
-        """Yield rows [P, size, W], the last time fewer, in the order [P, n]; the next yield overwrites them."""
+        """Yield rows [P, size, W], the last time fewer, in the order [P, n]; the next ones overwrite them."""
         count, rows, width = self._x.shape
         flat = self._x.view(count * rows, width)
-        buffer = _batch_buffer(count * size, flat)
+        buffer = scratch("batch", count * size, width, dtype=flat.dtype, device=flat.device)
         order = order + rows * torch.arange(count, device=order.device)[:, None]
         for chosen in torch.split(order, size, dim=1):
             x = buffer[: chosen.numel()]
@@ -92,7 +93,7 @@ class HeldRows:
 class StreamedRows:
     """The rows [1, n, W] of a probe that does not fit the memory, read and scaled whenever they are needed.
 
-    Equal to `HeldRows` to the last bit.
+    Equal to `HeldRows` to the last bit; what is yielded next overwrites what was yielded before.
     """
 
     def __init__(self, rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], Tensor]) -> None:
@@ -117,10 +118,15 @@ def parts(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     return (rows[start : start + size] for start in range(0, max(len(rows), 1), size))
 
 
-def _batch_buffer(rows: int, like: Tensor) -> Tensor:
-    """Return room for a batch [rows, W], one per thread, so that it stays in the cache of its core."""
-    key = (rows, like.shape[1], like.dtype, like.device)
-    if getattr(_thread, "key", None) != key:
-        _thread.key, _thread.buffer = key, like.new_empty(rows, like.shape[1])
-    buffer: Tensor = _thread.buffer
-    return buffer
+def scratch(
+    purpose: str, rows: int, width: int, *, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+) -> Tensor:
+    """Return room [rows, width] that its thread uses again.
+
+    It stays in the cache of its core, and leaves no holes between what is kept: malloc would not close them.
+    """
+    key = (purpose, width, dtype, device)
+    rooms: dict[object, Tensor] = _thread.__dict__.setdefault("rooms", {})
+    if key not in rooms or len(rooms[key]) < rows:
+        rooms[key] = torch.empty(rows, width, dtype=dtype, device=device)
+    return rooms[key][:rows]
