@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
 CPU_PIECE, GPU_ELEMENTS = 512, 1 << 26
-# Rows of one product in a pass over all rows: what a core caches; on a GPU, logits held at once.
+# Rows of one product in a pass over all rows: what a core caches; on a GPU, logits or streamed features held at once.
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 # Of the training rows, by probe.precision.
 ABSENT = -1e30
@@ -153,7 +153,7 @@ class Block:
         """Rows of one product in a pass over all rows."""
         if self.device.type == "cpu":
             return CPU_PIECE
-        return max(1, GPU_ELEMENTS // (len(self.tasks) * self.classes))
+        return max(1, GPU_ELEMENTS // max(len(self.tasks) * self.classes, self.width))
 
     def fold(self, weights: Tensor) -> Tensor:
         """Return weights [P, K, D + 1] for raw features: ``(x - mean) / std`` becomes part of them."""
