@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from experiments.benchmarks.__main__ import SUITES
+from experiments.benchmarks.gpu_rows import large_row
+from experiments.benchmarks.problem import make_problem
 
 
 @pytest.mark.slow
@@ -17,6 +20,15 @@ def test_a_suite_writes_its_table_its_timings_and_its_figure(suite: str, tmp_pat
     subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
     table = pd.read_csv(tmp_path / "table.csv")
     assert len(table)
+    if suite == "gpu" and not torch.cuda.is_available():
+        assert table.note.str.startswith("not run").all()
+        return
     assert (table.value > 0).all()
     assert (tmp_path / "table.png").stat().st_size > 1000
     assert suite == "memory" or (pd.read_csv(tmp_path / "timings.csv").seconds > 0).all()
+
+
+def test_the_row_of_a_gpu_is_measured_on_whatever_trains_the_probes() -> None:
+    row = large_row(make_problem(20_000, 64, 10, (1, 2)), "float32", "cpu", 3)
+    assert 0 < row.value < 1000
+    assert "100 epochs" in row.note

@@ -1,40 +1,88 @@
-"""What the hardware allows for one training step: its two products, and the copy of its rows."""
+"""What the hardware allows: for one training step its two products and the copy of its rows; for a device its rates."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 
 import torch
+from torch import Tensor
 
 from experiments.benchmarks.timing import least_seconds
 
+BATCHES = 100
+# Of 500 rows, that each thread takes in one timing of a floor.
+
+
+def floor_cases(x: Tensor, classes: int, threads: int) -> dict[str, Callable[[], None]]:
+    """Return what a training cannot do without: each case takes `BATCHES` batches of rows x [N, D] per thread.
+
+    The threads work at once, as they do in training, and share the memory as they do there. Of the layouts that BLAS
+    offers for a product the faster one is taken.
+    """
+    weights, error = torch.randn(classes, x.shape[1]), torch.randn(classes, 500)
+    wide, tall = weights.t().contiguous(), error.t()
+
+    def product(*layouts: Callable[[Tensor], Tensor]) -> Callable[[], Callable[[], None]]:
+        batch = torch.randn(500, x.shape[1])
+        faster = min(layouts, key=lambda layout: least_seconds(lambda: layout(batch)))
+
+        def make() -> Callable[[], None]:
+            own = batch.clone()
+            return lambda: repeat(lambda: faster(own))
+
+        return make
+
+    def gather() -> Callable[[], None]:
+        own, batches = torch.empty(500, x.shape[1]), cycle(torch.randint(len(x), (BATCHES, 500)))
+        return lambda: repeat(lambda: torch.index_select(x, 0, next(batches), out=own))
+
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+    def at_once(make: Callable[[], Callable[[], None]]) -> Callable[[], None]:
+        works = [make() for _ in range(threads)]
+        return lambda: list(pool.map(lambda work: work(), works)) and None
+
+    return {
+        "forward": at_once(product(lambda own: weights @ own.t(), lambda own: own @ wide)),
+        "backward": at_once(product(lambda own: error @ own, lambda own: own.t() @ tall)),
+        "gather": at_once(gather),
+    }
+
+
+def repeat(call: Callable[[], object]) -> None:
+    for _ in range(BATCHES):
+        call()
+
 
 @dataclass(frozen=True)
-class Floor:
-    """Seconds of one core for 500 rows; `train` counts the larger of products and gather, as the bar does."""
+class Device:
+    """Bytes per second that a large copy moves, and floating-point operations per second of a large product."""
 
-    products: float
-    gather: float
-    forward: float
+    bandwidth: float
     peak: float
 
-    @property
-    def train(self) -> float:
-        return max(self.products, self.gather)
 
+def measure_device(device: str, precision: str) -> Device:
+    """Time a product of large square matrices and a copy of one, with the precision of the probes."""
+    size = 8192 if device == "cuda" else 2048
+    kind = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    square = torch.randn(size, size, device=device, dtype=kind)
+    out = torch.empty_like(square)
 
-def measure_floor(dimension: int, classes: int, rows: int = 20_000) -> Floor:
-    """Time on one thread, as each probe is trained; the best of the layouts that BLAS offers."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    def finished(operation: Callable[[], object]) -> Callable[[], None]:
+        def run() -> None:
+            operation()
+            if device == "cuda":
+                torch.cuda.synchronize()
+
+        return run
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
-        x, weights = torch.randn(500, dimension), torch.randn(classes, dimension)
-        error, wide = torch.randn(classes, 500), weights.t().contiguous()
-        data, order = torch.randn(rows, dimension), torch.randperm(rows)
-        batches, place = order.split(500), iter(range(10**9))
-        square = torch.randn(2048, 2048)
-        forward = min(least_seconds(lambda: weights @ x.t()), least_seconds(lambda: x @ wide))
-        backward = min(least_seconds(lambda: error @ x), least_seconds(lambda: x.t() @ error.t()))
-        gather = least_seconds(lambda: torch.index_select(data, 0, batches[next(place) % len(batches)], out=x))
-        peak = 2 * 2048**3 / least_seconds(lambda: square @ square, calls=5)
+        product = least_seconds(finished(lambda: torch.mm(square, square, out=out)), calls=5)
     finally:
-        torch.set_num_threads(threads)
-    return Floor(forward + backward, gather, forward, peak)
+        torch.set_float32_matmul_precision(before)
+    copy = least_seconds(finished(lambda: out.copy_(square)), calls=5)
+    return Device(2 * square.nbytes / copy, 2 * size**3 / product)

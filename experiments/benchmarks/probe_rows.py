@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from experiments.benchmarks import competitors
-from experiments.benchmarks.floors import measure_floor
+from experiments.benchmarks.floors import BATCHES, floor_cases
 from experiments.benchmarks.problem import Problem, make_problem
 from experiments.benchmarks.timing import Row, interleave
 from scar.probes import ProbeConfig, TrainerConfig, train_probes
@@ -21,10 +21,10 @@ GLOSSES = (8000, 256, 24, 100)
 # Samples, width, classes and epochs of the arms of experiment=completion_study.
 
 
-def bank(problem: Problem, *, epochs: int, **settings: object) -> Callable[[], object]:
+def bank(problem: Problem, *, epochs: int, accelerator: str = "cpu", **settings: object) -> Callable[[], object]:
     """Our side: the default probe, or one with other settings, with early stopping out of reach."""
     config = ProbeConfig(max_epochs=epochs, patience=10**6, **settings)  # type: ignore[arg-type]
-    trainer = TrainerConfig(accelerator="cpu")
+    trainer = TrainerConfig(accelerator=accelerator)
     return lambda: train_probes(
         problem.x, problem.y, problem.tasks, num_classes=problem.classes, config=config, trainer=trainer
     )
@@ -112,22 +112,25 @@ def full_batch_rows(quick: bool, repetitions: int) -> list[Row]:
 
 
 def floor_rows(quick: bool, repetitions: int) -> list[Row]:
-    """Time of an epoch, the set-up excluded, against the products (or the gather) alone."""
+    """Time of an epoch, the set-up excluded, against its products alone, or the gather of its rows if that is longer."""
     rows = []
     threads = torch.get_num_threads()
     large = 10_000 if quick else 50_000
-    for n, width, classes, epochs in ((large, 768, 10, 5), (large, 768, 100, 5), GLOSSES):
+    for n, width, classes, epochs in ((large, 768, 10, 11), (large, 768, 100, 5), GLOSSES):
         problem = make_problem(n, width, classes, (1, 2, 5))
         cases = {"1 epoch": bank(problem, epochs=1), f"{epochs} epochs": bank(problem, epochs=epochs)}
+        cases |= floor_cases(torch.from_numpy(problem.x), classes, threads)
         times = interleave(f"floor {width} wide, C={classes}", cases, repetitions)
         epoch = (times[f"{epochs} epochs"].median - times["1 epoch"].median) / (epochs - 1)
-        floor = measure_floor(width, classes)
+        forward, backward, gather = (
+            times[name].median / (BATCHES * threads) for name in ("forward", "backward", "gather")
+        )
         steps = sum(len(task.train) for task in problem.tasks) / 500
         checks = sum(len(task.validation) for task in problem.tasks) / 500
-        least = (steps * floor.train + checks * floor.forward) / threads
+        least = steps * max(forward + backward, gather) + checks * forward
         note = (
-            f"products {floor.products * 1e6:.0f} µs, gather {floor.gather * 1e6:.0f} µs per 500×{width} and core; "
-            f"sgemm peak {floor.peak / 1e9:.0f} GFLOP/s; epoch of {steps:.0f} steps {epoch * 1e3:.0f} ms"
+            f"per 500 rows on {threads} cores: products {(forward + backward) * 1e6:.0f} µs, gather {gather * 1e6:.0f} "
+            f"µs, a step {epoch / steps * 1e6:.0f} µs with its share of the validation; epoch {epoch * 1e3:.0f} ms"
         )
         what = f"fraction of the measured floor, {n // 1000}k×{width}, C={classes}"
         rows.append(Row(what, 100 * least / epoch, 40, "%", note=note))
@@ -135,28 +138,40 @@ def floor_rows(quick: bool, repetitions: int) -> list[Row]:
 
 
 def growth_rows(quick: bool, repetitions: int) -> list[Row]:
-    """Cost of an epoch per row over N, C and the number of probes, one axis at a time."""
+    """Time of an epoch over N, the number of probes and C, one axis at a time, against the straight line that fits best.
+
+    The set-up is excluded. Small points are given more epochs, so that each is timed over as many rows as the largest.
+    """
     sizes = (20_000, 40_000, 80_000) if quick else (10_000, 30_000, 100_000, 300_000, 1_000_000)
+    base, copies, classes = sizes[0], (1, 2, 4, 8), (10, 30, 100, 300, 1000)
     rows = []
-    for name, problems, units in (
-        ("N", {n: make_problem(n, 128, 10, (1, 2)) for n in sizes}, None),
-        (
-            "the number of probes",
-            {k: repeat(make_problem(sizes[0], 128, 10, (1, 2, 5)), k) for k in (1, 2, 4, 8)},
-            None,
-        ),
-        ("C", {c: make_problem(sizes[0], 128, c, (1, 2)) for c in (10, 30, 100, 300, 1000)}, "reported"),
+    for name, problems, least_epochs, bar in (
+        ("N", {n: make_problem(n, 128, 10, (1, 2)) for n in sizes}, 10, 15),
+        ("the number of probes", {k: repeat(make_problem(base, 128, 10, (1, 2, 5)), k) for k in copies}, 50, 15),
+        ("C", {c: make_problem(base, 128, c, (1, 2)) for c in classes}, 20, None),
     ):
+        more = {key: least_epochs * max(problems) // key for key in problems}
         cases = {}
         for key, problem in problems.items():
-            cases[f"{key}, 1 epoch"], cases[f"{key}, 4 epochs"] = bank(problem, epochs=1), bank(problem, epochs=4)
+            cases[f"{key}, 1 epoch"] = bank(problem, epochs=1)
+            cases[f"{key}, {1 + more[key]} epochs"] = bank(problem, epochs=1 + more[key])
         times = interleave(f"growth in {name}", cases, repetitions)
-        costs = {k: (times[f"{k}, 4 epochs"].least - times[f"{k}, 1 epoch"].least) / 3 / k for k in problems}
-        middle = float(np.median(list(costs.values())))
-        off = 100 * max(abs(cost / middle - 1) for cost in costs.values())
-        note = ", ".join(f"{key}: {cost * 1e6:.3g}" for key, cost in costs.items()) + " µs per unit"
-        rows.append(Row(f"cost in {name}: off linear by", off, None if units else 15, "%", False, note))
+        epochs = {
+            key: (times[f"{key}, {1 + more[key]} epochs"].median - times[f"{key}, 1 epoch"].median) / more[key]
+            for key in problems
+        }
+        fixed, slope, off = straight_line(epochs)
+        note = ", ".join(f"{key}: {1e3 * seconds:.3g}" for key, seconds in epochs.items())
+        note += f" ms per epoch; the line: {1e3 * fixed:.2g} ms + {1e6 * slope:.3g} µs each"
+        rows.append(Row(f"cost in {name}: off a straight line by", 100 * off, bar, "%", False, note))
     return rows
+
+
+def straight_line(seconds: dict[int, float]) -> tuple[float, float, float]:
+    """Return a and b of the line ``a + b · key`` with the least relative squares, and how far off the worst point is."""
+    keys, values = np.array(list(seconds), float), np.array(list(seconds.values()))
+    line, *_ = np.linalg.lstsq(np.stack([1 / values, keys / values], axis=1), np.ones(len(keys)), rcond=None)
+    return line[0], line[1], float(np.abs((line[0] + line[1] * keys) / values - 1).max())
 
 
 def repeat(problem: Problem, times: int) -> Problem:

@@ -1,5 +1,6 @@
 """Interleaved timing: every repetition runs every case once, so that drift of the machine meets all alike."""
 
+import math
 import os
 import statistics
 import time
@@ -35,6 +36,8 @@ class Row:
 
     @property
     def measured(self) -> str:
+        if math.isnan(self.value):
+            return "not run"
         return f"{self.value:,.0f} {self.unit}" if self.value >= 100 else f"{self.value:.3g} {self.unit}"
 
     @property

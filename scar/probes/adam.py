@@ -93,9 +93,11 @@ class AdamRun:
         order = torch.stack([self._order(p) for p in range(len(block.tasks))]).to(block.device)
         labels = torch.split(block.y.gather(1, order)[:, None, :], self.batch, dim=2)
         batches = block.rows.batches(order, self.batch)
-        for x, y, share, real in zip(batches, labels, self._shares, self._real, strict=True):
+        steps = (self._steps + torch.arange(1, len(labels) + 1, device=block.device)).unbind()
+        for x, y, share, real, step in zip(batches, labels, self._shares, self._real, steps, strict=True):
             self._accumulate(x, y, share, real, beta=0)
-            self._update()
+            self._adam([step])
+        self._steps = steps[-1]
 
     def _order(self, p: int) -> Tensor:
         n, rows = len(self.block.tasks[p].train), self.block.y.shape[1]
@@ -106,7 +108,7 @@ class AdamRun:
         pieces = zip(self.block.rows.pieces(self._piece), labels, self._shares, self._real, strict=True)
         for index, (x, y, share, real) in enumerate(pieces):
             self._accumulate(x, y, share, real, beta=int(index > 0))
-        self._update()
+        self._adam([self._steps.add_(1)])
 
     def _accumulate(self, x: Tensor, y: Tensor, share: Tensor, real: Tensor, *, beta: int) -> None:
         """Add the gradient of the mean loss: ``(softmax - onehot) x / n`` over the rows x [P, b, W]."""
@@ -119,9 +121,6 @@ class AdamRun:
         error.scatter_add_(1, y, self._minus_one)
         error.mul_(share)
         add_product(self._gradient, error, x, beta=beta)
-
-    def _update(self) -> None:
-        self._adam([self._steps.add_(1)])
 
 
 def add_product(total: Tensor, error: Tensor, x: Tensor, *, beta: int) -> None:

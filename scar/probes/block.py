@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig
+from scar.probes.memory import aligned, room, room_bytes, scratch
 from scar.probes.probe_set import ProbeTask
-from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, aligned, parts, scratch
+from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, parts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +50,7 @@ class BlockPlan:
 
     def bytes(self, width: int) -> int:
         """Memory of the training rows, of `width` float32 values each."""
-        return 4 * self.size * self.rows * width
+        return room_bytes(self.size * self.rows, width)
 
 
 def plan_blocks(tasks: Sequence[ProbeTask], config: ProbeConfig, *, stacked: bool) -> list[BlockPlan]:
@@ -114,7 +115,7 @@ class Block:
         self.rows = self._stream(source, config) if streamed else self._hold(source, config, plan)
 
     def _hold(self, source: Source, config: ProbeConfig, plan: BlockPlan) -> HeldRows:
-        x = torch.empty(plan.size, plan.rows, self.width, device=self.device)
+        x = room(plan.size * plan.rows, self.width, device=self.device).view(plan.size, plan.rows, self.width)
         for p, task in enumerate(self.tasks):
             x[p, len(task.train) :] = 0
             rows = source.load(task.train, x[p, : len(task.train)])

@@ -20,6 +20,7 @@ from scar.probes.block import Block, BlockPlan, plan_blocks
 from scar.probes.config import ProbeConfig
 from scar.probes.features import Features
 from scar.probes.lbfgs import LBFGSRun
+from scar.probes.memory import room, room_bytes
 from scar.probes.probe_set import ProbeSet, ProbeTask
 from scar.probes.rows import Source
 
@@ -99,7 +100,7 @@ class ProbeBank(pl.LightningModule):
         plan = {
             "features": self.features.array.nbytes,
             "training rows": min(sum(sizes), max([self._room, *sizes])),
-            "validation rows": 4 * self._source.width * sum(validation.values()),
+            "validation rows": room_bytes(sum(validation.values()), self._source.width),
             "results": self.get_buffer("folded").nbytes,
         }
         parts = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in plan.items())
@@ -165,7 +166,7 @@ class ProbeBank(pl.LightningModule):
         """Load the validation rows [v, D + 1] once per distinct choice."""
         for rows in (self.tasks[plan.probes[0]].validation for plan in plans):
             if rows.tobytes() not in self._validation:
-                x = torch.empty(len(rows), self.features.dimension + 1, device=self.device)
+                x = room(len(rows), self.features.dimension + 1, device=self.device)
                 self._validation[rows.tobytes()] = self._source.load(rows, x)
 
     @torch.inference_mode()

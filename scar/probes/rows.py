@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from scar.probes.memory import aligned, scratch
 from scar.probes.probe_set import unit_rows
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LOAD_ROWS = 512
 # Rows copied at once from the features; they stay in the cache of a core.
-
-_thread = threading.local()
 
 
 class Source:
@@ -79,11 +77,13 @@ class HeldRows:
         count, rows, width = self._x.shape
         flat = self._x.view(count * rows, width)
         buffer = scratch("batch", count * size, width, dtype=flat.dtype, device=flat.device)
+        whole = buffer.view(count, size, width)
         order = order + rows * torch.arange(count, device=order.device)[:, None]
         for chosen in torch.split(order, size, dim=1):
-            x = buffer[: chosen.numel()]
-            torch.index_select(flat, 0, chosen.reshape(-1), out=x)
-            yield x.view(count, -1, width)
+            full = chosen.shape[1] == size
+            room = buffer if full else buffer[: chosen.numel()]
+            torch.index_select(flat, 0, chosen.flatten(), out=room)
+            yield whole if full else room.view(count, -1, width)
 
     def pieces(self, size: int) -> Iterable[Tensor]:
         """Yield all rows [P, size, W], the last time fewer, as they lie."""
@@ -93,7 +93,7 @@ class HeldRows:
 class StreamedRows:
     """The rows [1, n, W] of a probe that does not fit the memory, read and scaled whenever they are needed.
 
-    Equal to `HeldRows` to the last bit; what is yielded next overwrites what was yielded before.
+    In float32 equal to `HeldRows` to the last bit; what is yielded next overwrites what was yielded before.
     """
 
     def __init__(self, rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], Tensor]) -> None:
@@ -108,25 +108,6 @@ class StreamedRows:
         return (self._read(part)[None] for part in parts(self._rows, size))
 
 
-def aligned(size: int, align: int) -> int:
-    """Round up to a multiple."""
-    return -(-size // align) * align
-
-
 def parts(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """Cut rows [n] into parts of a size, the last one smaller; none make one empty part, as in `torch.split`."""
     return (rows[start : start + size] for start in range(0, max(len(rows), 1), size))
-
-
-def scratch(
-    purpose: str, rows: int, width: int, *, dtype: torch.dtype = torch.float32, device: torch.device | None = None
-) -> Tensor:
-    """Return room [rows, width] that its thread uses again.
-
-    It stays in the cache of its core, and leaves no holes between what is kept: malloc would not close them.
-    """
-    key = (purpose, width, dtype, device)
-    rooms: dict[object, Tensor] = _thread.__dict__.setdefault("rooms", {})
-    if key not in rooms or len(rooms[key]) < rows:
-        rooms[key] = torch.empty(rows, width, dtype=dtype, device=device)
-    return rooms[key][:rows]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scar.probes.config import ProbeConfig, TrainerConfig
 from scar.probes.features import Features
+from scar.probes.memory import room_bytes
 from scar.probes.module import ProbeBank, Progress, quiet_lightning
 from scar.probes.probe_set import ProbeSet, ProbeTask
 
@@ -74,7 +75,7 @@ def train_probes(
         num_classes=num_classes,
         config=config,
         threads=threads,
-        memory=_memory(trainer, max(threads, 2) * features.nbytes),
+        memory=_memory(trainer, max(threads, 2) * room_bytes(len(features), features.shape[1] + 1)),
         progress=None if spawned else progress,
     )
     with _settings(config), tempfile.TemporaryDirectory() as folder, closing(bank):

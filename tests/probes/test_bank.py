@@ -193,7 +193,7 @@ def test_a_lightning_logger_sees_the_probes_in_work(tmp_path):
 )
 def test_the_memory_is_planned_before_training(caplog, limit, rows, streamed):
     big = np.repeat(X, 40, axis=1)
-    width = 24 * 40 + 1
+    width = 16 * -(-(24 * 40 + 1) // 16)  # rows begin with a cache line
     trainer = TrainerConfig(memory_gib=(4 * width * limit + 1) / 2**30)
     with caplog.at_level("INFO", "scar.probes"):
         train(features=big, config=ProbeConfig(max_epochs=1), trainer=trainer)
