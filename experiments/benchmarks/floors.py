@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from experiments.benchmarks.timing import least_seconds
 
-BATCHES = 100
+BATCHES = 300
 # Of 500 rows, that each thread takes in one timing of a floor.
 
 
@@ -20,39 +21,38 @@ def floor_cases(x: Tensor, classes: int, threads: int) -> dict[str, Callable[[],
     The threads work at once, as they do in training, and share the memory as they do there. Of the layouts that BLAS
     offers for a product the faster one is taken.
     """
+    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     weights, error = torch.randn(classes, x.shape[1]), torch.randn(classes, 500)
     wide, tall = weights.t().contiguous(), error.t()
 
-    def product(*layouts: Callable[[Tensor], Tensor]) -> Callable[[], Callable[[], None]]:
+    def product(*layouts: Callable[[Tensor], Tensor]) -> Callable[[], None]:
         batch = torch.randn(500, x.shape[1])
-        faster = min(layouts, key=lambda layout: least_seconds(lambda: layout(batch)))
-
-        def make() -> Callable[[], None]:
-            own = batch.clone()
-            return lambda: repeat(lambda: faster(own))
-
-        return make
+        trial = partial(min, layouts, key=lambda layout: least_seconds(lambda: layout(batch)))
+        faster = pool.submit(trial).result()
+        return at_once(lambda own: faster(own))
 
     def gather() -> Callable[[], None]:
-        own, batches = torch.empty(500, x.shape[1]), cycle(torch.randint(len(x), (BATCHES, 500)))
-        return lambda: repeat(lambda: torch.index_select(x, 0, next(batches), out=own))
+        batches = cycle(torch.randint(len(x), (BATCHES, 500)))
+        return at_once(lambda own: torch.index_select(x, 0, next(batches), out=own))
 
-    pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    def at_once(call: Callable[[Tensor], object]) -> Callable[[], None]:
+        buffers = [torch.randn(500, x.shape[1]) for _ in range(threads)]
 
-    def at_once(make: Callable[[], Callable[[], None]]) -> Callable[[], None]:
-        works = [make() for _ in range(threads)]
-        return lambda: list(pool.map(lambda work: work(), works)) and None
+        def run() -> None:
+            list(pool.map(repeat, [call] * threads, buffers))
+
+        return run
 
     return {
-        "forward": at_once(product(lambda own: weights @ own.t(), lambda own: own @ wide)),
-        "backward": at_once(product(lambda own: error @ own, lambda own: own.t() @ tall)),
-        "gather": at_once(gather),
+        "forward": product(lambda own: weights @ own.t(), lambda own: own @ wide),
+        "backward": product(lambda own: error @ own, lambda own: own.t() @ tall),
+        "gather": gather(),
     }
 
 
-def repeat(call: Callable[[], object]) -> None:
+def repeat(call: Callable[[Tensor], object], buffer: Tensor) -> None:
     for _ in range(BATCHES):
-        call()
+        call(buffer)
 
 
 @dataclass(frozen=True)
