@@ -12,6 +12,7 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     judged = [row for row in rows if row.bar]
     if not judged:
@@ -25,8 +26,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(min(0.5, 0.8 * min(shares)), 2 * max(shares))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_yaxis()
     axes.set_xlabel("measured / bar (times and sizes: bar / measured)")
     figure.savefig(path, dpi=150)

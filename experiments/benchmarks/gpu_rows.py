@@ -23,13 +23,13 @@ def gpu_rows(quick: bool, repetitions: int) -> list[Row]:
 def large_row(problem: Problem, precision: str, accelerator: str, repetitions: int) -> Row:
     """Time of an epoch against the longer of reading its rows once and computing its products."""
     cases = {
-        f"{epochs} epochs": bank(problem, accelerator=accelerator, epochs=epochs, precision=precision)
+        f"epochs: {epochs}": bank(problem, accelerator=accelerator, epochs=epochs, precision=precision)
         for epochs in (1, 4)
     }
     shape = f"{len(problem.y) // 1100}k×{problem.x.shape[1]}, C={problem.classes}, {len(problem.tasks)} probes"
     times = interleave(f"{accelerator} {shape} {precision}", cases, repetitions)
-    epoch = (times["4 epochs"].median - times["1 epochs"].median) / 3
-    whole = times["1 epochs"].median + (EPOCHS - 1) * epoch
+    epoch = (times["epochs: 4"].median - times["epochs: 1"].median) / 3
+    whole = times["epochs: 1"].median + (EPOCHS - 1) * epoch
     trained, checked = (
         sum(len(rows) for rows in parts)
         for parts in zip(*((task.train, task.validation) for task in problem.tasks), strict=True)
