@@ -42,17 +42,23 @@ def room_bytes(rows: int, width: int) -> int:
 
 
 def scratch(
-    purpose: str, rows: int, width: int, *, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+    purpose: str,
+    rows: int,
+    width: int,
+    *,
+    align: int = LINE,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | None = None,
 ) -> Tensor:
     """Return room [rows, width] that its thread uses again.
 
     It stays in the cache of its core, and leaves no holes between what is kept: malloc would not close them. As in
-    `room`, each row begins with a cache line.
+    `room`, each row begins with a cache line; ``align=1`` leaves no gap between rows.
     """
     key = (purpose, width, dtype, device)
     rooms: dict[object, Tensor] = _thread.__dict__.setdefault("rooms", {})
     if key not in rooms or len(rooms[key]) < rows:
-        rooms[key] = torch.empty(rows, aligned(width, LINE), dtype=dtype, device=device)[:, :width]
+        rooms[key] = torch.empty(rows, aligned(width, align), dtype=dtype, device=device)[:, :width]
     return rooms[key][:rows]
 
 

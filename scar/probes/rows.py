@@ -60,8 +60,8 @@ class Source:
         return self._copy.index_select(0, torch.from_numpy(rows).to(self.device))
 
     def _travel(self, rows: NDArray[np.int64]) -> Tensor:
-        chunk = scratch("chunk", len(rows), self.dimension).numpy()
-        np.take(self._features.array, rows, axis=0, out=chunk, mode="clip")  # without a copy, unlike mode="raise"
+        chunk = scratch("chunk", len(rows), self.dimension, align=1).numpy()
+        np.take(self._features.array, rows, axis=0, out=chunk, mode="clip")  # a gap or mode="raise" would cost a copy
         host = torch.from_numpy(unit_rows(chunk) if self._unit_norm else chunk)
         return host if self.device.type == "cpu" else host.pin_memory().to(self.device, non_blocking=True)
 
