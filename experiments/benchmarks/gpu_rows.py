@@ -30,13 +30,9 @@ def large_row(problem: Problem, precision: str, accelerator: str, repetitions: i
     times = interleave(f"{accelerator} {shape} {precision}", cases, repetitions)
     epoch = (times["epochs: 4"].median - times["epochs: 1"].median) / 3
     whole = times["epochs: 1"].median + (EPOCHS - 1) * epoch
-    trained, checked = (
-        sum(len(rows) for rows in parts)
-        for parts in zip(*((task.train, task.validation) for task in problem.tasks), strict=True)
-    )
     device = measure_device("cuda" if accelerator == "gpu" else "cpu", precision)
-    memory = trained * problem.x.shape[1] * problem.x.itemsize / device.bandwidth
-    products = (4 * trained + 2 * checked) * problem.x.shape[1] * problem.classes / device.peak
+    memory = problem.trained * problem.x.shape[1] * problem.x.itemsize / device.bandwidth
+    products = (4 * problem.trained + 2 * problem.checked) * problem.x.shape[1] * problem.classes / device.peak
     note = (
         f"epoch {epoch:.3g} s, {EPOCHS} epochs {whole:.3g} s; floors: memory {memory:.3g} s at "
         f"{device.bandwidth / 1e9:.0f} GB/s, products {products:.3g} s at {device.peak / 1e12:.3g} TFLOP/s"

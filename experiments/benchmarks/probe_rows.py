@@ -125,8 +125,7 @@ def floor_rows(quick: bool, repetitions: int) -> list[Row]:
         forward, backward, gather = (
             times[name].median / (BATCHES * threads) for name in ("forward", "backward", "gather")
         )
-        steps = sum(len(task.train) for task in problem.tasks) / 500
-        checks = sum(len(task.validation) for task in problem.tasks) / 500
+        steps, checks = problem.trained / 500, problem.checked / 500
         least = steps * max(forward + backward, gather) + checks * forward
         note = (
             f"per 500 rows on {threads} cores: products {(forward + backward) * 1e6:.0f} µs, gather {gather * 1e6:.0f} "

@@ -20,6 +20,16 @@ class Problem:
     tasks: list[ProbeTask]
     classes: int
 
+    @property
+    def trained(self) -> int:
+        """Rows of an epoch of all probes."""
+        return sum(len(task.train) for task in self.tasks)
+
+    @property
+    def checked(self) -> int:
+        """Rows that validate it."""
+        return sum(len(task.validation) for task in self.tasks)
+
 
 def make_problem(n: int, dimension: int, classes: int, factors: tuple[int, ...] = FACTORS, seed: int = 0) -> Problem:
     rng = np.random.default_rng(seed)
