@@ -33,16 +33,17 @@ test: $(INSTALLED)  ## the tests
 test-slow: $(INSTALLED)  ## the slow tests; THIRD=0, 1 or 2 runs a third of them
 	$(PYTEST) -m slow $(if $(THIRD),--third $(THIRD))
 
-lint: $(INSTALLED)  ## style and types
+lint: $(INSTALLED)  ## style, types, and who may import what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 bench: $(INSTALLED)  ## benchmarks against what a user would write, with the physical limit beside
 	$(BIN)/python -m experiments.benchmarks
 
 docs: $(INSTALLED)  ## the reference of every public name, from the docstrings, into outputs/docs
-	$(BIN)/python -m scar.reference outputs/docs
+	$(BIN)/python -m scar.commands.api_reference outputs/docs
 
 TOOLS := chromium texlive-latex-recommended
 tools:  ## a browser and LaTeX for the slow tests of the report, by apt-get; needs root

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from scar import _torchvision
+from scar.common import _torchvision
 
 if TYPE_CHECKING:
     from scar.answers import Characterization as Characterization

@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from numbers import Real
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
-from scar.completion.curves import forecast
-from scar.completion.named import find_planner
+from scar.completion.by_name import find_planner, find_selection
+from scar.completion.flags import say_disagreement
+from scar.completion.forecast import FORECASTS, Forecast, Forecaster, NoForecaster
+from scar.completion.forecast_settings import SCORES
 from scar.completion.plan import random_order, take_first
+from scar.completion.plan_answer import Plan
+from scar.completion.planner import Planner
 from scar.completion.planners import RandomPlanner
-from scar.completion.problem import UNBOUNDED, CompletionProblem, Planner, check_budget
+from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget
+from scar.completion.rounds import NextRound, PastRound, RoundsConfig, next_round
+from scar.completion.selection.candidates import margins
+from scar.completion.selection.gradient import with_gradients
+from scar.completion.selection.selection import Pool, Selection
 from scar.completion.state import state_problem
-from scar.evaluation import Scores
+from scar.evaluation.scores import Scores
 from scar.foundation.estimates import Estimate
-from scar.indicators import ClassSizes, dataset_indicators
-from scar.measures.observations import Observations
-from scar.plan_answer import Plan
-from scar.selection.base import Pool, Selection
-from scar.selection.gradient import with_gradients
-from scar.selection.named import find_selection
-from scar.selection.pool import margins
+from scar.foundation.settings import RECOMMENDED
+from scar.measures.observations import Observations, probe_warnings
+from scar.measures.steps import MEASURES
+from scar.probes.probe_set import ProbeSet
+from scar.sampling.class_sizes import ClassSizes
+from scar.sampling.indicators import dataset_indicators
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from scar.probes import ProbeSet
-
-Ints = NDArray[np.int64]
+TIED = 0.001
+"""Forecast gains that differ by no more are taken for equal."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,12 +51,14 @@ class Characterization:
         counts: [K] samples of each class that the probes were trained on.
         observations: what the probes showed.
         estimates: by estimator.
+        mix: [K] class frequencies where a classifier will be used.
         test_scores: of the probe trained on everything.
         probe: that probe, to `predict` with.
         driver: estimator whose needs `plan` answers.
         pool: classes of the pool, or None where there is none or it has no labels.
         pool_size: samples in the pool, or None where there is none.
         random_state: seed.
+        forecasts: makes what forecasts: trains probes on compositions when it is first asked.
         pool_features: [M, D] embeddings of the pool, for selections that look at them.
         training_features: [n, D] embeddings that the probe was trained on.
         training_labels: [n] their classes.
@@ -56,6 +66,7 @@ class Characterization:
 
     class_names: tuple[str, ...]
     counts: Ints
+    mix: Floats
     observations: Observations
     estimates: dict[str, Estimate]
     test_scores: Scores
@@ -64,6 +75,7 @@ class Characterization:
     pool: Ints | None
     pool_size: int | None
     random_state: int
+    forecasts: Callable[[], Forecaster | NoForecaster]
     pool_features: NDArray[np.float32] | None = None
     training_features: NDArray[np.float32] | None = None
     training_labels: Ints | None = None
@@ -71,19 +83,15 @@ class Characterization:
     @property
     def indicators(self) -> pd.Series:
         """Dataset-scale indicators of the samples that the probes were trained on: class sizes, skew, tails."""
-        import pandas as pd
-
         return pd.Series(dataset_indicators(ClassSizes(self.counts, int(self.counts.sum()))), name="value")
 
     @property
     def measures(self) -> pd.DataFrame:
         """Measures per factor, part and class (§3.2)."""
-        import pandas as pd
-
         seen = self.observations
         parts = []
         for p in range(len(seen.factors)):
-            columns = {m: getattr(seen, m)[p] for m in ("scale", "coverage", "authenticity", "richness")}
+            columns = {m: getattr(seen, m)[p] for m in MEASURES}
             about = {"factor": seen.factors[p], "part": seen.parts[p], "class_name": self.class_names}
             parts.append(pd.DataFrame({**about, "samples": seen.class_sizes[p], **columns}))
         return pd.concat(parts, ignore_index=True)
@@ -91,25 +99,48 @@ class Characterization:
     @property
     def foundation(self) -> pd.DataFrame:
         """Foundation Data Size of the set per estimator, with interval and flags."""
-        import pandas as pd
-
         records = [
-            {
-                "estimator": name,
-                "foundation_size": each.foundation_size,
-                "low": each.interval[0],
-                "high": each.interval[1],
-                "flags": "; ".join(each.flags),
-            }
-            for name, each in self.estimates.items()
+            (name, each.foundation_size, *each.interval, "; ".join(each.flags)) for name, each in self.estimates.items()
         ]
-        return pd.DataFrame.from_records(records, index="estimator")
+        columns = ["estimator", "foundation_size", "low", "high", "flags"]
+        return pd.DataFrame.from_records(records, columns=columns, index="estimator")
+
+    @property
+    def prospect(self) -> pd.DataFrame:
+        """What multiples of the data are expected to bring, at the same class mix; see `scar.foundation.prospect`.
+
+        ``enough`` is the probability that the gap is within the tolerance; ``gap`` and ``accuracy`` are medians, with
+        the ends of their intervals. Empty where `recommended` is not among the estimators.
+        """
+        ahead = None if (each := self.estimates.get(RECOMMENDED)) is None else each.prospect
+        columns = ["enough", *(f"{name}{end}" for name in ("gap", "accuracy") for end in ("", "_low", "_high"))]
+        if ahead is None:
+            return pd.DataFrame(columns=columns, index=pd.Index([], name="samples"))
+        values = np.column_stack([ahead.probability, ahead.gap, ahead.accuracy])
+        samples = np.rint(ahead.multiples * self.counts.sum()).astype(np.int64)
+        return pd.DataFrame(values, columns=columns, index=pd.Index(samples, name="samples"))
+
+    def chance_of_enough(self, samples: float) -> float:
+        """Return the probability that a set of so many samples, mixed as this one, is enough.
+
+        Raises:
+            ValueError: `recommended` is not among the estimators or has no answer, or `samples` is not positive.
+        """
+        each = self.estimates.get(RECOMMENDED)
+        if each is None or each.prospect is None:
+            raise ValueError(
+                f"foundation.estimators={list(self.estimates)}: {RECOMMENDED!r}, with a held-out part and two sizes or more, "
+                "is what tells a probability"
+            )
+        return float(each.prospect.chance(samples))
 
     @property
     def needs(self) -> pd.DataFrame:
-        """What each class has and how many samples of it would be enough, by the driver."""
-        import pandas as pd
+        """What each class has and how many samples of it would be enough at the present class mix, by the driver.
 
+        ``enough`` is 0 where the need is met, and NaN where too little is known to tell (``cannot_tell``, ``few_samples``,
+        ``undefined``); for such a class a plan takes the largest need that is defined.
+        """
         each = self.estimates[self.driver]
         share = self.counts / self.counts.sum()
         return pd.DataFrame(
@@ -138,6 +169,7 @@ class Characterization:
             observations=self.observations,
             budgets=budgets or BudgetsConfig(driver=self.driver),
             modalities=(budgets or BudgetsConfig()).modality_costs,
+            deployment=self.mix,
         )
 
     def plan(
@@ -151,15 +183,14 @@ class Characterization:
         """Divide a budget over the classes and, where the pool has labels, choose the samples.
 
         Args:
-            budget: samples to add, or money as ``budgets.unit`` says; None adds what the needs ask for, as far as the
-                pool goes.
+            budget: samples to add, or money as ``budgets.unit`` says; a number below 1 is a share of the samples of the
+                pool; None adds what the needs ask for, as far as the pool goes.
             planner: the strategy or its name, e.g. ``"water_filling"``; ``"scar"`` by default.
             selection: which samples of a class come first, or its name, e.g. ``"k_center"``; random by default.
             budgets: unit, prices, minimum and maximum per class; samples at a price of 1 by default.
         """
-        if budget is not None and budget < 0:
-            raise ValueError(f"budget={budget} must be at least 0, or None")
         problem, strategy = self.problem(budgets), find_planner(planner)
+        budget = None if budget is None else self._amount(budget, problem.unit)
         amount = problem.limits.cost(problem.wanted) if budget is None else budget
         if self.pool_size is not None and problem.unit == "samples":
             amount = min(amount, self.pool_size)
@@ -170,9 +201,7 @@ class Characterization:
             raise ValueError(
                 f"planner={strategy.name} draws from a labelled pool; give pool_embeddings and pool_labels"
             )
-        size = 0 if self.pool is None else len(self.pool)
-        order = random_order(np.arange(size), self.random_state)
-        classes = np.empty(0, np.int64) if self.pool is None else self.pool[order]
+        order, classes = self._shuffled_pool()
         allocation = strategy.allocate(problem, amount, classes)
         rows = scores = None
         if self.pool is not None:
@@ -184,8 +213,28 @@ class Characterization:
             strategy=strategy.name,
             costs=np.ones(len(self.counts)) if problem.costs is None else problem.costs,
             scores=scores,
-            expected=self._expect(problem, allocation.counts),
+            expect=lambda: self.expect(allocation.counts),
+            notes=self._notes(problem, asked=budget is None and not amount),
         )
+
+    def _shuffled_pool(self) -> tuple[Ints, Ints]:
+        """Return the rows of the pool in the order in which samples of a class are taken, and their classes."""
+        pool = np.empty(0, np.int64) if self.pool is None else self.pool
+        order = random_order(np.arange(len(pool)), self.random_state)
+        return order, pool[order]
+
+    def _amount(self, budget: Any, unit: str) -> float:
+        """Return a budget as samples or money."""
+        if isinstance(budget, bool) or not isinstance(budget, Real) or math.isnan(budget) or budget < 0:
+            raise ValueError(f"budget={budget!r} must be a number of at least 0, or None for what the needs ask for")
+        amount = float(budget)
+        if unit != "samples" or amount == math.inf or amount.is_integer():
+            return amount
+        if amount > 1:
+            raise ValueError(f"budget={budget} must be a whole number of samples, or a share of the pool below 1")
+        if self.pool_size is None:
+            raise ValueError(f"budget={budget} is a share of a pool, and there is none; give a number of samples")
+        return round(amount * self.pool_size)
 
     def what_if(
         self,
@@ -194,18 +243,56 @@ class Characterization:
         *,
         budgets: BudgetsConfig | None = None,
     ) -> pd.DataFrame:
-        """Forecast a strategy over budgets, with intervals; NaN without learning curves.
+        """Forecast a strategy over budgets, with 90 % intervals; NaN where ``refused`` says why.
 
         Args:
             budgets_to_try: samples or money.
             planner: as in `plan`.
             budgets: as in `plan`.
         """
-        import pandas as pd
-
         plans = [self.plan(budget, planner, budgets=budgets) for budget in budgets_to_try]
         index = pd.Index(list(budgets_to_try), name="budget")
-        return pd.DataFrame([{"cost": plan.cost, **plan.expected} for plan in plans], index=index)
+        records = []
+        for plan in plans:
+            wide = {"": plan.expected.value, "_low": plan.expected.low, "_high": plan.expected.high}
+            named = {f"{name}{end}": float(v) for end, column in wide.items() for name, v in column.items()}
+            records.append({"cost": plan.cost, **named, "refused": plan.expected.refused.iloc[0]})
+        return pd.DataFrame(records, index=index)
+
+    def recommend(
+        self,
+        budget: float,
+        planners: Sequence[Planner | str] = ("tempered", "scar", "class_average", "water_filling"),
+        *,
+        score: str = "matched_balanced_accuracy",
+        budgets: BudgetsConfig | None = None,
+    ) -> pd.DataFrame:
+        """Compare planners by what their plans are forecast to bring; the first row is the one to use.
+
+        The composition surface is asked, which sees the sizes of classes alone. Plans whose forecasts differ by less than
+        a tenth of a point keep the order in which they are named: ``tempered``, the first, was worse than no other
+        by matched scores in any pool of the study `pools`.
+
+        Args:
+            budget: samples or money, as in `plan`.
+            planners: strategies or their names.
+            score: by which they are compared, one of `scar.completion.forecast_settings.SCORES`.
+            budgets: as in `plan`.
+
+        Returns:
+            By planner: ``gain``, ``low`` and ``high`` (90 %) of the score, cost, and why there is no forecast, if so.
+        """
+        if score not in SCORES:
+            raise ValueError(f"score={score!r} is not forecast; use one of {', '.join(SCORES)}")
+        records = []
+        for each in planners:
+            plan = self.plan(budget, each, budgets=budgets)
+            row = plan.expected.loc[score.replace("accuracy", "gain")]
+            records.append((plan.strategy, row.value, row.low, row.high, plan.cost, row.refused))
+        frame = pd.DataFrame(records, columns=["planner", "gain", "low", "high", "cost", "refused"])
+        tied = frame.gain >= frame.gain.max() - TIED
+        rest = frame[~tied].sort_values("gain", ascending=False, kind="stable")
+        return pd.concat([frame[tied], rest]).set_index("planner")
 
     def _choose(
         self, selection: Selection, order: Ints, classes: Ints, counts: Ints
@@ -227,28 +314,128 @@ class Characterization:
         places = places[np.argsort(order[places])]
         return order[places], ranking.scores[places]
 
-    def _expect(self, problem: CompletionProblem, added: Ints) -> dict[str, float]:
-        if problem.curves is None:
-            return {}
-        level = self.estimates[self.driver].level
-        ahead = forecast(problem.curves, (problem.counts + added)[None], now=problem.counts, level=level)
-        ends = ("", "_low", "_high")
-        return {
-            name + end: float(v) for name, each in vars(ahead).items() for end, v in zip(ends, each[0], strict=True)
-        }
+    def expect(self, add: Sequence[int] | Ints) -> pd.DataFrame:
+        """Forecast what samples added to the training set would bring.
+
+        The first call trains probes on compositions of the training set (`scar.completion.forecast`), which takes about
+        twice as long as `characterize`.
+
+        Args:
+            add: [K] samples to add of each class, in the order of `class_names`.
+
+        Returns:
+            ``value``, ``low`` and ``high`` (90 %) of each score and gain, as shares; NaN where ``refused`` says why.
+
+        Raises:
+            ValueError: another number of classes, or a negative number of samples.
+        """
+        counts = np.asarray(add)
+        if counts.shape != self.counts.shape or (counts < 0).any() or not np.issubdtype(counts.dtype, np.integer):
+            raise ValueError(f"add={counts.tolist()} must be {len(self.counts)} whole numbers of at least 0")
+        ahead: Forecast = self._forecaster.expect((self.counts + counts)[None])
+        reasons = {name: str(ahead.refused[0]) for name in FORECASTS}
+        if isinstance(self._forecaster, Forecaster) and not ahead.refused[0]:
+            left_out = set(SCORES) - set(self._forecaster.scores)
+            reasons |= {
+                each: "not_calibrated" for name in left_out for each in (name, name.replace("accuracy", "gain"))
+            }
+        rows = [(*getattr(ahead, name)[0], reasons[name]) for name in FORECASTS]
+        return pd.DataFrame(rows, index=list(FORECASTS), columns=["value", "low", "high", "refused"])
+
+    def next_round(
+        self,
+        target: float,
+        *,
+        score: str = "matched_balanced_accuracy",
+        planner: Planner | str | None = "tempered",
+        horizon: int = 3,
+        penalty: float | None = None,
+        confidence: float = 0.9,
+        budgets: BudgetsConfig | None = None,
+        past: Sequence[PastRound] = (),
+    ) -> NextRound:
+        """Decide how much to buy now so that a score reaches a target within some rounds at the least expected cost.
+
+        Args:
+            target: of the score on the test part, a share.
+            score: one of `scar.completion.forecast_settings.SCORES`.
+            planner: divides every budget over the classes, as in `plan`.
+            horizon: rounds that are left, this one included.
+            penalty: what missing the target costs; None asks for `confidence` instead.
+            confidence: probability to have reached the target by the last round, where there is no penalty.
+            budgets: unit, prices, minimum and maximum per class; samples at a price of 1 by default.
+            past: earlier rounds, of `NextRound.after`; forecasts are corrected by what they brought.
+
+        Raises:
+            ValueError: a setting that cannot be; the message names it.
+        """
+        settings = RoundsConfig(target=target, score=score, horizon=horizon, penalty=penalty, confidence=confidence)
+        strategy, now = find_planner(planner), float(getattr(self.test_scores, score))
+        _, classes = self._shuffled_pool()
+        return next_round(
+            self._forecaster, self.problem(budgets), strategy, classes, score=now, settings=settings, past=past
+        )
+
+    @cached_property
+    def _forecaster(self) -> Forecaster | NoForecaster:
+        return self.forecasts()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the answers doubtful, and what to do about it; empty where nothing does."""
+        return probe_warnings(self.observations)
 
     def __repr__(self) -> str:
+        scores = self.test_scores
         lines = [
-            f"{self.counts.sum()} samples, {len(self.class_names)} classes; test accuracy {self.test_scores.accuracy:.3f}"
+            f"{self.counts.sum()} samples, {len(self.class_names)} classes; test accuracy {scores.matched_accuracy:.3f}, "
+            f"balanced {scores.matched_balanced_accuracy:.3f}"
         ]
-        for name, each in self.estimates.items():
-            low, high = each.interval
-            flags = f"  ({'; '.join(each.flags)})" if each.flags else ""
+        lines += [f"  warning: {text}" for text in self.warnings]
+        first = RECOMMENDED if RECOMMENDED in self.estimates else self.driver
+        each = self.estimates[first]
+        low, high = each.interval
+        flags = f"  ({'; '.join(each.flags)})" if each.flags else ""
+        lines.append(f"  Foundation Data Size, {first}: {each.foundation_size:,.0f} [{low:,.0f}, {high:,.0f}]{flags}")
+        for samples, ahead in self.prospect.iterrows():
             lines.append(
-                f"  Foundation Data Size, {name:<15}{each.foundation_size:>12,.0f}  [{low:,.0f}, {high:,.0f}]{flags}"
+                f"    with {samples:,} samples: enough with probability {ahead.enough:.2f}, accuracy {ahead.accuracy:.3f} "
+                f"[{ahead.accuracy_low:.3f}, {ahead.accuracy_high:.3f}]"
             )
+        others = [f"{name} {each.foundation_size:,.0f}" for name, each in self.estimates.items() if name != first]
+        lines += [f"  other estimates: {', '.join(others)}"] if others else []
         needs = self.needs
         missing = (needs.enough - needs.have).clip(lower=0).sort_values(ascending=False)
-        top = [f"{name} +{count:,.0f}" for name, count in missing.head(5).items() if count >= 1]
-        lines.append(f"  most needed by {self.driver}: {', '.join(top) or 'nothing, every need is met'}")
-        return "\n".join(lines)
+        top = [f"{name} (too little is known)" for name in needs.index[needs.enough.isna()]]
+        top += [f"{name} +{count:,.0f}" for name, count in missing.items() if count >= 1]
+        lines.append(f"  most needed by {self.driver}: {', '.join(top[:5]) or 'nothing, every need is met'}")
+        return "\n".join([*lines, *(f"  {note}" for note in self._notes(self.problem()))])
+
+    def _notes(self, problem: CompletionProblem, *, asked: bool = False) -> tuple[str, ...]:
+        """Return in sentences what a plan should not be read without.
+
+        Args:
+            problem: of the plan.
+            asked: whether the needs were asked for a budget and gave none.
+        """
+        each, notes = self.estimates[self.driver], []
+        heldout = self.observations.heldout_class_sizes
+        few = []
+        for j in np.flatnonzero(np.isnan(problem.needs)):
+            held = "" if heldout is None else f", {heldout[j]} held out"
+            few.append(f"{self.class_names[j]} ({self.counts[j]} samples{held})")
+        if few:
+            more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+            notes.append(
+                f"Too little is known to tell a need of {', '.join(few[:5])}{more}; plans by need count such a class as "
+                "the most needy."
+            )
+        lacking = float((problem.needs != 0).sum())
+        said = say_disagreement(
+            size=each.foundation_size, have=float(self.counts.sum()), lacking=lacking, name=self.driver
+        )
+        if asked and not said and not lacking:
+            said = f"Every need is met by the {self.driver} estimate, so that it asks for no samples; give a budget to spend one."
+        elif asked and not said:
+            said = "The pool holds nothing that the needs ask for."
+        return (*notes, said) if said else tuple(notes)

@@ -7,27 +7,29 @@ answer.measures, answer.foundation, answer.plan(budget=500)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scar.answers import Characterization
-from scar.data.checks import encode_labels, validate_embeddings, validate_labels
-from scar.evaluation import score
-from scar.foundation.config import FoundationConfig
-from scar.foundation.estimates import estimate
-from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.randomness import derive_seed, generator
-from scar.splits import cut, require_samples
-from scar.subsets import SubsetsConfig, draw_subsets
+from scar.common.randomness import generator
+from scar.common.types import Ints
+from scar.completion.forecast_settings import ForecastConfig
+from scar.data.arrays import as_column, as_groups
+from scar.data.checks import encode_labels, require_spread, validate_embeddings, validate_labels
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.evaluation.deployment import check_deployment, is_declared
+from scar.foundation.settings import FoundationConfig
+from scar.job import stages
+from scar.job.algorithm import characterize_set, prepare_forecasts
+from scar.job.flow import Flow
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.sampling.splits import Split, cut, require_samples
+from scar.sampling.step_functions import Steps
+from scar.sampling.subsets import SubsetsConfig
 
-if TYPE_CHECKING:
-    from scar.probes import ProbeSet
-
-Ints = NDArray[np.int64]
 TEST_SHARE = 0.2
 # Of the samples that are cut for testing where no test set is given.
 
@@ -46,6 +48,8 @@ def characterize(
     probe: ProbeConfig | None = None,
     foundation: FoundationConfig | None = None,
     driver: str = "heldout",
+    deployment: str | Mapping[str, float] = "natural",
+    forecast: ForecastConfig | None = None,
 ) -> Characterization:
     """Characterize a dataset from its embeddings: how good is it, is it enough, what should be added?
 
@@ -54,7 +58,8 @@ def characterize(
 
     Args:
         embeddings: [N, D] array, tensor or frame of finite numbers.
-        labels: [N] class of each sample: integers in 0..K-1, or names.
+        labels: [N] class of each sample: integers in 0..K-1, or names. Those of pool and test are matched by value;
+            integers are indices there only where they are here.
         groups: [N] group of each sample (speaker, document …); groups are never divided between the parts.
         class_names: [K] names; taken from the labels where those are names.
         pool_embeddings: [M, D] samples that could be added.
@@ -65,89 +70,85 @@ def characterize(
         probe: the probes; `ProbeConfig()` by default.
         foundation: the estimators; `FoundationConfig()` by default.
         driver: estimator whose needs a plan answers.
+        deployment: class mix where a classifier will be used, which decisions are matched to: ``"natural"``, ``"uniform"``
+            or the share of each class by name.
+        forecast: how plans are forecast, once that is asked for; ``ForecastConfig(seeds="all")`` by default.
 
     Raises:
         ValueError: for NaN or infinite embeddings, labels that do not fit, a single class, a class with one sample,
             different lengths; the message names the argument and the value.
     """
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer) or random_state < 0:
+        raise ValueError(f"random_state={random_state!r} must be a whole number of at least 0")
+    random_state = int(random_state)
     features = validate_embeddings(embeddings)
+    require_spread(features, "embeddings")
     steps, names = encode_labels(labels, class_names)
+    indices = as_column(labels, "labels").dtype.kind in "iu"  # integers elsewhere mean what they mean here
     validate_labels(steps, num_classes=len(names), length=len(features), class_names=names)
     foundation = foundation or FoundationConfig()
+    check_deployment(deployment)
     if driver not in foundation.estimators:
         raise ValueError(f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}")
-    group_names = None if groups is None else np.asarray(groups).astype(np.str_)
-    if group_names is not None and len(group_names) != len(features):
-        raise ValueError(f"groups has length {len(group_names)}, but there are {len(features)} embeddings")
+    group_names = None if groups is None else as_groups(groups, len(features))
     train, test_rows, features, steps, group_names = _with_test(
-        features, steps, names, group_names, test, generator(random_state, "test")
+        features, steps, names, group_names, _test_set(test, names, indices), generator(random_state, "test")
     )
 
     heldout, rest = cut(train, steps, group_names, 0.1 * len(train), generator(random_state, "split", 0))
     validation, rows = cut(rest, steps, group_names, 0.1 * len(train), generator(random_state, "split", 1))
-    parts = {"test": test_rows, "heldout": heldout, "validation": validation, "training": rows}
-    require_samples(parts, given=len(features))
-    pool_features, pool = _pool(pool_embeddings, pool_labels, features.shape[1], names)
-    bank = _Bank(features, steps, validation, len(names), probe or ProbeConfig())
-    plan = draw_subsets(
-        rows,
-        steps,
-        subsets or SubsetsConfig(name="quick", factors=(1, 2, 4, 8), max_parts=3),
-        seed=random_state,
+    cuts = {"heldout": heldout, "validation": validation}
+    require_samples({"test": test_rows, **cuts, "training": rows}, given=len(features))
+    pool_features, pool = _pool(pool_embeddings, pool_labels, features.shape[1], names, indices)
+    data = (
+        EmbeddingSet(np.arange(len(features)).astype(np.str_), (features,)),
+        Steps(steps, names),
+        Split(primary=rows, reserve=rows[:0], labels=steps, test=test_rows, **cuts),
     )
-    probes = bank.train([(s.rows, derive_seed(random_state, "probe", s.factor, s.part)) for s in plan])
-
-    from scar.observe import observe
-
-    observations = observe(
-        probes,
-        plan,
-        features,
-        steps,
-        num_classes=len(names),
-        heldout=heldout,
-        decision=foundation.decision,
-        bins=foundation.bins,
-        min_count=foundation.min_count,
+    flow, probe, trainer = Flow(), probe or ProbeConfig(), TrainerConfig()
+    handles = flow.given("embeddings", data[0]), flow.given("steps", data[1]), flow.given("split", data[2])
+    seen = characterize_set(
+        flow,
+        handles,
+        subject="primary",
+        subsets=subsets or SubsetsConfig(name="quick", factors=(1, 2, 4, 8), max_parts=3),
+        probe=probe,
+        foundation=foundation,
+        seed=random_state,
+        trainer=trainer,
+    )
+    whole = seen.probes.value.select([0])
+    mix = stages.deployment_mix(data[2], data[1], deployment=deployment)
+    predictions = stages.predict(whole, rows, mix, data)
+    forecaster = prepare_forecasts(
+        flow,
+        handles,
+        flow.given("deployment", mix),
+        seen.penalty,
+        forecast=forecast or ForecastConfig(seeds="all"),
+        probe=probe,
+        heldout=True,
+        declared=is_declared(deployment),
+        seed=random_state,
+        trainer=trainer,
     )
     return Characterization(
         class_names=names,
-        counts=np.bincount(steps[rows], minlength=len(names)),
-        observations=observations,
-        estimates=estimate(observations, foundation),
-        test_scores=score(probes.predict(0, features[test_rows]), steps[test_rows]),
-        probe=probes.select([0]),
+        counts=data[2].class_sizes("primary", len(names)),
+        mix=mix,
+        observations=seen.measures.value,
+        estimates=seen.foundation.value,
+        test_scores=stages.compare(predictions, mix, data[2], declared=is_declared(deployment)),
+        probe=whole,
         driver=driver,
         pool=pool,
         pool_size=None if pool_features is None else len(pool_features),
         random_state=random_state,
+        forecasts=lambda: forecaster.value,
         pool_features=pool_features,
         training_features=features[rows],
         training_labels=steps[rows],
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Bank:
-    """What all probes of one call share."""
-
-    features: NDArray[np.float32]
-    labels: Ints
-    validation: Ints
-    num_classes: int
-    probe: ProbeConfig
-
-    def train(self, tasks: Sequence[tuple[Ints, int]]) -> ProbeSet:
-        from scar.probes import ProbeTask, train_probes
-
-        return train_probes(
-            self.features,
-            self.labels,
-            [ProbeTask(train=rows, validation=self.validation, seed=seed) for rows, seed in tasks],
-            num_classes=self.num_classes,
-            config=self.probe,
-            trainer=TrainerConfig(),
-        )
 
 
 def _with_test(
@@ -155,18 +156,16 @@ def _with_test(
     steps: Ints,
     names: tuple[str, ...],
     groups: NDArray[np.str_] | None,
-    test: tuple[Any, Any] | None,
+    test: tuple[NDArray[np.float32], Ints] | None,
     rng: np.random.Generator,
 ) -> tuple[Ints, Ints, NDArray[np.float32], Ints, NDArray[np.str_] | None]:
     """Append the given test set, or cut one; returns train rows, test rows, and the arrays that they index."""
     if test is None:
         test_rows, train = cut(np.arange(len(features)), steps, groups, TEST_SHARE * len(features), rng)
         return train, test_rows, features, steps, groups
-    extra, answers = validate_embeddings(test[0], name="test"), encode_labels(test[1], names)[0]
+    extra, answers = test
     if extra.shape[1] != features.shape[1]:
         raise ValueError(f"test embeddings have {extra.shape[1]} dimensions, the others {features.shape[1]}")
-    if len(answers) != len(extra):
-        raise ValueError(f"test has {len(extra)} embeddings but {len(answers)} labels")
     train = np.arange(len(features))
     if groups is not None:
         groups = np.concatenate([groups, np.full(len(extra), "test")])
@@ -179,8 +178,27 @@ def _with_test(
     )
 
 
+def _test_set(test: Any, names: tuple[str, ...], indices: bool) -> tuple[NDArray[np.float32], Ints] | None:
+    """Check a test set and return its embeddings and classes."""
+    if test is None:
+        return None
+    if not isinstance(test, tuple | list) or len(test) != 2:
+        raise ValueError(f"test must be a pair (embeddings, labels), got {_kind(test)}")
+    extra = validate_embeddings(test[0], name="test embeddings")
+    answers = encode_labels(test[1], names, name="test labels", indices=indices)[0]
+    if len(answers) != len(extra):
+        raise ValueError(f"test has {len(extra)} embeddings but {len(answers)} labels")
+    return extra, answers
+
+
+def _kind(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    many = f" of {len(value)}" if isinstance(value, tuple | list) else f" of shape {tuple(shape)}" if shape else ""
+    return f"a {type(value).__name__}{many}"
+
+
 def _pool(
-    embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...]
+    embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...], indices: bool
 ) -> tuple[NDArray[np.float32] | None, Ints | None]:
     """Check the pool and return its embeddings and classes, each None where it is not given."""
     if embeddings is None:
@@ -192,7 +210,7 @@ def _pool(
         raise ValueError(f"pool_embeddings have {pool.shape[1]} dimensions, embeddings have {dimension}")
     if labels is None:
         return pool, None
-    steps = encode_labels(labels, names)[0]
+    steps = encode_labels(labels, names, name="pool_labels", indices=indices)[0]
     if len(steps) != len(pool):
         raise ValueError(f"pool_labels has length {len(steps)}, but pool_embeddings has {len(pool)}")
     return pool, steps

@@ -45,19 +45,13 @@ A dataset is one class and one YAML in a package of yours, found through ``hydra
             return validate_samples(samples.take(kept), name=self.name)
 
     # mine/conf/dataset/words.yaml
+    defaults:
+      - /every_dataset
+      - _self_
+      - override /encoder@_global_.encoder: letters
     _target_: mine.words.Words
     name: words
-    root: null
-    seed: 0
-    train_size: null
-    test_size: null
-    on_error: raise
-    max_unreadable: 0.01
     test_fraction: 0.2
-
-    # mine/conf/encoder/default_words.yaml
-    defaults:
-      - letters
 
 An encoder is one class and one YAML, too::
 
@@ -68,7 +62,7 @@ An encoder is one class and one YAML, too::
 
     import numpy as np
 
-    from scar.encoders.base import Embed, Encoder
+    from scar.encoders.encoder import Embed, Encoder
 
     @dataclass(frozen=True, kw_only=True)
     class Letters(Encoder):
@@ -111,13 +105,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
 from scar.data.checks import validate_samples
 from scar.data.duplicates import _digest
+from scar.data.media import MediaFile
 from scar.data.samples import TEST, TRAIN, Samples
 from scar.data.source import Source
-from scar.encoders.base import Encoder
-from scar.store import identity
+from scar.encoders.encoder import Encoder
+from scar.store.keys import identity
 
 _LOOKED_AT = 16
 _TOLERANCE = 1e-4
@@ -185,7 +181,7 @@ def check_encoder(encoder: Encoder, payloads: Sequence[Any]) -> NDArray[np.float
     if len(payloads) < 4 or len({_digest([each]).tobytes() for each in payloads}) < 2:
         raise ValueError(f"check_encoder needs at least four payloads that differ, got {len(payloads)}")
     _check_config(encoder, Encoder)
-    _require("+" not in encoder.modality, f"check the towers of {encoder.modality} one by one: encoder.towers()")
+    _require(len(encoder.modalities) == 1, f"check the towers of {encoder.modality} one by one: encoder.towers()")
     _require(list(encoder.towers()) == [encoder.modality], "towers() must be {modality: encoder}")
     weights = encoder.weights()
     _require(
@@ -214,8 +210,6 @@ def _require(kept: bool, message: str) -> None:
 
 def _check_config(made: Any, base: type) -> None:
     """Check that an object can be a node of the configuration and has an identity."""
-    from omegaconf import OmegaConf
-
     kind = type(made)
     _require(isinstance(made, base), f"{kind.__name__} must be a subclass of {base.__name__}")
     frozen = getattr(getattr(kind, "__dataclass_params__", None), "frozen", False)
@@ -238,7 +232,7 @@ def _check_payload(payload: Any, again: Any, modality: str) -> None:
         _require(
             _fits(item, modality), f"payloads[{modality!r}][{row}] is a {type(item).__name__}: see Samples.payloads"
         )
-        if not hasattr(item, "check"):
+        if not isinstance(item, MediaFile):
             same = _digest([item]).tobytes() == _digest([again[row]]).tobytes()
             _require(same, f"payloads[{modality!r}][{row}] has another content when it is read again")
 

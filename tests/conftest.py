@@ -8,10 +8,18 @@ import pytest
 from hypothesis import settings
 
 import scar  # noqa: F401  its import hook has to run before timm's or Lightning's
+from scar.common.console import set_output
 
 settings.register_profile("scar", deadline=None)
 settings.load_profile("scar")
 # A busy machine is no failure.
+
+
+@pytest.fixture(autouse=True)
+def _text_for_people():
+    """A test that chooses another output leaves none of it to the next one of its process."""
+    yield
+    set_output("rich")
 
 
 def pytest_addoption(parser):

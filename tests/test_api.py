@@ -1,5 +1,7 @@
 """`scar.characterize`: the four answers for arrays in memory, and what it refuses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,11 @@ import torch
 from sklearn.datasets import load_digits
 
 import scar
+from scar.completion.forecast import FORECASTS
+from scar.completion.forecast_settings import ForecastConfig
 from scar.completion.planners import ClassAveragePlanner, RandomPlanner
+from scar.foundation.settings import ESTIMATORS
+from scar.probes.settings import ProbeConfig
 
 NAMES = [f"digit {d}" for d in range(10)]
 
@@ -30,6 +36,7 @@ def answer(digits):
         pool_embeddings=features[pool],
         pool_labels=labels[pool],
         random_state=1,
+        forecast=ForecastConfig(compositions=30, seeds="all"),
     )
 
 
@@ -42,10 +49,26 @@ def test_measures_are_a_frame_with_class_names(answer):
 
 def test_the_foundation_size_comes_from_every_estimator_with_interval_and_flags(answer):
     frame = answer.foundation
-    assert list(frame.index) == ["reference", "paper", "heldout", "learning_curve"]
+    assert list(frame.index) == list(ESTIMATORS)
     known = frame.dropna(subset=["foundation_size", "low", "high"])
     assert (known.low <= known.foundation_size).all()
     assert (known.foundation_size <= known.high).all()
+
+
+def test_the_prospect_is_a_frame_and_any_size_has_a_chance(answer):
+    frame = answer.prospect
+    have = answer.counts.sum()
+    assert frame.index.tolist() == [have, round(1.5 * have), 2 * have, 4 * have]
+    assert frame.enough.is_monotonic_increasing
+    assert (frame.accuracy_low <= frame.accuracy).all()
+    assert (frame.accuracy <= frame.accuracy_high).all()
+    assert answer.chance_of_enough(2 * have) == pytest.approx(frame.enough[2 * have], abs=0.02)
+    without = replace(
+        answer, estimates={name: each for name, each in answer.estimates.items() if name != "recommended"}
+    )
+    assert without.prospect.empty
+    with pytest.raises(ValueError, match="recommended"):
+        without.chance_of_enough(1000)
 
 
 def test_a_plan_stays_within_pool_and_budget_and_names_pool_rows(answer):
@@ -59,14 +82,16 @@ def test_a_plan_stays_within_pool_and_budget_and_names_pool_rows(answer):
 def test_the_answers_read_as_text(answer):
     text = repr(answer)
     assert "test accuracy 0." in text
-    assert "Foundation Data Size, heldout" in text
+    assert "Foundation Data Size, recommended: " in text
+    assert "enough with probability" in text
+    assert "other estimates: reference " in text
 
 
 def test_a_given_test_set_is_used_and_nothing_else_is_tested_on(digits):
     features, labels = digits
     test = (features[1500:], labels[1500:])
     answer = scar.characterize(features[:1500], labels[:1500], test=test)
-    assert len(answer.test_scores.correct) == len(labels) - 1500
+    assert len(answer.test_scores.predictions.raw) == len(labels) - 1500
     assert answer.test_scores.accuracy > 0.85
 
 
@@ -115,7 +140,10 @@ def broken(features, row, value):
         (lambda x, y: {"embeddings": broken(x, 3, np.inf)}, r"NaN or infinite.*3"),
         (lambda x, y: {"embeddings": x[:-1]}, r"299|300"),
         (lambda x, y: {"labels": np.where(y == 9, 11, y)}, r"0\.\.K-1|class_names"),
-        (lambda x, y: {"labels": np.where(np.arange(300) == 5, 10, y), "class_names": NAMES}, r"labels\[5\]=10"),
+        (
+            lambda x, y: {"labels": np.where(np.arange(300) == 5, 10, y), "class_names": NAMES},
+            r"labels\[5\]: the label '10' is none",
+        ),
         (lambda x, y: {"labels": np.where(np.arange(300) == 5, -1, y), "class_names": NAMES}, r"-1"),
         (lambda x, y: {"labels": np.zeros(300, int)}, r"single class"),
         (lambda x, y: {"labels": np.where(np.arange(300) == 5, "rare", "common")}, r"'rare' has 1"),
@@ -126,6 +154,19 @@ def broken(features, row, value):
         (lambda x, y: {"pool_embeddings": x, "pool_labels": y[:-1]}, r"pool_labels has length 299"),
         (lambda x, y: {"test": (x[:, :5], y)}, r"test embeddings have 5 dimensions"),
         (lambda x, y: {"driver": "oracle"}, r"driver='oracle'"),
+        (lambda x, y: {"test": (x, np.where(y == 3, "three", "one"))}, r"test labels\[0\]: the label"),
+        (lambda x, y: {"pool_embeddings": x, "pool_labels": y + 7}, r"pool_labels\[\d+\]: the label"),
+        (lambda x, y: {"test": x}, r"test must be a pair \(embeddings, labels\), got a ndarray of shape \(300, 64\)"),
+        (lambda x, y: {"test": (x, y, y)}, r"test must be a pair \(embeddings, labels\), got a tuple of 3"),
+        (lambda x, y: {"groups": [None, *range(299)]}, r"groups are missing in 1 rows, the first is 0"),
+        (lambda x, y: {"groups": [*map(float, range(299)), np.nan]}, r"groups are missing in 1 rows, the first is 299"),
+        (lambda x, y: {"labels": np.ma.masked_equal(y, 3)}, r"labels: values are masked in \d+ rows"),
+        (lambda x, y: {"embeddings": np.ma.masked_less(x, 0.1)}, r"embeddings.*values are masked in"),
+        (lambda x, y: {"groups": np.ma.masked_less(np.arange(300), 2)}, r"groups: values are masked in 2 rows"),
+        (lambda x, y: {"embeddings": np.ones((300, 4))}, r"embeddings are the same in all 300 rows"),
+        (lambda x, y: {"embeddings": x * 1e30}, r"embeddings hold values up to .*, whose squares overflow"),
+        (lambda x, y: {"random_state": None}, r"random_state=None must be a whole number"),
+        (lambda x, y: {"random_state": -1}, r"random_state=-1 must be a whole number"),
     ],
 )
 def test_bad_input_is_refused_by_name(digits, change, message):
@@ -165,7 +206,9 @@ def test_planners_and_selections_are_found_by_name(answer, selection):
     assert len(plan.rows) == len(plan.scores) == 30 == plan.cost
     assert np.array_equal(np.bincount(answer.pool[plan.rows], minlength=10), plan.allocation.counts)
     assert np.isfinite(plan.scores).any() == (selection != "random")
-    with pytest.raises(ValueError, match="planner='best' is unknown; use one of scar, scar_even, random"):
+    with pytest.raises(
+        ValueError, match="planner='best' is unknown; use one of scar, scar_class_mix, scar_even, tempered, random"
+    ):
         answer.plan(30, "best")
 
 
@@ -176,7 +219,97 @@ def test_a_plan_in_money_says_what_it_costs_and_what_it_promises(answer):
     plan = answer.plan(60, "class_average", budgets=prices)
     assert plan.cost <= 60
     assert plan.allocation.counts[1] <= 2
-    assert plan.expected["gain_low"] <= plan.expected["gain"] <= plan.expected["gain_high"]
+    promised = plan.expected
+    assert promised.index.tolist() == list(FORECASTS)
+    told = promised[promised.refused == ""]
+    assert set(promised.index) - set(told.index) == {"balanced_accuracy", "balanced_gain"}
+    assert set(promised.refused) == {"", "not_calibrated"}
+    assert (told.low < told.value).all()
+    assert (told.value < told.high).all()
     ahead = answer.what_if([20, 60], "class_average", budgets=prices)
     assert ahead.loc[60, "cost"] == plan.cost
-    assert ahead.gain.is_monotonic_increasing
+    assert ahead.loc[60, "matched_gain_low"] == promised.low["matched_gain"]
+    assert ahead.matched_gain.is_monotonic_increasing
+
+
+def test_any_additions_can_be_asked_for_and_nothing_brings_nothing(answer):
+    nothing = answer.expect(np.zeros(10, int))
+    assert nothing.value[["gain", "matched_gain", "matched_balanced_gain"]].tolist() == [0.0] * 3
+    starved = answer.counts.argmin()
+    added = np.zeros(10, int)
+    added[starved] = 40
+    assert answer.expect(added).value["matched_balanced_gain"] > 0
+    with pytest.raises(ValueError, match=r"add=\[1, 2\] must be 10 whole numbers of at least 0"):
+        answer.expect([1, 2])
+
+
+def test_probes_that_are_no_optima_refuse_to_forecast_by_name(digits):
+    features, labels = digits
+    answer = scar.characterize(features[:600], labels[:600], probe=ProbeConfig.linear(max_epochs=3))
+    ahead = answer.expect(np.full(10, 5))
+    assert ahead.value.isna().all()
+    assert set(ahead.refused) == {"not_at_optimum"}
+
+
+def test_labels_of_pool_and_test_are_matched_by_value(digits):
+    features, labels = digits
+    names, train = np.array([str(label + 1) for label in labels]), slice(1200)
+    rest = {"test": (features[1500:], labels[1500:] + 1), "pool_embeddings": features[1200:1500]}
+    answer = scar.characterize(features[train], names[train], pool_labels=labels[1200:1500] + 1, **rest)
+    assert answer.class_names == tuple(sorted(map(str, range(1, 11))))
+    assert answer.test_scores.accuracy > 0.85
+    assert [answer.class_names[k] for k in answer.pool[:20]] == names[1200:1220].tolist()
+    with pytest.raises(ValueError, match=r"test labels\[\d+\]: the label '0' is none of the classes 1, 10, 2"):
+        scar.characterize(features[train], names[train], test=(features[1500:], labels[1500:]))
+
+
+def test_a_budget_below_one_is_a_share_of_the_pool(answer):
+    few, share = answer.plan(round(0.25 * answer.pool_size)), answer.plan(0.25)
+    assert share.counts.tolist() == few.counts.tolist()
+    assert share.counts.sum() > 0
+    for budget, message in (("30", "budget='30' must be a number"), (2.5, "whole number"), (True, "budget=True")):
+        with pytest.raises(ValueError, match=message):
+            answer.plan(budget)
+
+
+def test_a_share_needs_a_pool(digits):
+    features, labels = digits[0][:600], digits[1][:600]
+    with pytest.raises(ValueError, match=r"budget=0\.25 is a share of a pool, and there is none"):
+        scar.characterize(features, labels).plan(0.25)
+
+
+def test_a_round_buys_what_a_target_needs_and_learns_from_the_last(answer):
+    now = answer.test_scores.matched_balanced_accuracy
+    assert answer.next_round(now).action == "reached"
+    far = answer.next_round(0.9999)
+    assert far.action in ("stop", "buy")
+    near = answer.next_round(now + 0.002, confidence=0.6)
+    assert near.action in ("stop", "buy")
+    assert near.counts.sum() == near.cost
+    assert len(near.to_buy) == len(answer.class_names)
+    assert (near.prospects.cost.diff().dropna() >= 0).all()
+    with pytest.raises(ValueError, match="score='worst_class_accuracy' is not forecast"):
+        answer.next_round(0.9, score="worst_class_accuracy")
+    with pytest.raises(ValueError, match=r"target=90 must be a share"):
+        answer.next_round(90)
+
+
+def test_planners_are_compared_by_forecast(answer):
+    found = answer.recommend(60)
+    assert set(found.index) == {"tempered", "scar", "class_average", "water_filling"}
+    assert found.gain.max() - found.gain.iloc[0] <= 0.001
+    assert (found.low < found.gain).all()
+    assert (found.refused == "").all()
+    same = answer.plan(60, found.index[0]).expected.loc["matched_balanced_gain"]
+    assert found.gain.iloc[0] == same.value
+    named = answer.recommend(60, ["class_average", "class_average"])
+    assert list(named.index) == ["class_average", "class_average"]
+    with pytest.raises(ValueError, match="score='beauty'"):
+        answer.recommend(60, score="beauty")
+
+
+@pytest.mark.parametrize("kind", [np.bytes_, object])
+def test_labels_that_are_no_text_are_named(kind):
+    labels = np.array([b"cat", b"dog", b"\x80"] * 20, dtype=kind)
+    with pytest.raises(ValueError, match=r"labels hold b'\\x80', which is not UTF-8"):
+        scar.characterize(np.random.default_rng(0).normal(size=(60, 3)), labels)

@@ -1,6 +1,7 @@
-"""The reference: every public name says what it is, and the pages are made without a warning."""
+"""Every public name says what it is, the pages of the reference are made without a warning, and what texts name exists."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,16 @@ from pathlib import Path
 import pytest
 
 import scar
-from scar.reference import public_modules
+from scar.commands.api_reference import public_modules
 
 PACKAGE = Path(scar.__file__).parent
+ROOT = PACKAGE.parent
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted(ROOT.glob("experiments/*/README.md")),
+]
 
 
 def public(tree, where):
@@ -45,10 +53,56 @@ def test_the_search_finds_what_lacks_a_docstring_and_leaves_private_names_alone(
     assert names_without_docstring(source) == ["module.A", "module.A.f", "module.h"]
 
 
+def is_defined(name):
+    """Tell whether a dotted name is a module of the package, or is defined in one; what a class holds is not looked at."""
+    place, parts = PACKAGE, name.split(".")[1:]
+    while parts and (place / parts[0]).is_dir():
+        place /= parts.pop(0)
+    place /= f"{parts.pop(0)}.py" if parts and (place / f"{parts[0]}.py").is_file() else "__init__.py"
+    offered = place == PACKAGE / "__init__.py" and parts[:1] and parts[0] in scar.__all__
+    return bool(not parts or offered or re.search(rf"^(class |def )?{parts[0]}\b", place.read_text(), re.MULTILINE))
+
+
+def unknown(pattern, exists, paths):
+    return [
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in paths
+        for found in re.findall(pattern, path.read_text(encoding="utf-8"), re.MULTILINE)
+        if not exists(path, found)
+    ]
+
+
+def test_every_name_that_a_page_or_a_docstring_gives_is_there():
+    texts = [*PAGES, *PACKAGE.rglob("*.py"), *(ROOT / "conf").rglob("*.yaml"), *ROOT.glob("experiments/**/*.py")]
+    assert unknown(r"`(scar(?:\.\w+)+)[`(]", lambda _, name: is_defined(name), texts) == []
+    assert is_defined("scar.store.store.Store.obtain")
+    assert not is_defined("scar.store.Store")
+
+
+def test_every_path_that_a_page_gives_is_there():
+    assert unknown(r"`((?:scar|conf|experiments|tests)/[\w./*-]*)", lambda _, path: any(ROOT.glob(path)), PAGES) == []
+    assert unknown(r"\]\((?!https?:)([^)#]+)", lambda page, link: (page.parent / link).exists(), PAGES) == []
+
+
+def test_every_command_that_a_page_gives_is_there():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert unknown(r"(?:^|`)make ([a-z-]+)", lambda _, target: target in targets, PAGES) == []
+    experiments = {path.stem for path in (ROOT / "conf" / "experiment").glob("*.yaml")}
+    assert unknown(r"experiment=([\w-]+)", lambda _, name: name in experiments, PAGES) == []
+    modules = r"python -m ((?:scar|experiments)[\w.]*\w)"
+    module_files = ("{}.py", "{}/__main__.py")
+    assert (
+        unknown(
+            modules, lambda _, m: any((ROOT / f.format(m.replace(".", "/"))).is_file() for f in module_files), PAGES
+        )
+        == []
+    )
+
+
 @pytest.mark.slow
 def test_the_reference_renders_without_a_warning(tmp_path):
     pytest.importorskip("pdoc")
-    command = [sys.executable, "-m", "scar.reference", str(tmp_path)]
+    command = [sys.executable, "-m", "scar.commands.api_reference", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warn" not in done.stderr, done.stderr

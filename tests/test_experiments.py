@@ -10,19 +10,11 @@ from experiments.common import mean_interval
 from experiments.scale_invariance import run as scale_invariance
 from experiments.scale_invariance.measure import paired_means
 from experiments.scale_invariance.verdict import CAP, drift_table, drifts, overall, size_drift, verdict
-from scar.store import Store
-from scar.studies import need
+from scar.store.store import Store
+from scar.studies.need import need_study
 from scar.studies.need.predict import power_law
 from scar.studies.need.reality import FRACTIONS, falling_crossing, real_subsets
-from scar.studies.need.score import (
-    band,
-    decisions,
-    interval_scores,
-    log_error,
-    score_cases,
-    summarize,
-    with_other_seed,
-)
+from scar.studies.need.score import band, decisions, interval_scores, log_error, score_cases, summarize, with_other_seed
 
 SIZES = np.exp(np.linspace(np.log(1_000), np.log(64_000), 13))
 DIGITS = {"digits": ("dataset=digits", "encoder=pixels", "probe.max_epochs=30")}
@@ -186,7 +178,7 @@ def test_planted_drifts_get_their_verdicts():
 
 @pytest.mark.slow
 def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
-    settings = need.Settings(
+    settings = need_study.NeedStudySettings(
         datasets=DIGITS,
         seeds=(0, 1),
         plans=("quick",),
@@ -194,11 +186,11 @@ def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
         recalls=(0.85, 0.9, 0.95),
         min_heldout=10,
     )
-    table = need.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "first")
+    table = need_study.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "first")
     assert set(table["estimator"]) >= {"heldout", "paper", "reference", "power_fitted", "power_half", "twice"}
     assert table["median"].between(0, 3).all()
     files = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
-    need.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "second")
+    need_study.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "second")
     assert files == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
     for name in ("cases.csv", "table.csv", "table.md", "decisions.csv", "figure.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()

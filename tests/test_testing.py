@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import scar.testing
-from scar.data.digits import Digits
 from scar.data.samples import Samples
 from scar.data.source import Source
-from scar.encoders.base import Embed, Encoder
+from scar.data.sources.digits import Digits
+from scar.encoders.encoder import Embed, Encoder
 from scar.encoders.pixels import Pixels
 from scar.testing import ContractError, check_dataset, check_encoder
 
@@ -49,7 +49,6 @@ def test_the_template_is_complete(package: Path) -> None:
     written = sorted(p.relative_to(package).as_posix() for p in (package / "mine").rglob("*") if p.is_file())
     assert written == [
         "mine/conf/dataset/words.yaml",
-        "mine/conf/encoder/default_words.yaml",
         "mine/conf/encoder/letters.yaml",
         "mine/letters.py",
         "mine/words.py",
@@ -77,7 +76,7 @@ def test_the_template_runs_through_the_search_path(package: Path, search: str) -
         *("subsets=quick", "probe.max_epochs=3", "logger=csv", "study=mine"),
     ]
     result = subprocess.run(
-        [sys.executable, "-m", "scar.run", *arguments],
+        [sys.executable, "-m", "scar.commands.run", *arguments],
         cwd=package,
         env={**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import scar  # noqa: F401  (its import hook comes before torch's companions)
+from scar.common.machine import usable_cores
 
 if TYPE_CHECKING:
     from experiments.benchmarks.timing import Row
@@ -80,7 +81,7 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    torch.set_num_threads(usable_cores())
     console = Console()
     console.print(machine(), f"load average {os.getloadavg()[0]:.2f}")
     rows = []

@@ -3,7 +3,8 @@
 import numpy as np
 
 from experiments.benchmarks.timing import Row, interleave
-from scar.clusters import KMeans, fit_clusters, nearest, unit_rows
+from scar.common.vectors import unit_rows
+from scar.sampling.clusters import KMeans, fit_clusters, nearest
 
 RESTARTS = 3
 SUBSAMPLE = 256

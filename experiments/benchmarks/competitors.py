@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from experiments.benchmarks.problem import Problem
-from scar.probes import ProbeTask
+from scar.probes.probe_set import ProbeTask
 
 Probe = tuple[torch.nn.Linear, np.ndarray, np.ndarray]
 # A layer, and the mean and standard deviation that its features are scaled by.

@@ -8,16 +8,17 @@ import numpy as np
 import torch
 
 from experiments.benchmarks.timing import Row, interleave
-from scar.data.fashion_mnist import FashionMnist
 from scar.data.paths import data_folder
 from scar.data.samples import Samples
-from scar.data.wordnet_glosses import WordnetGlosses
-from scar.encoders.base import Encoder
-from scar.encoders.efficientnet_lite0 import EfficientNetLite0, load_model
-from scar.encoders.images import resize_batch
+from scar.data.sources.fashion_mnist import FashionMnist
+from scar.data.sources.wordnet_glosses import WordnetGlosses
+from scar.encoders._efficientnet import load_model
+from scar.encoders._images import resize_batch
+from scar.encoders._texts import group_by_length
+from scar.encoders.efficientnet_lite0 import EfficientNetLite0
+from scar.encoders.embeddings.extraction import extract
+from scar.encoders.encoder import Encoder
 from scar.encoders.minilm import MiniLM
-from scar.encoders.texts import group_by_length
-from scar.extraction import extract
 
 
 def extraction_rows(quick: bool, repetitions: int) -> list[Row]:

@@ -6,7 +6,7 @@ from experiments.benchmarks.floors import measure_device
 from experiments.benchmarks.probe_rows import bank
 from experiments.benchmarks.problem import Problem, make_problem
 from experiments.benchmarks.timing import Row, interleave
-from scar.probes.config import PRECISIONS
+from scar.probes.settings import PRECISIONS
 
 EPOCHS = 100
 

@@ -18,13 +18,16 @@ from experiments.benchmarks.timing import RECORD, Row, interleave
 from scar.completion.plan import plan_completion
 from scar.completion.planners import ScarPlanner
 from scar.completion.problem import CompletionProblem
-from scar.evaluation import score
-from scar.foundation import FoundationConfig, set_foundation_size
+from scar.evaluation.scores import raw_scores
 from scar.foundation.estimates import estimate
-from scar.measures import scar_measures
-from scar.observe import observe
-from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
-from scar.subsets import Subset, SubsetsConfig, draw_subsets
+from scar.foundation.set_level import set_foundation_size
+from scar.foundation.settings import FoundationConfig
+from scar.measures.from_probes import observe
+from scar.measures.steps import scar_measures
+from scar.probes.probe_set import ProbeTask
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.probes.train import train_probes
+from scar.sampling.subsets import Subset, SubsetsConfig, draw_subsets
 
 HEAVY = ("torch", "pytorch_lightning", "timm", "transformers")
 
@@ -65,7 +68,7 @@ def table2_rows(quick: bool, repetitions: int) -> list[Row]:
     """A run of a row of Table 2 from cached embeddings against the published manner; then all three runs of it."""
     n, epochs = (4000, 5) if quick else (50_000, 30)
     problem = make_problem(n, 768, 10)
-    same = ProbeConfig(max_epochs=epochs, patience=10**6)
+    same = ProbeConfig.linear(max_epochs=epochs, patience=10**6)
     converged = ProbeConfig(name="converged", solver="lbfgs", penalties=(1e-2,), max_epochs=2000)
     seconds: dict[str, float] = {}
     accuracies: dict[str, float] = {}
@@ -78,7 +81,9 @@ def table2_rows(quick: bool, repetitions: int) -> list[Row]:
             "same": lambda: our_run(problem, Path(folder), same),
             "converged": lambda: our_run(problem, Path(folder), converged),
             "published": lambda: published_run(problem, Path(folder), epochs),
-            "default, three runs": lambda: max(our_run(problem, Path(folder), ProbeConfig(), s) for s in range(3)),
+            "linear, three runs": lambda: max(
+                our_run(problem, Path(folder), ProbeConfig.linear(), s) for s in range(3)
+            ),
         }
         for name, case in cases.items():
             start = time.perf_counter()
@@ -101,7 +106,7 @@ def table2_rows(quick: bool, repetitions: int) -> list[Row]:
         Row("a Table 2 row end to end, probe=converged", seconds["published"] / seconds["converged"], 20, note=note),
         Row(
             "a Table 2 row, three runs, the default probe",
-            seconds["default, three runs"],
+            seconds["linear, three runs"],
             180,
             "s",
             False,
@@ -137,15 +142,15 @@ def our_run(problem: Problem, folder: Path, config: ProbeConfig, seed: int = 0) 
         estimates = estimate(seen, FoundationConfig(estimators=("reference",)))
         if index == 0:
             counts = np.bincount(y[primary], minlength=classes)
-            needs = estimates["reference"].class_needs(counts)
+            sizes = estimates["reference"].step_sizes
             held = np.bincount(y[reserve], minlength=classes)
     names = tuple(map(str, range(classes)))
-    question = CompletionProblem(counts=counts, reserve=held, needs=needs, class_names=names)
+    question = CompletionProblem(counts=counts, reserve=held, step_sizes=sizes, class_names=names)
     budgets = {share: int(share * len(reserve)) for share in (0.05, 0.1, 0.25)}
     plans = plan_completion(ScarPlanner(name="scar"), question, budgets, reserve=reserve, labels=y, seed=seed)
     arms = train([np.concatenate([primary, plan.rows]) for plan in plans] + list(subjects))
-    scores = [score(arms.predict(arm, x[test]), y[test]) for arm in range(len(arms))]
-    return scores[-1].accuracy
+    scores = [raw_scores(arms.predict(arm, x[test]), y[test]) for arm in range(len(arms))]
+    return scores[-1]["accuracy"]
 
 
 def published_run(problem: Problem, folder: Path, epochs: int) -> float:
@@ -184,7 +189,7 @@ def predict(probe, x, rows):
 def second_run_rows(quick: bool, repetitions: int) -> list[Row]:
     """A finished study once more, the start of the process included."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "scar.run", "experiment=smoke"]
+        command = [sys.executable, "-m", "scar.commands.run", "experiment=smoke"]
         run = {"cwd": folder, "capture_output": True, "text": True, "check": True}
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         subprocess.run(command, env=environment, **run)
@@ -193,7 +198,7 @@ def second_run_rows(quick: bool, repetitions: int) -> list[Row]:
     imported = {line.split("|")[-1].strip() for line in traced.stderr.splitlines() if "import time:" in line}
     heavy = [name for name in HEAVY if name in imported]
     note = f"imports {', '.join(heavy)}" if heavy else f"imports none of {', '.join(HEAVY)}"
-    help_command = [sys.executable, "-m", "scar.run", "--help"]
+    help_command = [sys.executable, "-m", "scar.commands.run", "--help"]
     helped = interleave(
         "help", {"scar": lambda: subprocess.run(help_command, check=True, capture_output=True)}, repetitions
     )

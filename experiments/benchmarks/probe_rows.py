@@ -14,7 +14,8 @@ from experiments.benchmarks import competitors
 from experiments.benchmarks.floors import BATCHES, floor_cases
 from experiments.benchmarks.problem import Problem, make_problem
 from experiments.benchmarks.timing import Row, interleave
-from scar.probes import ProbeConfig, TrainerConfig, train_probes
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.probes.train import train_probes
 
 PENALTY = 1e-3
 GLOSSES = (8000, 256, 24, 100)
@@ -23,7 +24,7 @@ GLOSSES = (8000, 256, 24, 100)
 
 def bank(problem: Problem, *, epochs: int, accelerator: str = "cpu", **settings: object) -> Callable[[], object]:
     """Our side: the default probe, or one with other settings, with early stopping out of reach."""
-    config = ProbeConfig(max_epochs=epochs, patience=10**6, **settings)  # type: ignore[arg-type]
+    config = ProbeConfig.linear(max_epochs=epochs, patience=10**6, **settings)  # type: ignore[arg-type]
     trainer = TrainerConfig(accelerator=accelerator)
     return lambda: train_probes(
         problem.x, problem.y, problem.tasks, num_classes=problem.classes, config=config, trainer=trainer
@@ -182,7 +183,9 @@ import logging, sys
 from pathlib import Path
 import numpy as np
 import scar, torch
-from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
+from scar.probes.probe_set import ProbeTask
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.probes.train import train_probes
 plan = []
 def peak_kib():
     status = Path("/proc/self/status").read_text()
@@ -195,7 +198,7 @@ rng = np.random.default_rng(0)
 tiny = np.ones((600, 4), np.float32)
 trainer = TrainerConfig(accelerator="cpu", memory_gib=float(sys.argv[2]) or None)
 train = lambda x, y, tasks: train_probes(
-    x, y, tasks, num_classes=10, config=ProbeConfig(max_epochs=2), trainer=trainer
+    x, y, tasks, num_classes=10, config=ProbeConfig.linear(max_epochs=2), trainer=trainer
 )
 train(tiny, np.arange(600) % 10, [ProbeTask(np.arange(500), np.arange(500, 600), 0)])
 x = np.load(sys.argv[1], mmap_mode="r")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.probes import ProbeTask
-from scar.subsets import SubsetsConfig, draw_subsets
+from scar.probes.probe_set import ProbeTask
+from scar.sampling.subsets import SubsetsConfig, draw_subsets
 
 FACTORS = (1, 2, 5, 10, 15, 20, 30)
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from scar.artefact import read_meta
-from scar.care import artefacts
+from scar.commands.store_admin import artefacts
+from scar.store.artefact import read_meta
 
 BARS = {"csv": 0.5, "wandb": 2.0}
 
@@ -28,7 +28,7 @@ def command(folder: Path, jobs: int, *arguments: str) -> float:
     start = time.perf_counter()
     with (folder / "log.txt").open("a") as log:
         subprocess.run(
-            [sys.executable, "-m", "scar.run", "experiment=smoke", *sweep], check=True, stdout=log, stderr=log
+            [sys.executable, "-m", "scar.commands.run", "experiment=smoke", *sweep], check=True, stdout=log, stderr=log
         )
     return time.perf_counter() - start
 
@@ -60,7 +60,7 @@ def measure(jobs: int, root: Path) -> Iterator[tuple[str, float, float | None]]:
 
 def count_rows(folder: Path) -> int:
     """Return the rows of the study."""
-    from scar.results import load_rows
+    from scar.job.rows import load_rows
 
     return len(load_rows(folder / "smoke"))
 
@@ -70,7 +70,7 @@ def report(folder: Path) -> float:
     arguments = ["study=smoke", f"paths.output_dir={folder}", "force=true"]
     start = time.perf_counter()
     with (folder / "log.txt").open("a") as log:
-        subprocess.run([sys.executable, "-m", "scar.report", *arguments], check=True, stdout=log, stderr=log)
+        subprocess.run([sys.executable, "-m", "scar.commands.report", *arguments], check=True, stdout=log, stderr=log)
     return time.perf_counter() - start
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.common import write_csv, write_png
-from scar.console import console
-from scar.reporting.encoder_agreement import encoder_agreements
-from scar.reporting.leaderboard import leaderboards
-from scar.reporting.pareto_figure import draw_pareto
-from scar.reporting.study import load_study
+from scar.common.console import console
+from scar.reporting.figures.pareto_figure import draw_pareto
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.encoder_agreement import encoder_agreements
+from scar.reporting.tables.leaderboard import leaderboards
 
 STUDIES = ("encoders_text", "encoders_image")
 

@@ -15,15 +15,15 @@ import pandas as pd
 
 import scar  # noqa: F401  its import hook has to run before Lightning's
 from experiments.common import write_csv, write_png, write_text
-from scar.config import Config
+from scar.config.schema import Config
 from scar.studies.common import compose_config
-from scar.studies.indicators import study_indicators, write_findings
-from scar.studies.indicators_figure import draw
-from scar.studies.settings import IndicatorStudy
+from scar.studies.indicators.indicator_settings import IndicatorStudy
+from scar.studies.indicators.indicator_study import study_indicators, write_findings
+from scar.studies.indicators.indicators_figure import draw
 
 DATASETS = {
-    "fashion_mnist": ("dataset=fashion_mnist", "encoder=efficientnet_lite0"),
-    "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama"),
+    "fashion_mnist": ("dataset=fashion_mnist", "encoder=efficientnet_lite0", "probe=linear"),
+    "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama", "probe=linear"),
 }
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from experiments.common import write_csv, write_png
 from experiments.pairs.table import direction_table, draw_differences
-from scar.console import console
+from scar.common.console import console
 
 STUDIES = ("pairs", "speech", "animation")
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from scar.reporting.comparison import compare
-from scar.reporting.study import Study, load_study
-from scar.reporting.style import INK, MUTED, Drawing, new_figure, only_grid, styled
+from scar.reporting.figures.style import INK, MUTED, Drawing, new_figure, only_grid, styled
+from scar.reporting.study_folder import Study, load_study
 from scar.reporting.text import name_of
 
 CONTRASTS = (("scar", "random"), ("scar", "class_average"), ("joint", "random"), ("joint", "scar"))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.common import TITLES
-from scar.reporting.style import FOUNDATION, GRID, INK, MUTED, Drawing, new_figure, styled
+from scar.reporting.figures.style import FOUNDATION, GRID, INK, MUTED, Drawing, new_figure, styled
 
 GROUPS = (
     ("measure", "Measures", ("scale", "coverage", "debiased_coverage", "authenticity", "richness")),

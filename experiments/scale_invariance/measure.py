@@ -6,18 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from experiments.scale_invariance.parts import observations_key, observe_scales
-from scar.foundation import make_estimators
-from scar.foundation.config import FoundationConfig
+from scar.common.types import Floats
+from scar.foundation.estimators import make_estimators
 from scar.foundation.heldout import HeldoutEstimator
-from scar.measures import Observations
+from scar.foundation.settings import FoundationConfig
+from scar.job.job import Job
 from scar.measures.debias import coverage_deficit
-from scar.pipeline import Job
-from scar.store import make_key
-
-Floats = NDArray[np.float64]
+from scar.measures.observations import Observations
+from scar.store.keys import make_key
 
 
 def measures_of(seen: Observations) -> dict[str, Floats]:
@@ -84,6 +82,6 @@ def characterize_scales(job: Job, dataset: str, epsilon: float) -> pd.DataFrame:
         "scale_invariance_values",
         config={"dataset": dataset, "foundation": config},
         upstream=[observations_key(job)],
-        code=["scar.foundation", "scar.measures.debias", "experiments.scale_invariance.measure"],
+        code=[characterize_scales],
     )
     return pd.read_parquet(job.store.obtain(key, make) / "values.parquet")

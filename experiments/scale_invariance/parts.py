@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from scar.measures import Observations
-from scar.observe import observe
-from scar.pipeline import Job
-from scar.randomness import derive_seed
-from scar.store import Key, make_key
-from scar.subsets import Subset, SubsetsConfig, draw_subsets
+from scar.common.randomness import derive_seed
+from scar.job.job import Job
+from scar.measures.from_probes import observe
+from scar.measures.observations import Observations
+from scar.sampling.subsets import Subset, SubsetsConfig, draw_subsets
+from scar.store.keys import Key, make_key
 
 SCALES = (1, 2, 5, 10)
 """The whole, and the class-aware subsets of 1/2, 1/5 and 1/10 of it."""
@@ -20,9 +21,9 @@ PLAN = SubsetsConfig(name="scales", factors=SCALES, max_parts=MAX_PARTS)
 
 def observations_key(job: Job) -> Key:
     """The artefact that holds the observations of the whole and of all its parts."""
-    code = ["scar.subsets", "scar.probes", "scar.observe", "scar.measures", "experiments.scale_invariance.parts"]
     settings = {"subsets": job.config.subsets, "probe": job.config.probe, "seed": job.config.seed}
-    return make_key("scale_invariance", config=settings, upstream=[job.embeddings_key, job.split_key], code=code)
+    upstream = [job.inputs.embeddings.key, job.inputs.split.key]
+    return make_key("scale_invariance", config=settings, upstream=upstream, code=[observe_scales])
 
 
 def observe_scales(job: Job) -> dict[tuple[int, int], Observations]:
@@ -31,7 +32,8 @@ def observe_scales(job: Job) -> dict[tuple[int, int], Observations]:
     wholes = draw_subsets(split.total, split.labels, PLAN, seed=derive_seed(config.seed, "scale_invariance"))
 
     def make(folder: Path) -> None:
-        from scar.probes import ProbeTask, train_probes
+        from scar.probes.probe_set import ProbeTask
+        from scar.probes.train import share_penalty, train_probes
 
         inner = [
             draw_subsets(
@@ -48,9 +50,9 @@ def observe_scales(job: Job) -> dict[tuple[int, int], Observations]:
             for s in subsets
         ]
         features = job.embeddings.array()
-        probes = train_probes(
-            features, split.labels, tasks, num_classes=job.num_classes, config=config.probe, trainer=config.trainer
-        )
+        settings: dict[str, Any] = {"num_classes": job.num_classes, "config": config.probe, "trainer": config.trainer}
+        tasks = share_penalty(features, split.labels, tasks, **settings)
+        probes = train_probes(features, split.labels, tasks, **settings)
         first = 0
         for whole, subsets in zip(wholes, inner, strict=True):
             chosen = probes.select(list(range(first, first + len(subsets))))

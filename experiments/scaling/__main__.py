@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from scar.extraction import SHARD
-from scar.files import checksum
-from scar.subsets import SubsetsConfig
+from scar.common.files import checksum
+from scar.encoders.embeddings.extraction import SHARD
+from scar.sampling.subsets import SubsetsConfig
 
 DIMENSION = 768
 PLANS = (SubsetsConfig(name="paper"), SubsetsConfig(name="quick", factors=(1, 2, 4, 8), max_parts=3))
@@ -51,7 +51,9 @@ def unit_costs() -> dict[str, float]:
     """Measure, per second: bytes hashed, bytes of a shard written, sample · dimension · class of an epoch."""
     import torch
 
-    from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
+    from scar.probes.probe_set import ProbeTask
+    from scar.probes.settings import ProbeConfig, TrainerConfig
+    from scar.probes.train import train_probes
 
     with tempfile.TemporaryDirectory() as folder:
         path, shard = Path(folder) / "shard.npy", np.ones((SHARD, DIMENSION), np.float32)
@@ -64,7 +66,7 @@ def unit_costs() -> dict[str, float]:
     task = ProbeTask(train=np.arange(samples - 500), validation=np.arange(samples - 500, samples), seed=0)
 
     def train(count: int) -> None:
-        config = ProbeConfig(max_epochs=count, patience=count)
+        config = ProbeConfig.linear(max_epochs=count, patience=count)
         train_probes(
             features,
             labels,

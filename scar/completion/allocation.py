@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from scar.common.types import Floats, Ints
 from scar.completion.sharing import Limits, share
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 RULES = ("capped", "published")
 
@@ -45,9 +43,10 @@ def allocate(
       ``⌊B w_j⌋``: the first class to run out stops all of them.
     - ``"capped"``: ``min(budget, Σ_j min(reserve_j, ⌈g_j⌉))`` samples in proportion to the gaps; a class that would
       exceed its reserve or its gap receives that much, and the others share the rest. Largest-remainder rounding.
+      What a budget has beyond that is not spent, and the plan is flagged ``budget_above_need``.
 
-    An undefined need (NaN) receives nothing and is flagged. A class without any sample (count 0) takes the largest
-    defined need and is flagged.
+    An undefined need (NaN) and a class without any sample (count 0) count as the most needy and are flagged; see
+    `define_needs`.
 
     Args:
         needs: [K] samples that would be enough; 0 where the need is met, NaN where it is undefined.
@@ -69,12 +68,11 @@ def allocate(
         raise ValueError(f"budget={budget} must be a whole number of at least 0")
     if rule == "published" and limits is not None:
         raise ValueError("rule='published' knows no prices, minimum or maximum; use rule='capped'")
-    wanted, flags = _defined(asked, have)
-    gaps = np.maximum(np.where(np.isnan(wanted), 0.0, wanted) - have, 0.0)
+    wanted, flags = define_needs(asked, have)
+    gaps = np.maximum(wanted - have, 0.0)
     bounds = limits or Limits.of(available)
     if not gaps.any():
-        met = ("met",) if np.isfinite(wanted).any() else ()
-        return Allocation(counts=bounds.lower.copy(), flags=(*flags, *met))
+        return Allocation(counts=bounds.lower.copy(), flags=(*flags, "met"))
     if rule == "published":
         return Allocation(
             counts=_published(gaps, available, available.sum() if budget is None else budget), flags=flags
@@ -89,13 +87,12 @@ def allocate(
 def completion_caps(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> Ints:
     """Return [K] the most that it makes sense to add to each class: its gap, as far as the reserve goes.
 
-    An undefined need asks for nothing, an unreachable one (infinite) for the whole reserve of its class, and a class
-    without any sample for as much as the largest defined need.
+    An unreachable need (infinite) asks for the whole reserve of its class; what counts as the most needy
+    (`define_needs`) for as much as the largest defined need.
     """
     asked, have, available = _checked(needs, counts, reserve)
-    wanted = np.where(np.isinf(asked), np.inf, _defined(asked, have)[0])
-    gaps = np.maximum(np.nan_to_num(wanted, nan=0.0, posinf=np.inf) - have, 0.0)
-    caps: Ints = np.minimum(available, np.ceil(gaps)).astype(np.int64)
+    wanted = np.where(np.isinf(asked) & (have > 0), np.inf, define_needs(asked, have)[0])
+    caps: Ints = np.minimum(available, np.ceil(np.maximum(wanted - have, 0.0))).astype(np.int64)
     return caps
 
 
@@ -119,20 +116,35 @@ def _published(gaps: Floats, reserve: Ints, limit: float) -> Ints:
     return counts
 
 
-def _defined(needs: Floats, counts: Ints) -> tuple[Floats, tuple[str, ...]]:
-    """Give unseen classes the largest defined need; name them and those whose need stays undefined."""
-    flags: list[str] = []
-    unseen, known = counts == 0, np.isfinite(needs) & (counts > 0)
-    if unseen.any() and known.any():
-        needs = np.where(unseen, needs[known].max(), needs)
-        flags += [f"unseen:{j}" for j in np.flatnonzero(unseen)]
-    flags += [f"undefined:{j}" for j in np.flatnonzero(np.isnan(needs))]
-    # An unreachable need is as large as any: it must not make the weights of the others vanish.
-    finite = needs[np.isfinite(needs)]
-    if np.isinf(needs).any():
-        flags += [f"unreachable:{j}" for j in np.flatnonzero(np.isinf(needs))]
-        needs = np.where(np.isinf(needs), max(finite.max(initial=0.0), float(counts.max() + 1)), needs)
-    return needs, tuple(flags)
+def define_needs(needs: ArrayLike, counts: ArrayLike) -> tuple[Floats, tuple[str, ...]]:
+    """Give every class a finite need, and say in flags which ones are not estimates.
+
+    - ``unseen:j``, a class without any sample, and ``undefined:j``, a class whose need is NaN, count as the most needy:
+      they take the largest defined need. Where that is no more than they have, for instance because the needs of all
+      others are met, they take the size of the largest class, which was enough for it; where no need is known at all,
+      the size of the whole set.
+    - ``unreachable:j``, an infinite need, counts as the largest defined one, or as one sample more than the largest
+      class has: it must not make the weights of the others vanish.
+
+    Args:
+        needs: [K] samples, NaN where undefined, infinity where unreachable.
+        counts: [K] samples there are.
+
+    Returns:
+        [K] needs, and flags.
+    """
+    needs, counts = np.asarray(needs, np.float64), np.asarray(counts)
+    unseen = counts == 0
+    unknown, endless = unseen | np.isnan(needs), np.isinf(needs) & ~unseen
+    known = ~unknown & ~endless
+    if unseen.all():  # nothing is there: what is asked for stands
+        unknown, known = np.isnan(needs), np.isfinite(needs)
+    top, largest = needs[known].max(initial=0.0), float(counts.max(initial=0))
+    spare = np.where(counts < largest, largest, counts + 1.0) if known.any() else np.maximum(counts.sum(), counts + 1.0)
+    fallback = np.where(top > counts, top, spare)
+    defined: Floats = np.where(known, needs, np.where(unknown, fallback, max(top, largest + 1.0)))
+    kinds = (("unseen", unseen), ("undefined", unknown & ~unseen), ("unreachable", endless))
+    return defined, tuple(f"{kind}:{j}" for kind, which in kinds for j in np.flatnonzero(which))
 
 
 def _checked(needs: ArrayLike, counts: ArrayLike, reserve: ArrayLike) -> tuple[Floats, Ints, Ints]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from scar.common.types import Floats, Ints
+
 Calibration = Callable[[Floats], Floats]
 """From logits [n, K] to probabilities [n, K]."""
 

@@ -12,9 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from scar.common.types import Floats
 
 EXPONENTS = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.1, 1.4])
 """Exponents that are tried, equally likely beforehand."""
@@ -90,12 +89,7 @@ def fit_mixed(sizes: Floats, rates: Floats, heldout: Floats) -> MixedFit:
     evidence = _evidence(information, score, centre, spread)
     chance = np.exp(evidence - evidence.max())
     return MixedFit(
-        scale=scale,
-        probability=chance / chance.sum(),
-        mean=mean,
-        covariance=covariance,
-        centre=centre,
-        spread=spread,
+        scale=scale, probability=chance / chance.sum(), mean=mean, covariance=covariance, centre=centre, spread=spread
     )
 
 

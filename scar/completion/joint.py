@@ -1,7 +1,8 @@
 """One plan for both modalities of pairs: every added pair serves both directions of supervision (§4.3).
 
 In direction ``d`` (image probed under clusters of text, or text under clusters of image) step ``j`` lacks the gap
-``g_dj = max(0, need_dj - count_dj)``. A plan that adds ``x_c`` pairs of each joint cell ``c = (j, l)`` adds ``X_dj``
+``g_dj = max(0, need_dj - count_dj)`` of its share of a set that is enough at the present class mix; an undefined need
+counts as the largest. A plan that adds ``x_c`` pairs of each joint cell ``c = (j, l)`` adds ``X_dj``
 samples to step j of direction d, the sum over the cells of that step. The plan maximises, over both directions, the
 covered share of the need with diminishing returns:
 
@@ -17,32 +18,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scar.completion.allocation import Allocation, allocate, completion_caps
+from scar.common.types import Floats, Ints
+from scar.completion.allocation import allocate, completion_caps
 from scar.completion.plan import CompletionPlan, random_order, take_first
-from scar.completion.problem import UNBOUNDED, CompletionProblem, Planner, resolve_budgets
-
-if TYPE_CHECKING:
-    from scar.splits import Split
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from scar.completion.planner import PairPlanner
+from scar.completion.problem import UNBOUNDED, CompletionProblem, resolve_budgets
+from scar.sampling.splits import Split
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointPlanner:
+class JointPlanner(PairPlanner):
     """The covered share of need in both directions; see the module."""
 
-    is_joint: ClassVar[bool] = True
     name: str = "joint"
 
-    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
-        """Refuse a problem of one direction."""
-        raise ValueError(f"completion={self.name} plans for both modalities of pairs; use labels=cross_modal")
+    def allocate_pairs(
+        self, cells: Ints, room: Ints, problems: Sequence[CompletionProblem], budgets: Sequence[int]
+    ) -> dict[int, Ints]:
+        """Add pairs one by one, each to the cell of the largest marginal value; pairs that serve no need are left."""
+        return greedy_cells(cells, room, [_gaps(each) for each in problems], budgets)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,12 +65,7 @@ class Direction:
 
 
 def plan_jointly(
-    planner: Planner,
-    directions: Mapping[str, Direction],
-    *,
-    probed: str,
-    fractions: Sequence[float],
-    seed: int,
+    planner: PairPlanner, directions: Mapping[str, Direction], *, probed: str, fractions: Sequence[float], seed: int
 ) -> list[CompletionPlan]:
     """Return the joint plan for each budget, as one of the two directions sees it; its rows are the same in both.
 
@@ -104,8 +96,7 @@ def plan_jointly(
     order = random_order(both[0].reserve, seed)
     cells, cell_of = np.unique(np.stack([each.labels[order] for each in both]), axis=1, return_inverse=True)
     room = np.bincount(cell_of.ravel(), minlength=cells.shape[1])
-    gaps = [_gaps(each.problem) for each in both]
-    counts = greedy_cells(cells, room, gaps, sorted(budgets.values()))
+    counts = planner.allocate_pairs(cells, room, [each.problem for each in both], sorted(budgets.values()))
     own = directions[probed]
     return [
         _as_seen(planner, own, fraction, budget, rows=take_first(order, cell_of.ravel(), counts[budget]))
@@ -156,7 +147,7 @@ def _gaps(problem: CompletionProblem) -> Floats:
     return np.where(unreachable, max(gaps[~unreachable].max(initial=0.0), problem.counts.max() + 1.0), gaps)
 
 
-def _as_seen(planner: Planner, direction: Direction, fraction: float, budget: int, *, rows: Ints) -> CompletionPlan:
+def _as_seen(planner: PairPlanner, direction: Direction, fraction: float, budget: int, *, rows: Ints) -> CompletionPlan:
     problem = direction.problem
     said = allocate(needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=0).flags
     short = () if len(rows) == budget else (f"spent_{len(rows)}_of_{budget}",)

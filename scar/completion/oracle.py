@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from scar.common.types import Ints
 from scar.completion.allocation import Allocation
-from scar.completion.problem import CompletionProblem, Ints
+from scar.completion.problem import CompletionProblem
 from scar.completion.slice_tuner import SliceTunerPlanner, spend_on_curves
 
 
@@ -18,16 +19,12 @@ class OraclePlanner(SliceTunerPlanner):
     reserve together and on their down-sampled subsets: its curves are measured up to the sizes it can reach, where
     those of `slice_tuner` are extrapolated from the primary set. It never sees the test part. As a model of one curve
     per class it is a reference, not a bound: classes that compete can make another plan better.
-
-    Attributes:
-        name: of the strategy.
-        fairness: as in `slice_tuner`.
     """
+
+    sees_reserve: ClassVar[bool] = True
 
     name: str = "oracle"
     fairness: float = 0.0
-    sees_reserve: ClassVar[bool] = True
-    helpers: ClassVar[tuple[str, ...]] = ("scar.completion.slice_tuner",)
 
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Solve the allocation problem on the true curves."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.files import replacing
+from scar.common.spreadsheets import write_rows
+from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
-from scar.completion.curves import Forecast, forecast
-from scar.completion.problem import UNBOUNDED, CompletionProblem, Planner, check_budget, resolve_budgets
-from scar.store import replacing
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from scar.completion.forecast import REFUSALS, Forecast, Forecaster, NoForecaster
+from scar.completion.planner import Planner
+from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget, resolve_budgets
 
 NOWHERE = np.empty(0, np.int64)
-FORECASTS = tuple(f.name for f in fields(Forecast))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,16 +29,13 @@ class WhatIf:
         fractions: [G] shares of the reserve, or of what there is.
         costs: [G] what is spent, in the unit of the budgets.
         sizes: [G] samples in the training set then.
-        accuracy, balanced_accuracy, gain, balanced_gain: [G, 3] value, low, high; NaN without learning curves.
+        forecast: of the training sets then.
     """
 
     fractions: Floats
     costs: Floats
     sizes: Ints
-    accuracy: Floats
-    balanced_accuracy: Floats
-    gain: Floats
-    balanced_gain: Floats
+    forecast: Forecast
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,7 +49,7 @@ class ShoppingList:
         need_intervals: [K, 2].
         add: [K] samples to collect.
         costs: [K] of one sample.
-        gain, balanced_gain: [3] expected accuracy less the present one: value, low, high.
+        forecast: of the training set with all of it: one set.
         flags: what a reader should know.
     """
 
@@ -63,8 +59,7 @@ class ShoppingList:
     need_intervals: Floats
     add: Ints
     costs: Floats
-    gain: Floats
-    balanced_gain: Floats
+    forecast: Forecast
     flags: tuple[str, ...]
 
 
@@ -78,34 +73,42 @@ class Outlook:
 
     def save(self, path: Path) -> None:
         """Write everything to one ``.npz`` file without pickling."""
-        parts = {part: vars(getattr(self, part)) for part in ("reserve", "collect", "shopping")}
-        arrays = {
-            f"{part}.{name}": np.asarray(value) for part, values in parts.items() for name, value in values.items()
-        }
+        arrays: dict[str, NDArray[np.generic]] = {}
+        for part in ("reserve", "collect", "shopping"):
+            values = vars(getattr(self, part))
+            flat = {**values, **{f"forecast.{name}": value for name, value in vars(values["forecast"]).items()}}
+            arrays |= {f"{part}.{name}": np.asarray(value) for name, value in flat.items() if name != "forecast"}
         np.savez(path, allow_pickle=False, **{k: v if v.size else v.astype(np.str_) for k, v in arrays.items()})
 
     @classmethod
     def load(cls, path: Path) -> Outlook:
         """Read what `save` wrote."""
-        parts: dict[str, dict[str, NDArray[np.generic]]] = {"reserve": {}, "collect": {}, "shopping": {}}
+        parts: dict[str, dict[str, Any]] = {"reserve": {}, "collect": {}, "shopping": {}}
+        ahead: dict[str, dict[str, Any]] = {part: {} for part in parts}
         with np.load(path, allow_pickle=False) as archive:
             for name, value in archive.items():
                 part, _, field_name = name.partition(".")
-                parts[part][field_name] = value
+                _, inner, forecast_name = field_name.partition("forecast.")
+                if inner:
+                    ahead[part][forecast_name] = value
+                else:
+                    parts[part][field_name] = value
+        for part, values in ahead.items():
+            parts[part]["forecast"] = Forecast(**values)
         text = {name: tuple(map(str, parts["shopping"].pop(name))) for name in ("class_names", "flags")}
-        made = {part: WhatIf(**parts[part]) for part in ("reserve", "collect")}  # type: ignore[arg-type]
-        return cls(**made, shopping=ShoppingList(**parts["shopping"], **text))  # type: ignore[arg-type]
+        made = {part: WhatIf(**parts[part]) for part in ("reserve", "collect")}
+        return cls(**made, shopping=ShoppingList(**(parts["shopping"] | text)))
 
 
 def look_ahead(
     planner: Planner,
     problem: CompletionProblem,
     everything: CompletionProblem,
+    forecaster: Forecaster | NoForecaster,
     *,
     order: Ints,
     fractions: Sequence[float],
     collect: float | None,
-    level: float,
 ) -> Outlook:
     """Forecast a strategy over budgets, and write its shopping list.
 
@@ -113,18 +116,18 @@ def look_ahead(
         planner: the strategy.
         problem: from primary set and reserve.
         everything: of primary set and reserve together, with nothing in reserve but all the world.
+        forecaster: from compositions of the primary set.
         order: [R] class of every reserve sample, in the shared random order.
         fractions: budgets as shares of the reserve, and of everything there is.
         collect: what the shopping list may cost; None: what the finite needs ask for.
-        level: of the intervals.
     """
     budgets = _affordable(problem, resolve_budgets_freely(fractions, problem))
     there = everything.limits.cost(everything.counts)
     further = _affordable(everything, {f: _rounded(everything, f * there) for f in fractions})
     return Outlook(
-        reserve=what_if(planner, problem, budgets, order=order, level=level),
-        collect=what_if(planner, everything, further, order=NOWHERE, level=level),
-        shopping=shopping_list(planner, everything, collect, level=level),
+        reserve=what_if(planner, problem, budgets, forecaster, order=order),
+        collect=what_if(planner, everything, further, forecaster, order=NOWHERE),
+        shopping=shopping_list(planner, everything, collect, forecaster),
     )
 
 
@@ -140,7 +143,12 @@ def resolve_budgets_freely(fractions: Sequence[float], problem: CompletionProble
 
 
 def what_if(
-    planner: Planner, problem: CompletionProblem, budgets: dict[float, float], *, order: Ints, level: float
+    planner: Planner,
+    problem: CompletionProblem,
+    budgets: dict[float, float],
+    forecaster: Forecaster | NoForecaster,
+    *,
+    order: Ints,
 ) -> WhatIf:
     """Return what a strategy would reach at each budget."""
     added = [planner.allocate(problem, budget, order).counts for budget in budgets.values()]
@@ -150,18 +158,19 @@ def what_if(
         fractions=np.array(list(budgets)),
         costs=counts @ problem.prices,
         sizes=sizes.sum(axis=1),
-        **_forecast(problem, sizes, level),
+        forecast=forecaster.expect(sizes, now=problem.counts),
     )
 
 
-def shopping_list(planner: Planner, problem: CompletionProblem, budget: float | None, *, level: float) -> ShoppingList:
+def shopping_list(
+    planner: Planner, problem: CompletionProblem, budget: float | None, forecaster: Forecaster | NoForecaster
+) -> ShoppingList:
     """Return what to collect for a budget, or what the finite needs ask for."""
-    finite = replace(problem, needs=np.where(np.isinf(problem.needs), np.nan, problem.needs))
+    finite = replace(problem, step_sizes=np.where(np.isinf(problem.step_sizes), 0.0, problem.step_sizes))
     asked = problem.limits.cost(finite.wanted)
     amount = asked if budget is None else budget
     check_budget(problem, amount, "budgets.collect")
     allocation = planner.allocate(problem, amount, NOWHERE) if amount > 0 else Allocation(counts=finite.wanted)
-    ahead = _forecast(problem, (problem.counts + allocation.counts)[None], level)
     unknown = np.full((len(problem.counts), 2), np.nan)
     flags = allocation.flags if amount > 0 else _why_nothing(problem)
     return ShoppingList(
@@ -171,33 +180,35 @@ def shopping_list(planner: Planner, problem: CompletionProblem, budget: float | 
         need_intervals=unknown if problem.need_intervals is None else problem.need_intervals,
         add=allocation.counts,
         costs=np.ones(len(problem.counts)) if problem.costs is None else problem.costs,
-        gain=ahead["gain"][0],
-        balanced_gain=ahead["balanced_gain"][0],
+        forecast=forecaster.expect((problem.counts + allocation.counts)[None], now=problem.counts),
         flags=flags,
     )
 
 
 def write_shopping_list(path: Path, listed: ShoppingList, strategy: str) -> None:
     """Write a shopping list as a CSV: class, have, enough with its interval, add, cost of these, reason."""
-    gain, balanced = (" to ".join(f"{100 * v:+.2f}" for v in each[1:]) for each in (listed.gain, listed.balanced_gain))
-    expected = (
-        f"expected with the whole list: accuracy {100 * listed.gain[0]:+.2f} points ({gain}), balanced accuracy "
-        f"{100 * listed.balanced_gain[0]:+.2f} ({balanced})"
-    )
+    expected = f"expected with the whole list: {_say(listed.forecast)}"
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["class_name", "have", "enough", "low", "high", "add", "cost", "reason"])
+        cells = []
         for j, name in enumerate(listed.class_names):
             low, high = listed.need_intervals[j]
             amounts = [f"{value:.0f}" for value in (listed.needs[j], low, high)]
             cost = f"{listed.add[j] * listed.costs[j]:g}"
-            writer.writerow([name, listed.have[j], *amounts, listed.add[j], cost, f"{strategy}: {expected}"])
+            cells.append([name, listed.have[j], *amounts, listed.add[j], cost, f"{strategy}: {expected}"])
+        write_rows(file, ["class_name", "have", "enough", "low", "high", "add", "cost", "reason"], cells)
 
 
-def _forecast(problem: CompletionProblem, sizes: Ints, level: float) -> dict[str, Floats]:
-    if problem.curves is None:
-        return {name: np.full((len(sizes), 3), np.nan) for name in FORECASTS}
-    return vars(forecast(problem.curves, sizes, now=problem.counts, level=level))
+def _say(ahead: Forecast) -> str:
+    """Say what the first set of a forecast gains, or why that is not forecast."""
+    if ahead.refused[0]:
+        return f"not forecast: {REFUSALS[str(ahead.refused[0])]}"
+    gains = {"accuracy": ahead.matched_gain[0], "balanced accuracy": ahead.matched_balanced_gain[0]}
+    said = [
+        f"matched {name} {100 * value:+.2f} points ({100 * low:+.2f} to {100 * high:+.2f})"
+        for name, (value, low, high) in gains.items()
+        if np.isfinite(value)
+    ]
+    return ", ".join(said) or "no matched score is forecast"
 
 
 def _affordable(problem: CompletionProblem, budgets: dict[float, float]) -> dict[float, float]:
@@ -212,6 +223,4 @@ def _rounded(problem: CompletionProblem, budget: float) -> float:
 
 def _why_nothing(problem: CompletionProblem) -> tuple[str, ...]:
     """Say why no finite need asks for anything."""
-    if np.isinf(problem.needs).any():
-        return tuple(f"unreachable:{j}" for j in np.flatnonzero(np.isinf(problem.needs)))
-    return ("undefined",) if np.isnan(problem.needs).all() else ("met",)
+    return tuple(f"unreachable:{j}" for j in np.flatnonzero(np.isinf(problem.step_sizes))) or ("met",)

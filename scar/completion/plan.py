@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.files import replacing
+from scar.common.randomness import generator
+from scar.common.spreadsheets import write_rows
+from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
-from scar.completion.problem import CompletionProblem, Planner
+from scar.completion.planner import Planner
+from scar.completion.problem import CompletionProblem
+from scar.completion.selection.random_order import RandomSelection
+from scar.completion.selection.selection import Pool, Selection
 from scar.data.stratify import within_class_rank
-from scar.randomness import generator
-from scar.selection.base import Pool, Selection
-from scar.selection.random_order import RandomSelection
-from scar.store import replacing
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -163,10 +162,10 @@ def write_plan(
     """Write a plan as a CSV that a labelling team can use: id, class, reason, cost, and the selection's score."""
     scored = bool(np.isfinite(plan.scores).any())
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "class_name", "reason", "cost", *(["score"] if scored else [])])
+        cells = []
         for row, value in zip(plan.rows, plan.scores, strict=True):
             step = labels[row]
             reason = f"{plan.strategy}: {plan.counts[step]} of this class, by {plan.selection}"
             score = [f"{value:.6g}"] if scored else []
-            writer.writerow([ids[row], names[step], reason, f"{plan.costs[step]:g}", *score])
+            cells.append([str(ids[row]), names[step], reason, f"{plan.costs[step]:g}", *score])
+        write_rows(file, ["id", "class_name", "reason", "cost", *(["score"] if scored else [])], cells)

@@ -6,55 +6,65 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scar.common.types import Floats, Ints
 from scar.completion.allocation import RULES, Allocation, allocate, share_equally
-from scar.completion.problem import UNBOUNDED, CompletionProblem, Floats, Ints
+from scar.completion.planner import Planner
+from scar.completion.problem import UNBOUNDED, CompletionProblem
 from scar.completion.sharing import Limits, share
+from scar.data.stratify import within_class_rank
 
-NEED_UNITS = ("mix", "even")
+NEED_UNITS = ("whole_set", "class_mix", "even")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScarPlanner:
-    """Proportional to what each class lacks of its Foundation Data Size (§4.2).
+class ScarPlanner(Planner):
+    """Proportional to what each class lacks of its Foundation Data Size: ``w_j = gap_j / Σ gap`` (§4.2).
 
-    An estimator says how many samples ``n_j`` of the *whole set* step j needs. ``unit="mix"`` reads the need of the
-    class as its share of such a set at the present class mix, ``n_j m_j / n``: the gap ``m_j (n_j / n - 1)`` then
-    grows with the present size, so that from a long-tailed primary set most goes to the head; there it loses to
-    `random`. ``unit="even"`` reads it as the share of a set of equal classes, ``n_j / K``: the gap
-    ``n_j / K - m_j`` falls with the present size, and of two classes with the same ``n_j`` the smaller one receives
-    more. Where the gaps in that unit are filled before the budget is spent, the rest follows the gaps of ``"mix"``.
+    An estimator says how many samples ``FDS_j`` of the *whole set* of n step j needs; ``m_j`` of the n are of class j.
+    The readings of the gap differ in the unit of the need:
+
+    - ``unit="whole_set"``: ``FDS_j - m_j``, as published. Samples of the set less samples of a class: the weights
+      are nearly equal, and somewhat larger where a class is small or learns slowly.
+    - ``unit="class_mix"``: ``FDS_j m_j / n - m_j``, the class's share of such a set at the present class mix. The gap
+      grows with the present size, so that from a long-tailed primary set most goes to the head.
+    - ``unit="even"``: ``FDS_j / K - m_j``, its share of a set of equal classes. Of two classes with the same
+      ``FDS_j`` the smaller one receives more.
+
+    The rule ``"capped"`` spends a budget: a class that would exceed its reserve or its gap receives that much, and the
+    others share the rest. Where the gaps of ``"class_mix"`` or ``"even"`` are filled before the budget is spent, the
+    rest follows the published gaps, flagged ``beyond_class_mix`` or ``beyond_even``; what the published gaps leave is
+    not spent (``budget_above_need``).
 
     Attributes:
-        name: of the strategy.
         rule: ``"capped"`` (ours) or ``"published"``.
-        unit: ``"mix"`` or ``"even"``.
+        unit: ``"whole_set"``, ``"class_mix"`` or ``"even"``.
     """
 
     name: str = "scar"
     rule: str = "capped"
-    unit: str = "mix"
+    unit: str = "whole_set"
 
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"completion.rule={self.rule!r} is unknown; use one of {', '.join(RULES)}")
         if self.unit not in NEED_UNITS:
             raise ValueError(f"completion.unit={self.unit!r} is unknown; use one of {', '.join(NEED_UNITS)}")
-        if self.rule == "published" and self.unit != "mix":
-            raise ValueError(f"completion.unit={self.unit!r} goes with rule=capped; the published rule has unit=mix")
+        if self.rule == "published" and self.unit != "whole_set":
+            raise ValueError(
+                f"completion.unit={self.unit!r} goes with rule=capped; the published rule has unit=whole_set"
+            )
 
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Divide the budget by need."""
         if self.rule == "published":
             if problem.is_bounded:
                 raise ValueError("completion.rule=published knows no money, minimum or maximum; use rule=capped")
-            return self._by_need(problem, problem.needs, budget, None)
-        if self.unit == "mix":
-            return self._by_need(problem, problem.needs, budget, problem.limits)
-        first = self._by_need(problem, even_needs(problem), budget, problem.limits)
-        done = Limits(lower=first.counts, upper=np.maximum(problem.wanted, first.counts), prices=problem.prices)
-        rest = allocate(needs=problem.needs, counts=problem.counts, reserve=problem.reserve, budget=budget, limits=done)
-        beyond = ("beyond_even_need",) if rest.counts.sum() > first.counts.sum() else ()
-        return Allocation(counts=rest.counts, flags=(*rest.flags, *beyond))
+            return self._by_need(problem, problem.step_sizes, budget, None)
+        if self.unit == "whole_set":
+            return self._by_need(problem, problem.step_sizes, budget, problem.limits)
+        needs = problem.needs if self.unit == "class_mix" else problem.step_sizes / len(problem.counts)
+        first = self._by_need(problem, needs, budget, problem.limits)
+        return spend_beyond(first, problem, budget, f"beyond_{self.unit}")
 
     def _by_need(self, problem: CompletionProblem, needs: Floats, budget: float, limits: Limits | None) -> Allocation:
         return allocate(
@@ -62,21 +72,20 @@ class ScarPlanner:
         )
 
 
-def even_needs(problem: CompletionProblem) -> Floats:
-    """Return the needs [K] as shares of a set of equal classes: ``need_j · n / (m_j K)``.
-
-    A class without samples takes the largest defined one, as everywhere.
-    """
-    seen = problem.counts > 0
-    factor = problem.counts.sum() / np.maximum(problem.counts, 1) / len(problem.counts)
-    needs = np.where(seen, problem.needs * factor, 0.0)
-    defined = needs[seen & np.isfinite(needs)]
-    filled: Floats = np.where(seen, needs, defined.max(initial=0.0))
-    return filled
+def spend_beyond(first: Allocation, problem: CompletionProblem, budget: float, flag: str) -> Allocation:
+    """Spend what an allocation leaves of a budget by the published gaps (§4.2), and flag that."""
+    limits = problem.limits
+    done = Limits(lower=first.counts, upper=limits.upper, prices=limits.prices)
+    rest = allocate(
+        needs=problem.step_sizes, counts=problem.counts, reserve=problem.reserve, budget=budget, limits=done
+    )
+    if np.array_equal(rest.counts, first.counts):
+        return first
+    return Allocation(counts=rest.counts, flags=(*rest.flags, flag))
 
 
 @dataclass(frozen=True, kw_only=True)
-class RandomPlanner:
+class RandomPlanner(Planner):
     """A simple random sample of the reserve: the first baseline of the paper.
 
     A minimum is taken first; what follows skips classes at their maximum and samples that the rest of the budget
@@ -94,8 +103,6 @@ class RandomPlanner:
 
 def _walk(order: Ints, budget: float, limits: Limits) -> Ints:
     """Take samples in their order, after the minimum, within the limits and the budget."""
-    from scar.data.stratify import within_class_rank
-
     counts, rest = limits.lower.copy(), budget - limits.cost(limits.lower)
     rank = within_class_rank(order) if len(order) else order
     left = order[(rank >= limits.lower[order]) & (rank < limits.upper[order])]
@@ -112,7 +119,7 @@ def _walk(order: Ints, budget: float, limits: Limits) -> Ints:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassAveragePlanner:
+class ClassAveragePlanner(Planner):
     """The same number of samples for every class, as far as the reserve goes: the second baseline of the paper."""
 
     name: str = "class_average"
@@ -123,7 +130,7 @@ class ClassAveragePlanner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProportionalPlanner:
+class ProportionalPlanner(Planner):
     """In proportion to the class sizes of the primary set, so that its class mix stays as it is.
 
     A class without samples receives nothing beyond its minimum, unless the others are used up.
@@ -138,7 +145,7 @@ class ProportionalPlanner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WaterFillingPlanner:
+class WaterFillingPlanner(Planner):
     """Lift the smallest classes to one common size."""
 
     name: str = "water_filling"
@@ -149,7 +156,7 @@ class WaterFillingPlanner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LongTailFirstPlanner:
+class LongTailFirstPlanner(Planner):
     """One class after the other, the smallest first: each up to the size of the largest, as far as its reserve goes.
 
     When all are that large, the rest is shared equally.
@@ -169,10 +176,11 @@ class LongTailFirstPlanner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ErrorProportionalPlanner:
+class ErrorProportionalPlanner(Planner):
     """In proportion to the miss rate of each class on the held-out part.
 
-    Errors that no data can mend attract data all the same: of a class of pure noise this planner buys most.
+    Errors that no data can mend attract data all the same: of a class of pure noise this planner buys most. A class that
+    is not held out takes the largest rate of the others and is flagged.
     """
 
     name: str = "error_proportional"
@@ -181,9 +189,10 @@ class ErrorProportionalPlanner:
         """Divide the budget in proportion to the miss rates."""
         if problem.miss_rates is None:
             raise ValueError(f"completion={self.name} needs held-out misses; give split.heldout a share")
-        undefined = np.isnan(problem.miss_rates)
-        counts = share(budget, np.where(undefined, 0.0, problem.miss_rates), problem.limits)
-        return Allocation(counts=counts, flags=tuple(f"undefined:{j}" for j in np.flatnonzero(undefined)))
+        unknown = np.isnan(problem.miss_rates)
+        largest = 1.0 if unknown.all() else float(np.nanmax(problem.miss_rates))
+        counts = share(budget, np.where(unknown, largest, problem.miss_rates), problem.limits)
+        return Allocation(counts=counts, flags=tuple(f"not_held_out:{j}" for j in np.flatnonzero(unknown)))
 
 
 def spend_rest(counts: Ints, budget: float, problem: CompletionProblem) -> Ints:

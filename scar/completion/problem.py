@@ -1,21 +1,19 @@
-"""What a planner is given: the state of a training set, class by class, and what bounds a plan."""
+"""The problem that a planner is given: the state of a training set, class by class, and what bounds a plan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.completion.allocation import Allocation, completion_caps
-from scar.completion.curves import ClassCurves
+from scar.common.types import Floats, Ints
+from scar.completion.allocation import completion_caps
+from scar.completion.class_curves import ClassCurves
+from scar.completion.forecast import Forecaster
 from scar.completion.sharing import Limits
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 UNITS = ("samples", "money")
 UNBOUNDED = int(np.iinfo(np.int32).max)
@@ -29,19 +27,24 @@ class CompletionProblem:
     Attributes:
         counts: [K] samples in the primary set.
         reserve: [K] samples that could be added; `UNBOUNDED` where anything may be collected.
-        needs: [K] samples of the class that would be enough by the driver's estimate; 0 where the need is met, NaN
-            where it is undefined.
+        step_sizes: [K] samples of the *whole set* that would be enough for the step of each class, by the driver's
+            estimate: FDS_j of §4.2. 0 where the need is met, infinity where unreachable, NaN where undefined.
         class_names: [K] names.
-        need_intervals: [K, 2] of the needs, or None.
+        need_intervals: [K, 2] of `needs`, or None.
         miss_rates: [K] held-out miss rate of the probe trained on the primary set (Laplace's estimate), NaN for a
             class that is not held out; None where nothing is held out.
         curves: learning curves of the classes, or None where nothing is held out.
-        truth: for `oracle` alone: the curves measured with the reserve's labels in hand.
-        votes: for `consensus` alone: [E, K] the needs by encoder.
+        forecaster: of what any class sizes would reach; None where no planner asks for it.
+        deployment: [K] class mix where the trained probe is used, summing to 1; None where nobody can know it. A
+            class of share 0 is never met there.
+        truth: for `oracle` alone: the curves measured with the labels of the reserve.
+        votes: for `consensus` alone: [E, K] the step sizes by encoder.
         costs: [K] of one sample; None: 1 each.
         unit: what a budget counts, ``"samples"`` or ``"money"`` (the costs).
         minimum: [K] least samples to add, or None.
         maximum: [K] most samples to add, or None.
+        pools: [M, K] class sizes of the pools that are compared, of whose smallest a budget is a share; None: a budget
+            is a share of the reserve.
 
     Raises:
         ValueError: limits that contradict each other or the reserve; the message names the limit and the class.
@@ -49,17 +52,20 @@ class CompletionProblem:
 
     counts: Ints
     reserve: Ints
-    needs: Floats
+    step_sizes: Floats
     class_names: tuple[str, ...]
     need_intervals: Floats | None = None
     miss_rates: Floats | None = None
     curves: ClassCurves | None = None
+    forecaster: Forecaster | None = None
+    deployment: Floats | None = None
     truth: ClassCurves | None = None
     votes: Floats | None = None
     costs: Floats | None = None
     unit: str = "samples"
     minimum: Ints | None = None
     maximum: Ints | None = None
+    pools: Ints | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -77,6 +83,15 @@ class CompletionProblem:
                 f"budgets.{limit}: {values[first]} samples of class {self.class_names[first]!r} "
                 f"{why.format(others[first])}; lower it"
             )
+
+    @property
+    def needs(self) -> Floats:
+        """[K] samples of each class in a set that is enough at the present class mix, ``step_sizes · m_j / n``.
+
+        NaN where undefined, and for a class without samples.
+        """
+        needs: Floats = np.where(self.counts > 0, self.step_sizes, np.nan) * self.counts / max(self.counts.sum(), 1)
+        return needs
 
     @property
     def prices(self) -> Floats:
@@ -97,48 +112,35 @@ class CompletionProblem:
 
     @cached_property
     def wanted(self) -> Ints:
-        """[K] the most that it makes sense to add: what is asked for, and what the needs lack."""
+        """[K] the most that it makes sense to add at the present class mix: what is asked for, and what `needs` lack."""
         caps = completion_caps(self.needs, self.counts, self.reserve)
         return self.limits.within(caps).upper
-
-
-class Planner(Protocol):
-    """A strategy: how many samples of which class a budget should buy."""
-
-    @property
-    def name(self) -> str:
-        """Of the strategy."""
-        ...
-
-    def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
-        """Divide a budget over the classes.
-
-        Args:
-            problem: counts, reserve, needs and limits.
-            budget: samples to add, or money, as `CompletionProblem.unit` says; at least what the minimum costs.
-            order: [R] class of every reserve sample, in the random order in which samples of a class are taken.
-
-        Returns:
-            ``counts`` [K] samples to add within the problem's limits, and flags.
-        """
-        ...
 
 
 def resolve_budgets(fractions: Sequence[float], problem: CompletionProblem) -> dict[float, float]:
     """Turn shares of the reserve into budgets that every strategy can spend (§4.2).
 
     In samples a budget is ``min(fraction · |reserve|, Σ_j min(reserve_j, need_j - count_j))``, in money likewise with
-    every sample at its price: it never exceeds what the `scar` planner would want, so that all strategies are
-    compared at exactly the same size.
+    every sample at its price: it never exceeds what any reading of `scar` can spend, so that all strategies are
+    compared at exactly the same size. Where pools are compared (`CompletionProblem.pools`), both terms are the least over
+    these pools, so that a budget is the same in each of them. A plan for an unlabelled pool sees predicted classes; it may
+    want still less.
 
     Raises:
         ValueError: the minimum per class costs more than a budget.
     """
-    reserve, wanted = problem.limits.cost(problem.reserve), problem.limits.cost(problem.wanted)
+    pools = () if problem.pools is None else problem.pools
+    each = [problem, *(replace(problem, reserve=sizes, minimum=None, pools=None) for sizes in pools)]
+    reserve = min(one.limits.cost(one.reserve) for one in each)
+    wanted = min(one.limits.cost(one.wanted) for one in each)
     whole = problem.unit == "samples"
     budgets = {f: min(round(f * reserve) if whole else f * reserve, wanted) for f in fractions}
     for fraction, budget in budgets.items():
-        check_budget(problem, budget, f"budgets.fractions: {fraction:g} of the reserve")
+        check_budget(
+            problem,
+            budget,
+            f"budgets.fractions: {fraction:g} of the {'reserve' if problem.pools is None else 'smallest pool'}",
+        )
     return {fraction: int(budget) if whole else budget for fraction, budget in budgets.items()}
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from scar.common.types import Floats, Ints
 
 _CENT = 1e-9
 """Relative slack of sums of prices: what rounding of floating-point numbers may cost."""
@@ -73,20 +72,6 @@ def share(budget: float, slope: Floats, limits: Limits, *, offset: ArrayLike = 0
     scaled, moved = slope / slope.max(), np.broadcast_to(np.asarray(offset, dtype=np.float64), slope.shape)
     exact = np.clip(scaled * _level(budget, scaled, moved, limits) - moved, limits.lower, limits.upper)
     return round_counts(exact, budget, limits)
-
-
-def share_by_weight(total: float, weights: Floats, caps: Ints) -> Ints:
-    """Divide ``min(total, Σ caps)`` samples in proportion to the weights under the caps.
-
-    Args:
-        total: samples to divide.
-        weights: [K] not negative; a class of weight 0 receives nothing.
-        caps: [K] most that each class can take.
-
-    Returns:
-        [K] whole numbers; equal remainders go to the class of the lower index.
-    """
-    return share(total, weights, Limits.of(caps))
 
 
 def round_counts(exact: Floats, budget: float, limits: Limits) -> Ints:

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
-from scar.completion.curves import ClassCurves
-from scar.completion.problem import CompletionProblem, Ints
-from scar.completion.sharing import Floats, Limits, round_counts
+from scar.completion.class_curves import ClassCurves
+from scar.completion.planner import Planner
+from scar.completion.problem import CompletionProblem
+from scar.completion.sharing import Limits, round_counts
 
 FLAT = 1e-6
 """A drop below this is a flat curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SliceTunerPlanner:
+class SliceTunerPlanner(Planner):
     """Minimise the mean miss rate that the curves predict, and the excess of the classes above it.
 
     With the curve ``e_j(m)`` of the miss rate of class j, the size ``m_j``, the price ``p_j`` and the mean ē of the
@@ -30,7 +32,6 @@ class SliceTunerPlanner:
     The curve is that of the probes' held-out recall rather than of a loss.
 
     Attributes:
-        name: of the strategy.
         fairness: λ, the weight of the classes that are worse than the mean.
     """
 
@@ -52,11 +53,12 @@ class SliceTunerPlanner:
 
 
 def spend_on_curves(curves: ClassCurves, problem: CompletionProblem, budget: float, *, fairness: float) -> Allocation:
-    """Divide a budget by curves; a class without a curve receives its minimum and is flagged."""
+    """Divide a budget by curves; a class without a curve takes the mean curve of the others and is flagged."""
+    flags = [f"no_curve:{j}" for j in np.flatnonzero(~curves.defined)]
+    flags += [f"unseen:{j}" for j in np.flatnonzero(curves.defined & (problem.counts == 0))]
+    curves = curves.borrow(~curves.defined)
     limits = problem.limits.within(np.where(curves.defined, problem.limits.upper, problem.limits.lower))
     budget = float(np.clip(budget, limits.cost(limits.lower), limits.cost(limits.upper)))
-    flags = [f"undefined:{j}" for j in np.flatnonzero(~curves.defined)]
-    flags += [f"unseen:{j}" for j in np.flatnonzero(curves.defined & (problem.counts == 0))]
     room = limits.upper > limits.lower
     for bound in (limits.lower, limits.upper):
         if budget == limits.cost(bound) or not room.any():

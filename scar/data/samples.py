@@ -53,11 +53,11 @@ class Samples:
 
 def take_items(items: Any, rows: NDArray[np.int64]) -> Any:
     """Return some items of a payload, an array or a sequence, without reading the others."""
-    return items[rows] if isinstance(items, np.ndarray) else Selection(items, rows)
+    return items[rows] if isinstance(items, np.ndarray) else PickedItems(items, rows)
 
 
 @dataclass(frozen=True, eq=False)
-class Selection(Sequence[Any]):
+class PickedItems(Sequence[Any]):
     """Items of a sequence by position; each is read when it is asked for."""
 
     items: Sequence[Any]

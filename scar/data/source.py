@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
+from scar.common.named import Named
 from scar.data.samples import Samples
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source(ABC):
+class Source(Named, ABC):
     """A dataset by configuration; a new one is a subclass in a file of its own and a YAML that names it.
 
     Attributes:
-        name: of the dataset, as it stands in tables.
         root: folder of a local copy. Nothing is fetched when it is set.
         seed: of the draws that belong to the dataset: its sub-sample, and its test part if none is given.
         train_size: training samples to keep, drawn class-aware, or None for all.
@@ -25,10 +24,6 @@ class Source(ABC):
         max_unreadable: largest share of samples that may be skipped.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = ("scar.data.stratify",)
-    """Further modules whose code decides the content; part of the key of the dataset."""
-
-    name: str
     root: str | None = field(default=None, metadata={"runtime": True})
     seed: int = 0
     train_size: int | None = None
@@ -77,6 +72,10 @@ class Source(ABC):
             FileNotFoundError: they are not there.
         """
         return self.files(data_dir)
+
+    def without_faults(self, train_size: int, seed: int) -> Source | None:
+        """Return a small dataset of the same kind without planted faults; None where none are planted."""
+        return None
 
     @abstractmethod
     def load(self, data_dir: Path) -> Samples:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from scar.common.randomness import generator
+from scar.common.types import Ints
 from scar.data.samples import TEST, TRAIN
-from scar.randomness import generator
-
-Ints = NDArray[np.int64]
 
 
 def share_out(class_sizes: Ints, size: int, rng: np.random.Generator) -> Ints:
@@ -47,6 +46,32 @@ def draw_per_class(labels: Ints, size: int, rng: np.random.Generator) -> Ints:
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(class_sizes)[:-1])
     drawn = [rng.permutation(rows)[:count] for rows, count in zip(by_class, wanted, strict=True)]
     return np.sort(np.concatenate(drawn)).astype(np.int64)
+
+
+def draw_groups(
+    labels: Ints, groups: NDArray[np.str_], wanted: ArrayLike, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Take whole groups, in random order, each if it brings the class counts nearer to their target.
+
+    Args:
+        labels: [N] class indices.
+        groups: [N] group of every sample.
+        wanted: [K] samples of each class, whole numbers or not.
+        rng: the generator of this draw and of nothing else.
+
+    Returns:
+        [N] whether a sample is taken.
+    """
+    names, group_of = np.unique(groups, return_inverse=True)
+    missing = np.asarray(wanted, dtype=np.float64)
+    counts = np.zeros((len(names), len(missing)))
+    np.add.at(counts, (group_of, labels), 1.0)
+    chosen = np.zeros(len(names), bool)
+    for group in rng.permutation(len(names)):
+        after = missing - counts[group]
+        if after @ after < missing @ missing:
+            missing, chosen[group] = after, True
+    return chosen[group_of]
 
 
 def draw_test_part(labels: Ints, fraction: float, seed: int) -> NDArray[np.str_]:

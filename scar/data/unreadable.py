@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scar.common.progress import progress_bar
+from scar.common.spreadsheets import write_rows
 from scar.data.checks import validate_samples
+from scar.data.media import MediaFile
 from scar.data.samples import Samples
-from scar.progress import progress_bar
 
 _SHOWN = 5
 
@@ -51,15 +52,10 @@ def drop_unreadable(
     Raises:
         ValueError: more samples than `max_share` cannot be read, or what is left is no dataset.
     """
-    found: list[Unreadable] = []
-    rows: list[int] = []
     with progress_bar(f"checking {name}", len(samples), show=progress) as advance:
-        for row in range(len(samples)):
-            wrong = list(_wrong(samples, row))
-            found.extend(wrong)
-            if not wrong:
-                rows.append(row)
-            advance(1)
+        found = find_unreadable(samples, advance)
+    lost = {each.id for each in found}
+    rows = [row for row, each in enumerate(samples.ids.tolist()) if each not in lost]
     dropped = len(samples) - len(rows)
     if dropped > max_share * len(samples):
         shown = "\n".join(f"  - {each.id} ({each.modality}): {each.reason}" for each in found[:_SHOWN])
@@ -73,6 +69,15 @@ def drop_unreadable(
     return validate_samples(samples.take(np.array(rows, np.int64)), name=name), tuple(found)
 
 
+def find_unreadable(samples: Samples, advance: Callable[[int], None] = lambda _: None) -> list[Unreadable]:
+    """Read every payload once and return what is wrong with them, in the order of the samples."""
+    found: list[Unreadable] = []
+    for row in range(len(samples)):
+        found.extend(_wrong(samples, row))
+        advance(1)
+    return found
+
+
 def _wrong(samples: Samples, row: int) -> Iterator[Unreadable]:
     for modality, payload in samples.payloads.items():
         reason = _try(payload, row)
@@ -84,7 +89,7 @@ def _try(payload: Sequence[Any], row: int) -> str | None:
     """Return why an item cannot be read, or None."""
     try:
         item = payload[row]
-        if hasattr(item, "check"):
+        if isinstance(item, MediaFile):
             item.check()
     except (OSError, ValueError) as error:
         return str(error)
@@ -102,8 +107,6 @@ def _blank(captions: tuple[str, ...]) -> str | None:
 def save_unreadable(folder: Path, unreadable: Sequence[Unreadable]) -> list[str]:
     """Write ``unreadable.csv`` and return what a reader should know of it: nothing where all could be read."""
     with (folder / "unreadable.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "modality", "reason"])
-        writer.writerows((each.id, each.modality, each.reason) for each in unreadable)
+        write_rows(file, ["id", "modality", "reason"], ((each.id, each.modality, each.reason) for each in unreadable))
     dropped = len({each.id for each in unreadable})
     return [f"{dropped} samples cannot be read and were left out (unreadable.csv)"] if dropped else []

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.payloads import sample_frames
+from scar.encoders._payloads import sample_frames
+from scar.encoders.encoder import Embed, Encoder
 
 _CHOOSE = "choose one with encoder@encoder.image=efficientnet_lite0"
 
@@ -39,12 +39,6 @@ class Frames(Encoder):
             if not isinstance(self.image, Encoder) or "image" not in self.image.towers():
                 raise ValueError(f"encoder.image={self.image!r} must be an encoder of images; {_CHOOSE}")
             object.__setattr__(self, "image", self.image.towers()["image"])
-
-    @property
-    def helpers(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Further modules whose code decides the embeddings, those of the image encoder among them."""
-        image = self._image()
-        return ("scar.encoders.payloads", type(image).__module__, *image.helpers)
 
     def weights(self) -> list[Path]:
         """Return the files of the image encoder."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from scar.encoders.base import Embed, Encoder, existing, packaged_folder
-from scar.encoders.devices import resolve_device
-from scar.encoders.pretrained import inference, unit_length
-from scar.encoders.texts import text_embedder
+from scar.encoders._devices import resolve_device
+from scar.encoders._pretrained import inference, unit_length
+from scar.encoders._texts import text_embedder
+from scar.encoders.encoder import Embed, Encoder, existing, packaged_folder
 from scar.encoders.transformers_text import POOLINGS
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ class MiniLM(Encoder):
         batch_tokens: most tokens in one call of the model, padding included.
         folder: that `from_pretrained` reads; None for that of the package.
     """
-
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained", "scar.encoders.texts", "scar.encoders.transformers_text",
-    )  # fmt: skip
 
     name: str = "minilm"
     modality: str = "text"
@@ -56,13 +52,13 @@ class MiniLM(Encoder):
 
     def open(self) -> Embed:
         """Load the model and the tokenizer with transformers."""
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
+        import transformers
 
         folder = self.weights()[0].parent
-        logging.disable_progress_bar()
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModel.from_pretrained(folder, local_files_only=True).to(resolve_device(self.device)).eval()
+        transformers.utils.logging.disable_progress_bar()
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
+        model = model.to(resolve_device(self.device)).eval()
 
         def forward(inputs: Mapping[str, Any]) -> torch.Tensor:
             return POOLINGS["mean"](model(**inputs).last_hidden_state, inputs["attention_mask"])

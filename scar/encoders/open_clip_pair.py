@@ -6,15 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed
-from scar.encoders.hub import TOKENIZER, missing_kinds, pretrained_files, remembered
-from scar.encoders.payloads import to_rgb
-from scar.encoders.pretrained import Pretrained, inference, unit_length
+from scar.encoders._payloads import to_rgb
+from scar.encoders._pretrained import Pretrained, inference, unit_length
+from scar.encoders._weights import TOKENIZER, missing_kinds, pretrained_files, remembered
+from scar.encoders.encoder import Embed
 
 _NEEDS = (
     ("open_clip_config.json",),
@@ -33,12 +33,6 @@ class OpenClipPair(Pretrained):
         folder: with ``open_clip_config.json`` and the weights, as open_clip pushes it to the hub.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained",
-        "scar.encoders.payloads",
-        "scar.encoders.images",
-    )
-
     modality: str = "image+text"
     batch_size: int = field(default=32, metadata={"runtime": True})
     pretrained: str | None = None
@@ -46,7 +40,7 @@ class OpenClipPair(Pretrained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not set(self.modality.split("+")) <= {"image", "text"}:
+        if not set(self.modalities) <= {"image", "text"}:
             raise ValueError(f"encoder.modality={self.modality!r} must be image, text or image+text")
         if self.folder is None and ("/" in self.model) == (self.pretrained is not None):
             raise ValueError(

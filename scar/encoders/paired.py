@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scar.encoders.base import Embed, Encoder
-
-MODALITIES = ("image", "text", "audio", "video")
+from scar.encoders.encoder import MODALITIES, Embed, Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,16 +38,16 @@ class Paired(Encoder):
                 name = getattr(encoder, "name", encoder)
                 raise ValueError(f"encoder.{modality}={name} does not read {modality}; choose another encoder there")
             object.__setattr__(self, modality, encoder.towers()[modality])
-        if self.modality and set(self.modality.split("+")) != set(given):
+        if self.modality and set(self.modalities) != set(given):
             raise ValueError(f"encoder.modality={self.modality} differs from the encoders given, {'+'.join(given)}")
         object.__setattr__(self, "modality", self.modality or "+".join(given))
 
     def towers(self) -> Mapping[str, Encoder]:
         """Return the encoder of each modality; embeddings are keyed by it, so that pairs share them."""
-        missing = [each for each in self.modality.split("+") if getattr(self, each or "image") is None]
+        missing = [each for each in self.modalities if getattr(self, each or "image") is None]
         if missing:
             raise ValueError(f"encoder={self.name} has no encoder for {self.modality}; give one for each modality")
-        return {modality: getattr(self, modality) for modality in self.modality.split("+")}
+        return {modality: getattr(self, modality) for modality in self.modalities}
 
     def weights(self) -> list[Path]:
         """Raise: each tower has weights of its own."""

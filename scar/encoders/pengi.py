@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from omegaconf import OmegaConf
 
-from scar.encoders.base import Embed
-from scar.encoders.checkout import checkout_files, importable, load_part, load_state
-from scar.encoders.hub import MODEL, TOKENIZER, pretrained_files
-from scar.encoders.payloads import middle, read_audio, repeat_to
-from scar.encoders.pretrained import TorchEncoder, inference, unit_length
-from scar.encoders.texts import load_tokenizer, text_embedder
+from scar.encoders._checkout import checkout_files, importable, load_part, load_state
+from scar.encoders._payloads import middle, read_audio, repeat_to
+from scar.encoders._pretrained import TorchEncoder, inference, unit_length
+from scar.encoders._texts import load_tokenizer, text_embedder
+from scar.encoders._weights import MODEL, TOKENIZER, pretrained_files
+from scar.encoders.encoder import Embed
 
 _NEEDS = ["configs/base.pth", "configs/base.yml", "models/pengi.py"]
 _GET = (
@@ -39,13 +40,6 @@ class Pengi(TorchEncoder):
         batch_tokens: most tokens in one call of the text model, padding included.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained",
-        "scar.encoders.checkout",
-        "scar.encoders.payloads",
-        "scar.encoders.texts",
-    )
-
     name: str = "pengi"
     modality: str = "audio+text"
     batch_size: int = field(default=16, metadata={"runtime": True})
@@ -57,7 +51,7 @@ class Pengi(TorchEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not set(self.modality.split("+")) <= {"audio", "text"}:
+        if not set(self.modalities) <= {"audio", "text"}:
             raise ValueError(f"encoder.modality={self.modality!r} must be audio, text or audio+text")
         if self.batch_tokens < 1:
             raise ValueError(f"encoder.batch_tokens={self.batch_tokens} must be at least 1")
@@ -70,8 +64,6 @@ class Pengi(TorchEncoder):
 
     def open(self) -> Embed:
         """Build one encoder with the authors' code and load its weights."""
-        from omegaconf import OmegaConf
-
         files = self.weights()
         card: Any = OmegaConf.to_container(OmegaConf.load(files[1]))
         state = load_state(files[0], inside="model")

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.images import to_array
+from scar.encoders._images import to_array
+from scar.encoders.encoder import Embed, Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels(Encoder):
     """Images of one size, flattened row by row and scaled from 0..255 to 0..1."""
-
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.images",)
 
     name: str = "pixels"
     modality: str = "image"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned, drawn, require_positive
+from scar.encoders._learned import Learned, LearningEncoder, drawn, require_positive
+from scar.encoders.encoder import Embed
 from scar.encoders.pixels import flatten
 
 
 @dataclass(frozen=True, kw_only=True)
-class PixelsPca(Encoder):
+class PixelsPca(LearningEncoder):
     """Images of one size as coordinates along their principal components.
 
     It has no weights: mean and components come from the images of the training part of the source, without labels. No
@@ -25,30 +24,15 @@ class PixelsPca(Encoder):
     Attributes:
         dimension: components to keep, fewer where there are fewer pixels or images.
         fit_samples: training images that it learns from at most, drawn from `seed`; None takes all.
-        seed: of that draw and of the randomised decomposition.
     """
-
-    learns: ClassVar[bool] = True
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.images", "scar.encoders.learned", "scar.encoders.pixels")
 
     name: str = "pixels_pca"
     modality: str = "image"
-    batch_size: int = field(default=1024, metadata={"runtime": True})
-    dimension: int = 64
     fit_samples: int | None = 20_000
-    seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "dimension")
-
-    def weights(self) -> list[Path]:
-        """Return no files: what it knows it learns from the training part."""
-        return []
-
-    def open(self) -> Embed:
-        """Raise: there is nothing to open before `fit`."""
-        raise ValueError(f"encoder={self.name} learns from the training part of a source; use fit(images)")
 
     def fit(self, payloads: Sequence[Any]) -> Embed:
         """Learn mean and components from images."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
+from scar.encoders.encoder import Embed, Encoder
 
 
 @dataclass(frozen=True, kw_only=True)

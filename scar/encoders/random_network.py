@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.devices import resolve_device
-from scar.encoders.images import resize_batch
-from scar.encoders.learned import Learned
+from scar.encoders._devices import resolve_device
+from scar.encoders._learned import Learned
+from scar.encoders.encoder import Embed, Encoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +19,6 @@ class RandomNetwork(Encoder):
         seed: of the weights.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
     """
-
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.images",)
 
     name: str = "random_network"
     modality: str = "image"
@@ -46,19 +38,8 @@ class RandomNetwork(Encoder):
 
     def open(self) -> Embed:
         """Draw the weights."""
-        import timm
-        import torch
+        from scar.encoders._efficientnet import draw_model, with_torch
 
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
-        device = resolve_device(self.device)
-        model = model.eval().to(device)
-
-        @torch.inference_mode()
-        def embed(images: Sequence[Any]) -> NDArray[np.float32]:
-            pixels = resize_batch(images, self.resolution).sub_(127.0).div_(128.0)
-            features: NDArray[np.float32] = model(pixels.to(device)).float().cpu().numpy()
-            return features
-
-        return Learned(embed, parameters=sum(each.numel() for each in model.parameters()))
+        model = draw_model(self.seed)
+        parameters = sum(each.numel() for each in model.parameters())
+        return Learned(with_torch(model, self.resolution, resolve_device(self.device)), parameters=parameters)

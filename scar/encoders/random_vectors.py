@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned, require_positive
-from scar.randomness import generator
+from scar.common.randomness import generator
+from scar.encoders._learned import Learned, require_positive
+from scar.encoders.encoder import Embed, Encoder
 
 BUCKETS = 2**15
 """Words share a vector where their hashes meet."""
@@ -23,10 +23,6 @@ class RandomVectors(Encoder):
     """The mean of one random vector per word: which words a text has, and nothing of what they mean.
 
     A text without a word of two letters is zero.
-
-    Attributes:
-        dimension: of the vectors.
-        seed: of the vectors.
     """
 
     name: str = "random_vectors"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder, existing, packaged_folder
-from scar.encoders.payloads import read_audio
+from scar.common.machine import usable_cores
+from scar.encoders._payloads import read_audio
+from scar.encoders.encoder import Embed, Encoder, existing, packaged_folder
 
 RATE = 16_000
 """Samples per second that the network was trained on."""
@@ -33,8 +33,6 @@ class Speech(Encoder):
         folder: of the two ONNX files; None for those of the package.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.payloads",)
-
     name: str = "speech"
     modality: str = "audio"
     batch_size: int = field(default=16, metadata={"runtime": True})
@@ -53,7 +51,7 @@ class Speech(Encoder):
         except ImportError as error:
             raise ImportError("encoder=speech needs onnxruntime: pip install 'scar-data[packaged]'") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = usable_cores()
         spectrogram, network = (
             onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for path in self.weights()

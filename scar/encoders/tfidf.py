@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed, Encoder
-from scar.encoders.learned import Learned, drawn, require_positive
+from scar.encoders._learned import Learned, LearningEncoder, drawn, require_positive
+from scar.encoders.encoder import Embed
 
 
 @dataclass(frozen=True, kw_only=True)
-class TfidfSvd(Encoder):
+class TfidfSvd(LearningEncoder):
     """Words and pairs of words by tf-idf, then a truncated singular value decomposition.
 
     It has no weights: the vocabulary, the document frequencies and the directions come from the texts of the training
@@ -27,34 +26,18 @@ class TfidfSvd(Encoder):
         words: longest sequence of words that is a term.
         min_texts: texts that a term must occur in.
         max_terms: most frequent terms to keep.
-        fit_samples: training texts that it learns from at most, drawn from `seed`; None takes all.
-        seed: of that draw and of the randomised decomposition.
     """
-
-    learns: ClassVar[bool] = True
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.learned",)
 
     name: str = "tfidf"
     modality: str = "text"
-    batch_size: int = field(default=1024, metadata={"runtime": True})
     dimension: int = 256
     words: int = 2
     min_texts: int = 2
     max_terms: int = 50_000
-    fit_samples: int | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "dimension", "words", "min_texts", "max_terms")
-
-    def weights(self) -> list[Path]:
-        """Return no files: what it knows it learns from the training part."""
-        return []
-
-    def open(self) -> Embed:
-        """Raise: there is nothing to open before `fit`."""
-        raise ValueError(f"encoder={self.name} learns from the training part of a source; use fit(texts)")
 
     def fit(self, payloads: Sequence[Any]) -> Embed:
         """Learn terms, their weights and the directions from texts.

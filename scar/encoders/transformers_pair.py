@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed
-from scar.encoders.payloads import middle, read_audio, sample_frames
-from scar.encoders.pretrained import Pretrained, inference, load_transformer, unit_length
-from scar.encoders.texts import PADDINGS, load_tokenizer, text_embedder, text_positions
+from scar.encoders._payloads import middle, read_audio, sample_frames
+from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._texts import PADDINGS, load_tokenizer, text_embedder, text_positions
+from scar.encoders.encoder import MODALITIES, Embed
 from scar.encoders.transformers_vision import image_pixels, load_image_processor
 
 if TYPE_CHECKING:
     import torch
-
-MODALITIES = ("image", "text", "audio", "video")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +34,6 @@ class TransformersPair(Pretrained):
         batch_tokens: most tokens in one call of the text tower, padding included.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained",
-        "scar.encoders.payloads",
-        "scar.encoders.images",
-        "scar.encoders.texts",
-        "scar.encoders.transformers_vision",
-    )
-
     batch_size: int = field(default=32, metadata={"runtime": True})
     padding: str = "longest"
     max_tokens: int | None = None
@@ -52,7 +42,7 @@ class TransformersPair(Pretrained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        unknown = [each for each in self.modality.split("+") if each not in MODALITIES]
+        unknown = [each for each in self.modalities if each not in MODALITIES]
         if unknown:
             raise ValueError(f"encoder.modality={self.modality!r} must be of {', '.join(MODALITIES)}, joined by +")
         if self.padding not in PADDINGS:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from scar.encoders.base import Embed
-from scar.encoders.pretrained import Pretrained, inference, load_transformer, unit_length
-from scar.encoders.texts import load_tokenizer, text_embedder, text_positions
+from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._texts import load_tokenizer, text_embedder, text_positions
+from scar.encoders.encoder import Embed
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +31,6 @@ class TransformersText(Pretrained):
         normalize: scale embeddings to length 1.
         batch_tokens: most tokens in one call of the model, padding included.
     """
-
-    helpers: ClassVar[tuple[str, ...]] = ("scar.encoders.pretrained", "scar.encoders.texts")
 
     modality: str = "text"
     batch_size: int = field(default=1024, metadata={"runtime": True})
@@ -74,9 +72,8 @@ def _first(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def _last(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
+    last = mask.sum(dim=1) - 1
+    return states.take_along_dim(last[:, None, None], dim=1)[:, 0]
 
 
 def _mean(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

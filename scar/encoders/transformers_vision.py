@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed
-from scar.encoders.payloads import to_rgb
-from scar.encoders.pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._payloads import to_rgb
+from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders.encoder import Embed
 
 if TYPE_CHECKING:
     import torch
@@ -27,12 +27,6 @@ class TransformersVision(Pretrained):
             ``"pooled"`` takes what the model itself pools: the average of the last map for convolutional networks.
         normalize: scale embeddings to length 1.
     """
-
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained",
-        "scar.encoders.payloads",
-        "scar.encoders.images",
-    )
 
     modality: str = "image"
     batch_size: int = field(default=32, metadata={"runtime": True})

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.encoders.base import Embed
-from scar.encoders.checkout import checkout_files, importable, load_part, load_state
-from scar.encoders.payloads import sample_frames
-from scar.encoders.pretrained import TorchEncoder, inference, unit_length
+from scar.encoders._checkout import checkout_files, importable, load_part, load_state
+from scar.encoders._payloads import sample_frames
+from scar.encoders._pretrained import TorchEncoder, inference, unit_length
+from scar.encoders.encoder import Embed
 
 if TYPE_CHECKING:
     import torch
@@ -38,12 +38,6 @@ class VideoClipXL(TorchEncoder):
         folder: of the authors' repository with the weights.
     """
 
-    helpers: ClassVar[tuple[str, ...]] = (
-        "scar.encoders.pretrained",
-        "scar.encoders.checkout",
-        "scar.encoders.payloads",
-    )
-
     name: str = "videoclip_xl"
     modality: str = "video+text"
     batch_size: int = field(default=8, metadata={"runtime": True})
@@ -51,7 +45,7 @@ class VideoClipXL(TorchEncoder):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not set(self.modality.split("+")) <= {"video", "text"}:
+        if not set(self.modalities) <= {"video", "text"}:
             raise ValueError(f"encoder.modality={self.modality!r} must be video, text or video+text")
         if self.frames < 1:
             raise ValueError(f"encoder.frames={self.frames} must be at least 1")
@@ -87,12 +81,11 @@ class VideoClipXL(TorchEncoder):
 def _pixels(videos: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
     """Return the frames of some videos [T, H, W, 3] as the model reads them [B, T, 3, 224, 224]."""
     import torch
-    from torch.nn.functional import interpolate
 
     mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _DEVIATION))
     batch = []
     for video in videos:
         frames = torch.from_numpy(np.ascontiguousarray(video)).permute(0, 3, 1, 2).float()
-        frames = interpolate(frames, (_SIZE, _SIZE), mode="bilinear", align_corners=False).round_()
+        frames = torch.nn.functional.interpolate(frames, (_SIZE, _SIZE), mode="bilinear", align_corners=False).round_()
         batch.append((frames / 255 - mean) / deviation)
     return torch.stack(batch)

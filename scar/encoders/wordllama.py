@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
 
-from scar.encoders.base import Embed, Encoder, existing, packaged_folder
+from scar.common.vectors import unit_rows
+from scar.encoders.encoder import Embed, Encoder, existing, packaged_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +41,6 @@ class WordLlama(Encoder):
 
     def open(self) -> Embed:
         """Read the vectors and the tokenizer."""
-        from safetensors.numpy import load_file
-        from tokenizers import Tokenizer
-
         vector_file, tokenizer_file = self.weights()
         vectors = load_file(vector_file)["embedding.weight"].astype(np.float32)
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
@@ -50,9 +50,7 @@ class WordLlama(Encoder):
         def embed(texts: Sequence[Any]) -> NDArray[np.float32]:
             encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
             means = mean_of_vectors(vectors, [each.ids for each in encoded])
-            if self.normalize:
-                means /= np.linalg.norm(means, axis=1, keepdims=True)
-            return means
+            return unit_rows(means, copy=False, zero_length=np.nan) if self.normalize else means
 
         return embed
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from scar.common.types import Floats
 
 FORMS = ("power_law", "arctan", "logarithmic", "algebraic_root")
 """Forms of Mahmood et al. (2022)."""

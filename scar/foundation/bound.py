@@ -1,13 +1,17 @@
-"""From measures to the size of a step function's concept space and its Foundation Data Size (Eq. 5 and 7)."""
+"""The bound of Eq. 7 on the concept space of a step, and the samples that a concept size asks for (Eq. 2).
+
+`growth` fits the bound, and `paper_text` puts both together.
+"""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from scar.common.types import Floats
+from scar.foundation.settings import check_positive
 
 ROUNDING = 1e-9
 """How far outside [0, 1] a share may lie for having been averaged in floating point."""
@@ -70,8 +74,7 @@ def reference_concept_sizes(bound: ArrayLike, factors: ArrayLike, *, rate: float
         raise ValueError(f"factors={r.tolist()} must be down-sampling factors r = 1, 2, 5, …, not fractions 1/r")
     if (y < 0).any() or np.isinf(y).any():
         raise ValueError("bound holds a negative or infinite value; Eq. 7 gives 1 - C ≥ 0 times a finite factor")
-    if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f"rate={rate} must be positive")
+    check_positive(rate=rate)
     reach = -np.expm1(-rate / r)
     with np.errstate(over="ignore"):
         sizes = np.where(np.isnan(y), np.inf, y / reach[:, None]).min(axis=0)
@@ -109,7 +112,5 @@ def check_concept_sizes(concept_size: ArrayLike, *, epsilon: float, delta: float
     if (h < 0).any() or np.isinf(h).any():
         bad = np.flatnonzero((h < 0) | np.isinf(h))
         raise ValueError(f"concept_size holds a negative or infinite value for steps {bad[:10].tolist()}")
-    for name, value in (("epsilon", epsilon), ("delta", delta)):
-        if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name}={value} must be positive")
+    check_positive(epsilon=epsilon, delta=delta)
     return h

@@ -1,4 +1,4 @@
-"""The bound of Eq. 7 per down-sampling factor, debiased, with a standard error that is smooth in n."""
+"""The bound of Eq. 7 averaged at each down-sampling factor, debiased, with a standard error that is smooth in n."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
+from scar.common.types import Floats
 from scar.foundation.bound import concept_bound
 from scar.measures.debias import coverage_deficit
 from scar.measures.observations import Observations
-
-Floats = NDArray[np.float64]
 
 DEFICIT_VARIANCE = 0.72
 """Variance of a deficit d of n logits in excess of chance is about 0.72 d / n: a Jensen-Shannon divergence
@@ -81,8 +81,6 @@ def _smooth_variance(spread: Floats, bound: Floats, null: Floats, size: Floats, 
     The multiples are pooled over steps and factors: non-negative least squares of the variances between parts,
     with relative errors. The first is at least 1, what chance alone gives.
     """
-    from scipy.optimize import nnls
-
     positive = np.maximum(bound, 0.0)
     columns = np.stack([null, positive / size, positive**2])
     degrees = np.maximum(parts - 1, 0).astype(np.float64)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.types import Floats
 from scar.measures.observations import Observations
-
-Floats = NDArray[np.float64]
 
 _UNSEEN = 1e6
 """Variance of a point that was not seen: it has no say in a fit."""
@@ -28,6 +27,7 @@ class Gaps:
             samples and, in other parts, the training samples.
         own: [R, K] variance of the noise of each size alone, from the differences between its parts.
         heldout_error: [R] held-out error, averaged over the steps.
+        unseen: [K] variance of the gap at the largest size that comes from the size of the held-out part.
         defined: [K] whether the step was seen at the largest size and in the held-out part.
     """
 
@@ -36,7 +36,23 @@ class Gaps:
     common: Floats
     own: Floats
     heldout_error: Floats
+    unseen: Floats
     defined: NDArray[np.bool_]
+
+    @property
+    def noise(self) -> Floats:
+        """[R, K] variance of the noise of each gap."""
+        return np.asarray(self.own + np.diagonal(self.common, axis1=1, axis2=2).T)
+
+    def observed(self) -> dict[str, Floats]:
+        """Return what was measured, for figures: ``sizes`` [R], ``gap`` and ``gap_error`` [R, K], ``set_gap`` [R]."""
+        none = ~self.defined
+        return {
+            "sizes": self.sizes,
+            "gap": np.where(none, np.nan, self.gap),
+            "gap_error": np.where(none, np.nan, np.sqrt(self.noise)),
+            "set_gap": self.gap[:, self.defined].sum(axis=1) / max(int(self.defined.sum()), 1),
+        }
 
     def without_largest(self, count: int) -> Gaps:
         """Leave out the largest sizes, to fit what can then be checked."""
@@ -47,6 +63,7 @@ class Gaps:
             self.common[:, keep, keep],
             self.own[keep],
             self.heldout_error[keep],
+            self.unseen,
             self.defined,
         )
 
@@ -58,18 +75,25 @@ class Gaps:
             self.common[chosen],
             self.own[:, chosen],
             self.heldout_error,
+            self.unseen[chosen],
             self.defined[chosen],
         )
 
-    def mean(self) -> Gaps:
-        """Average over the steps, whose noise is taken as independent: one step that stands for the set."""
+    def mean(self, weights: Floats | None = None) -> Gaps:
+        """Average over the steps, whose noise is taken as independent: one step that stands for them.
+
+        Args:
+            weights: [K] that sum to 1; None weighs all alike.
+        """
         count = self.gap.shape[1]
+        share = np.full(count, 1.0 / count) if weights is None else weights
         return Gaps(
             self.sizes,
-            self.gap.mean(axis=1, keepdims=True),
-            self.common.sum(axis=0, keepdims=True) / count**2,
-            self.own.sum(axis=1, keepdims=True) / count**2,
+            (self.gap @ share)[:, None],
+            np.tensordot(share**2, self.common, axes=1)[None],
+            (self.own @ share**2)[:, None],
             self.heldout_error,
+            np.array([self.unseen @ share**2]),
             np.array([True]),
         )
 
@@ -84,13 +108,13 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
         ValueError: no held-out counts.
     """
     misses, alarms, heldout_sizes = heldout_counts(observations)
-    groups = [observations.factors == factor for factor in np.unique(observations.factors)]
-    groups.sort(key=lambda rows: float(observations.sizes[rows].mean()))
+    groups = _by_size(observations)
     kinds = _error_kinds(observations, misses, alarms, heldout_sizes, error=error)
     sizes = np.array([observations.sizes[rows].mean() for rows in groups])
     parts = np.array([rows.sum() for rows in groups])
     shape = (sizes.size, observations.num_steps)
     gap, spread, scale = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    unseen = np.zeros(shape[1])
     heldout, common = np.zeros(shape), np.zeros((shape[1], shape[0], shape[0]))
     seen = np.ones(shape, dtype=np.bool_)
     difference: Floats = np.zeros((len(observations.sizes), shape[1]))
@@ -102,7 +126,9 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
         seen &= units > 0
         gap += kind.weight * (test_mean - train_mean)
         heldout += kind.weight * test_mean
-        common += kind.weight**2 * shared_covariance(test_mean, kind.test_sizes)
+        sampled = kind.weight**2 * shared_covariance(test_mean, kind.test_sizes)
+        common += sampled
+        unseen += sampled[:, -1, -1]
         common += kind.weight**2 * shared_covariance(train_mean, units[-1])
         noise = train_mean * (1.0 - train_mean) + test_mean * (1.0 - test_mean)
         scale += kind.weight**2 * noise / np.maximum(units, 1.0)
@@ -111,7 +137,27 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
     own = _own_variance(spread, scale, parts)
     defined = seen[-1] & (heldout_sizes > 0) & (heldout_sizes < heldout_sizes.sum())
     chosen = defined if defined.any() else np.ones_like(defined)
-    return Gaps(sizes, gap, common, np.where(seen, own, _UNSEEN), heldout[:, chosen].mean(axis=1), np.asarray(defined))
+    own = np.where(seen, own, _UNSEEN)
+    return Gaps(sizes, gap, common, own, heldout[:, chosen].mean(axis=1), unseen, np.asarray(defined))
+
+
+def measure_error(observations: Observations) -> Gaps:
+    """Measure the share of held-out samples that arg-max decides wrongly at every size, in the place of a gap [R, 1].
+
+    Raises:
+        ValueError: no held-out counts.
+    """
+    misses, _, heldout_sizes = heldout_counts(observations)
+    groups = _by_size(observations)
+    total = np.array([heldout_sizes.sum()])
+    rates = misses.sum(axis=1, keepdims=True) / max(float(total[0]), 1.0)
+    error = _averages(rates, groups)
+    parts = np.array([rows.sum() for rows in groups])
+    spread = np.stack([rates[rows].var(axis=0, ddof=1) if rows.sum() > 1 else np.zeros(1) for rows in groups])
+    sizes = np.array([observations.sizes[rows].mean() for rows in groups])
+    own = _own_variance(spread, error * (1.0 - error) / sizes[:, None], parts)
+    noise = shared_covariance(error, total)
+    return Gaps(sizes, error, noise, own, error[:, 0], noise[:, -1, -1], np.array([True]))
 
 
 def heldout_counts(observations: Observations) -> tuple[Floats, Floats, Floats]:
@@ -169,6 +215,12 @@ def _error_kinds(
         _ErrorKind(0.5, train_misses, own, misses, heldout_sizes),
         _ErrorKind(0.5, train_alarms, every - own, alarms, total - heldout_sizes),
     ]
+
+
+def _by_size(observations: Observations) -> list[NDArray[np.bool_]]:
+    """Return which probes [P] belong to each factor, by ascending size."""
+    groups = [observations.factors == factor for factor in np.unique(observations.factors)]
+    return sorted(groups, key=lambda rows: float(observations.sizes[rows].mean()))
 
 
 def _rates(counts: Floats, sizes: Floats) -> Floats:

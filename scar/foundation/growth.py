@@ -1,4 +1,4 @@
-"""The growth of the concept space with size, and its two-parameter regression (Eq. 3, 4, 7)."""
+"""The fit of Eq. 7: ``h (1 - exp(-κ x))`` regressed on the bounds of all steps at once, with intervals (Eq. 3, 4)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, t
 
+from scar.common.types import Bools, Floats
 from scar.foundation.growth_profile import Profile, ends, log_growth, minimise, size_ends
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 WEAK_PRIOR = (math.log(20.0), 1.0)
 """Median and log standard deviation of a weak prior on κ: 95 % of h is reached at full data."""
@@ -138,8 +137,6 @@ class _Spread:
 
     def quantile(self, tail: float) -> Floats:
         """Return the normal or Student quantile [K] that leaves `tail` above it."""
-        from scipy.stats import norm, t
-
         if self.noise is not None:
             return np.full(self.degrees.shape, float(norm.isf(tail)))
         return np.asarray(t.isf(tail, np.maximum(self.degrees, 1)), dtype=np.float64)

@@ -1,13 +1,12 @@
-"""Profile likelihood of the growth regression: one free parameter per step, all steps at once (Eq. 7)."""
+"""Profile likelihood behind the intervals of `growth`: one free parameter per step, all steps at once."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from scar.common.types import Floats
 
 GRID = 161
 """Points of log κ at which the profile is first evaluated."""

@@ -1,4 +1,4 @@
-"""Definition 1 measured: the size at which the gap between held-out and training error falls to ε."""
+"""The estimator `heldout`: Definition 1 measured, the size at which held-out less training error falls to ε."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.foundation.base import Flags, Floats, FoundationEstimator
-from scar.foundation.config import ERRORS, SET_GAPS
-from scar.foundation.curves import CurveMixture, fit_mixture, quantiles
+from scar.common.types import Floats
+from scar.foundation.estimator import Flags, FoundationEstimator
+from scar.foundation.gap_curves import CurveMixture, fit_mixture, quantiles
 from scar.foundation.gaps import Gaps, measure_gaps
-from scar.foundation.reach import size_flags
+from scar.foundation.reach import needed, size_flags
+from scar.foundation.settings import ERRORS, SET_GAPS, FoundationConfig, check_choices, check_positive, check_shares
 from scar.measures.observations import Observations
 
 
@@ -40,7 +41,7 @@ class HeldoutEstimator(FoundationEstimator):
 
     The gap g_j(n) is held-out minus training error of step j, signed, averaged over the parts of a factor. Its
     noise is known: binomial, common to all sizes as far as they share samples, plus what differs between parts.
-    A small family of falling curves is fitted to all steps together (see `scar.foundation.curves`), weighted by
+    A small family of falling curves is fitted to all steps together (see `scar.foundation.gap_curves`), weighted by
     backtesting; the size is the median of the distribution of the crossing, the interval its quantiles. The
     noise that all sizes share is not part of the curve, so that the size refers to the gap that fresh data
     would show, not to the one of this held-out part.
@@ -56,16 +57,14 @@ class HeldoutEstimator(FoundationEstimator):
 
     Attributes:
         foundation_size_: samples of the whole set; 0 where met, NaN if undefined, inf beyond 1000 times the data.
-        interval_: of `foundation_size_`.
         step_sizes_: [K] whole-set samples at the observed class mix, likewise.
-        step_intervals_: [K, 2].
         flags_: of the set under ``"set"``, of step j under j: ``met``, ``extrapolated=<factor>`` beyond 4 times
             the data, ``unreachable``, ``undefined``, ``too_few_sizes`` (one), ``few_sizes`` (two: no
             backtest), ``gap_rising``; of the set also ``undefined_steps``.
         growth_: ``sizes`` [R], ``gap``, ``gap_error``, ``log_concept_size`` (ln of δ exp(2 n g²), Eq. 5) [R, K],
             ``set_gap`` [R], ``curve_sizes`` [T], ``curve`` [T, K], ``set_curve`` [T], ``pac_sizes`` [K] (what
             Eq. 5 at the largest size implies, n g² / ε²), ``form_weights``, ``set_form_weights`` (order of
-            `scar.foundation.curves.curve_forms`).
+            `scar.foundation.gap_curves.curve_forms`).
     """
 
     epsilon: float = 0.01
@@ -74,22 +73,30 @@ class HeldoutEstimator(FoundationEstimator):
     error: str = "balanced"
     set_gap: str = "mean"
 
+    @classmethod
+    def configured(cls, config: FoundationConfig) -> Self:
+        """Return the estimator with the settings of a configuration."""
+        return cls(
+            epsilon=config.epsilon, delta=config.delta, level=config.level, error=config.error, set_gap=config.set_gap
+        )
+
     def fit(self, observations: Observations) -> Self:
         """Estimate from the error counts of all probes.
 
         Raises:
             ValueError: no held-out counts, or a parameter out of range.
         """
-        self._validate()
+        check_shares(self, ("epsilon", "delta", "level"))
+        check_choices(self, error=ERRORS, set_gap=SET_GAPS)
         self._gaps = measure_gaps(observations, error=self.error)
         self._steps, self._set = _mixtures(self._gaps)
         found = self.crossings(self.epsilon)
         largest = float(self._gaps.sizes[-1])
         self.step_sizes_, self.step_intervals_ = (
-            _needed(found.step_sizes, largest),
-            _needed(found.step_intervals, largest),
+            needed(found.step_sizes, largest),
+            needed(found.step_intervals, largest),
         )
-        sizes = _needed(np.array([found.set_size, *found.set_interval]), largest)
+        sizes = needed(np.array([found.set_size, *found.set_interval]), largest)
         self.foundation_size_, self.interval_ = float(sizes[0]), (float(sizes[1]), float(sizes[2]))
         self.flags_ = self._flags(largest)
         self.growth_ = self._growth()
@@ -101,8 +108,7 @@ class HeldoutEstimator(FoundationEstimator):
         Raises:
             ValueError: a threshold that is not positive.
         """
-        if not (math.isfinite(epsilon) and epsilon > 0):
-            raise ValueError(f"epsilon={epsilon} must be positive")
+        check_positive(epsilon=epsilon)
         tail = 0.5 * (1.0 - self.level)
         shares = (0.5, tail, 1.0 - tail)
         defined = self._gaps.defined
@@ -116,14 +122,6 @@ class HeldoutEstimator(FoundationEstimator):
                 sizes, together = self._set.below(epsilon)
             whole = quantiles(sizes, together, shares)[0]
         return Crossings(float(whole[0]), (float(whole[1]), float(whole[2])), steps[:, 0], steps[:, 1:])
-
-    def _validate(self) -> None:
-        for name in ("epsilon", "delta", "level"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must lie between 0 and 1")
-        for name, allowed in (("error", ERRORS), ("set_gap", SET_GAPS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r} must be one of {list(allowed)}")
 
     def _flags(self, largest: float) -> Flags:
         count, defined = self._gaps.sizes.size, self._gaps.defined
@@ -143,23 +141,15 @@ class HeldoutEstimator(FoundationEstimator):
     def _growth(self) -> dict[str, Floats]:
         gaps, none = self._gaps, ~self._gaps.defined
         shape = (200, none.size)
-        noise = gaps.own + np.diagonal(gaps.common, axis1=1, axis2=2).T
-        square = np.maximum(gaps.gap**2 - noise, 0.0)
+        square = np.maximum(gaps.gap**2 - gaps.noise, 0.0)
         sizes = np.exp(np.linspace(math.log(gaps.sizes[0]), math.log(gaps.sizes[-1] * 16.0), shape[0]))
         curve, whole = np.full(shape, math.nan), np.full(shape[0], math.nan)
         weights: list[Floats] = [np.full(0, math.nan)] * 2
         if self._steps is not None and self._set is not None:
             curve[:, gaps.defined], whole = self._steps.mean(sizes), self._set.mean(sizes)[:, 0]
             weights = [self._steps.weights, self._set.weights]
-        observed = {
-            "gap": gaps.gap,
-            "gap_error": np.sqrt(noise),
-            "log_concept_size": math.log(self.delta) + 2.0 * gaps.sizes[:, None] * square,
-        }
-        observed = {name: np.where(none, math.nan, value) for name, value in observed.items()}
-        return observed | {
-            "sizes": gaps.sizes,
-            "set_gap": gaps.gap[:, gaps.defined].sum(axis=1) / max(int(gaps.defined.sum()), 1),
+        return gaps.observed() | {
+            "log_concept_size": np.where(none, math.nan, math.log(self.delta) + 2.0 * gaps.sizes[:, None] * square),
             "curve_sizes": sizes,
             "curve": curve,
             "set_curve": whole,
@@ -174,11 +164,6 @@ def _mixtures(gaps: Gaps) -> tuple[CurveMixture | None, CurveMixture | None]:
         return None, None
     seen = gaps.steps(gaps.defined)
     return fit_mixture(seen), fit_mixture(seen.mean())
-
-
-def _needed(sizes: Floats, largest: float) -> Floats:
-    """Return the sizes, 0 where the observed data are enough already."""
-    return np.where(sizes <= largest, 0.0, sizes)
 
 
 def _rising(gaps: Gaps) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The peer to beat: learning curves of held-out accuracy, extrapolated to a target."""
+"""The estimator `learning_curve`, the peer to beat: curves of held-out accuracy, extrapolated to a target."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scar.foundation.accuracy_curves import (
-    FORMS,
-    AccuracyFit,
-    AccuracyForm,
-    accuracy_form,
-    best_form,
-    fit_accuracy,
-)
-from scar.foundation.base import Flags, Floats, FoundationEstimator
+from scar.common.randomness import generator
+from scar.common.types import Floats
+from scar.foundation.accuracy_curves import FORMS, AccuracyFit, AccuracyForm, accuracy_form, best_form, fit_accuracy
+from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gaps import heldout_counts
 from scar.foundation.reach import HORIZON, size_flags
+from scar.foundation.settings import FoundationConfig, check_shares
 from scar.measures.observations import Observations
-from scar.randomness import generator
 
 LEAST_SIZES = 3
 """A curve has three parameters."""
@@ -49,9 +44,7 @@ class LearningCurveEstimator(FoundationEstimator):
     Attributes:
         foundation_size_: samples of the whole set; 0 where met, inf where the curve stays below the target or
             reaches it beyond 1000 times the data, NaN if undefined.
-        interval_: of `foundation_size_`.
         step_sizes_: [K] whole-set samples at the observed class mix, likewise.
-        step_intervals_: [K, 2].
         flags_: of the set under ``"set"``, of step j under j: ``met``, ``unreachable``,
             ``extrapolated=<factor>`` beyond 4 times the data, ``undefined`` (not held out, or absent from the data), ``too_few_sizes``
             (fewer than 3); of the set also ``undefined_steps``.
@@ -65,6 +58,11 @@ class LearningCurveEstimator(FoundationEstimator):
     curve: str = "best"
     draws: int = 200
     seed: int = 0
+
+    @classmethod
+    def configured(cls, config: FoundationConfig) -> Self:
+        """Return the estimator with the settings of a configuration."""
+        return cls(epsilon=config.epsilon, level=config.level, accuracy_target=config.accuracy_target, seed=config.seed)
 
     def fit(self, observations: Observations) -> Self:
         """Estimate from the held-out misses of all probes.
@@ -99,12 +97,7 @@ class LearningCurveEstimator(FoundationEstimator):
         }
 
     def _estimate(
-        self,
-        sizes: Floats,
-        rates: Floats,
-        heldout: Floats,
-        defined: NDArray[np.bool_],
-        target: Floats | None,
+        self, sizes: Floats, rates: Floats, heldout: Floats, defined: NDArray[np.bool_], target: Floats | None
     ) -> None:
         times, weights = sizes / sizes[-1], np.sqrt(sizes)
         drawn = 1.0 - redraw_rates(rates, heldout, draws=self.draws, seed=self.seed)
@@ -153,9 +146,7 @@ class LearningCurveEstimator(FoundationEstimator):
         return np.where(below.any(axis=0), size, 0.0)
 
     def _validated_target(self, steps: int) -> Floats | None:
-        for name in ("epsilon", "level"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must lie between 0 and 1")
+        check_shares(self, ("epsilon", "level"))
         if self.curve not in (*FORMS, "best"):
             raise ValueError(f"curve={self.curve!r} must be one of {[*FORMS, 'best']}")
         if self.draws < 20:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from scar.common.types import Floats
+
 TRUSTED_REACH = 4.0
 """Extrapolation beyond this multiple of the observed data is flagged: up to it predictions were checked."""
 HORIZON = 1000.0
 """Farthest size at which a crossing is looked for, in multiples of the largest observed size."""
+
+
+def needed(sizes: Floats, largest: float) -> Floats:
+    """Return the sizes, 0 where the observed data are enough already."""
+    return np.where(sizes <= largest, 0.0, sizes)
 
 
 def size_flags(size: float, largest: float, *, few: bool) -> list[str]:

@@ -1,16 +1,15 @@
-"""Foundation Data Size of a set of step functions: the largest root of the Bonferroni bound (Eq. 1, 9)."""
+"""Foundation Data Size of a set of step functions: Eq. 9 solved for its largest root, the bound of Eq. 1."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from scar.common.types import Floats
 from scar.foundation.bound import check_concept_sizes
-from scar.foundation.config import ORDERS
-
-Floats = NDArray[np.float64]
+from scar.foundation.settings import ORDERS
 
 NEWTON_STEPS = 100
 """More than the polishing of a root ever needs: the iteration stops when the root no longer moves."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.randomness import derive_seed, generator
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from scar.common.randomness import derive_seed, generator
+from scar.common.types import Floats, Ints
+from scar.probes.probe_set import ProbeTask
+from scar.probes.settings import ProbeConfig, TrainerConfig
 
 VALIDATION = 0.125
 """Share of what a probe may see on which it stops, or chooses its penalty."""
@@ -41,7 +42,7 @@ def cross_fit(
     Raises:
         ValueError: there are fewer groups than folds.
     """
-    from scar.probes import ProbeTask, train_probes
+    from scar.probes.train import share_penalty, train_probes  # with torch
 
     fold = assign_folds(np.arange(len(labels)) if groups is None else groups, folds, seed)
     tasks = []
@@ -50,7 +51,9 @@ def cross_fit(
         held = max(int(VALIDATION * len(seen)), 1)
         chosen = derive_seed(seed, "inspection", index)
         tasks.append(ProbeTask(train=np.sort(seen[held:]), validation=np.sort(seen[:held]), seed=chosen))
-    probes = train_probes(features, labels, tasks, num_classes=num_classes, config=probe, trainer=trainer)
+    settings: dict[str, Any] = {"num_classes": num_classes, "config": probe, "trainer": trainer}
+    tasks = share_penalty(features, labels, tasks, **settings)
+    probes = train_probes(features, labels, tasks, **settings)
     probabilities = np.empty((len(labels), num_classes))
     for index in range(folds):
         rows = np.flatnonzero(fold == index)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
+from scar.common.types import Floats, Ints
 from scar.data.catalogue import Catalogue
-from scar.inspection.duplicates import Pairs
 from scar.inspection.label_errors import LabelCheck
+from scar.inspection.near_duplicates import Pairs
 from scar.inspection.neighbours import Neighbours
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 LABEL, DUPLICATE, NEAR, OUTLIER, BORDER, MISMATCH = (
     "label error", "duplicate", "near duplicate", "outlier", "near the boundary", "mismatched pair",
@@ -56,8 +51,6 @@ class Labelled:
 
     def table(self, kind: str, rows: Ints, scores: Floats, *, most: int, **columns: Any) -> pd.DataFrame:
         """Return the findings of a kind, the highest score first, equal scores in the order of the samples."""
-        import pandas as pd
-
         order = np.lexsort((rows, -scores))[:most]
         rows = rows[order]
         own = {name: np.asarray(values)[order] for name, values in columns.items()}
@@ -92,8 +85,6 @@ def label_findings(check: LabelCheck, about: Labelled, *, most: int) -> pd.DataF
 
 def duplicate_findings(pairs: Pairs, about: Labelled, *, modality: str, most: int) -> pd.DataFrame:
     """Repeated contents, those across splits first, and near duplicates by similarity."""
-    import pandas as pd
-
     splits = about.catalogue.splits
     across = splits[pairs.first] != splits[pairs.second]
     # what leaks into the test part comes first

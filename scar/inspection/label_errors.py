@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.types import Floats, Ints
 from scar.inspection.neighbours import Neighbours
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 POWER = 1
 """Of the similarity, by which a neighbour's vote is weighted."""

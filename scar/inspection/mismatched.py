@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.embeddings import EmbeddingSet
+from scar.common.randomness import generator
+from scar.common.types import Floats
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.inspection.crossfit import assign_folds
 from scar.pairs.retrieval import linear_map
-from scar.randomness import generator
-
-Floats = NDArray[np.float64]
 
 
 def pair_agreement(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.selection.memory import CHUNK_BYTES
-from scar.selection.neighbours import APPROXIMATE_FROM, nearest
-
-Floats = NDArray[np.float32]
+from scar.common.types import Floats32
+from scar.common.vectors import unit_rows
+from scar.completion.selection._memory_needs import CHUNK_BYTES
+from scar.completion.selection._similarities import APPROXIMATE_FROM, nearest
 
 BLOCK = 8192
 """Samples that are normalised and searched at once."""
@@ -31,7 +31,7 @@ class Neighbours:
         index: [N, k] positions; -1 where fewer were found.
     """
 
-    similarity: Floats
+    similarity: Floats32
     index: NDArray[np.int32]
 
 
@@ -50,7 +50,7 @@ def planned_bytes(samples: int, dimension: int, count: int) -> int:
     return answer + index + training + 4 * 4 * BLOCK * dimension + (1 << 28)
 
 
-def find_neighbours(features: Floats, count: int) -> Neighbours:
+def find_neighbours(features: Floats32, count: int) -> Neighbours:
     """Return the nearest samples by the cosine of centred embeddings; beyond 50 000 samples they are approximate.
 
     Args:
@@ -60,13 +60,13 @@ def find_neighbours(features: Floats, count: int) -> Neighbours:
     centre = _mean(features)
     count = min(count, len(features) - 1)
     if len(features) < APPROXIMATE_FROM:
-        rows = _unit(np.asarray(features, np.float32) - centre)
+        rows = unit_rows(np.asarray(features, np.float32) - centre)
         found = nearest(rows, rows, count + 1)
         return _without_self(*found)
     return _approximate(features, centre, count)
 
 
-def _approximate(features: Floats, centre: Floats, count: int) -> Neighbours:
+def _approximate(features: Floats32, centre: Floats32, count: int) -> Neighbours:
     import faiss
 
     size, dimension = features.shape
@@ -77,19 +77,19 @@ def _approximate(features: Floats, centre: Floats, count: int) -> Neighbours:
     )
     index.cp.niter = ITERATIONS
     step = max(size // (TRAINED * cells), 1)
-    index.train(_unit(np.asarray(features[::step][: TRAINED * cells], np.float32) - centre))
+    index.train(unit_rows(np.asarray(features[::step][: TRAINED * cells], np.float32) - centre))
     for start in range(0, size, BLOCK):
-        index.add(_unit(features[start : start + BLOCK] - centre))
+        index.add(unit_rows(features[start : start + BLOCK] - centre))
     index.nprobe = PROBED
     values, places = np.empty((size, count), np.float32), np.empty((size, count), np.int32)
     for start in range(0, size, BLOCK):
         block = slice(start, start + BLOCK)
-        found = _without_self(*index.search(_unit(features[block] - centre), count + 1), first=start)
+        found = _without_self(*index.search(unit_rows(features[block] - centre), count + 1), first=start)
         values[block], places[block] = found.similarity, found.index
     return Neighbours(values, places)
 
 
-def _without_self(values: Floats, indices: NDArray[np.int64], *, first: int = 0) -> Neighbours:
+def _without_self(values: Floats32, indices: NDArray[np.int64], *, first: int = 0) -> Neighbours:
     """Drop the sample itself from each row, or the last neighbour where it is not among its nearest."""
     own = indices == np.arange(first, first + len(indices))[:, None]
     own[~own.any(axis=1), -1] = True
@@ -101,14 +101,9 @@ def _cells(samples: int) -> int:
     return int(4 * np.sqrt(samples))
 
 
-def _mean(features: Floats) -> Floats:
+def _mean(features: Floats32) -> Floats32:
     total = np.zeros(features.shape[1], np.float64)
     for start in range(0, len(features), BLOCK):
         total += features[start : start + BLOCK].sum(axis=0, dtype=np.float64)
-    mean: Floats = (total / len(features)).astype(np.float32)
+    mean: Floats32 = (total / len(features)).astype(np.float32)
     return mean
-
-
-def _unit(rows: Floats) -> Floats:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.ascontiguousarray(np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0), np.float32)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from scar.common.types import Bools, Floats, Ints
 
 PSEUDO_DENSITY = 1e-12
 """Added to both densities, so that an empty bin has a finite divergence."""
@@ -16,12 +14,7 @@ EDGE_TOLERANCE = 1e-9
 
 
 def step_coverage(
-    logits: NDArray[np.floating],
-    steps: NDArray[np.integer],
-    *,
-    num_steps: int,
-    bins: int = 100,
-    min_count: int = 30,
+    logits: NDArray[np.floating], steps: NDArray[np.integer], *, num_steps: int, bins: int = 100, min_count: int = 30
 ) -> tuple[Floats, Bools]:
     """Return ``C_j = 1 - JSD₂(P_j ‖ G_j)`` of every step function (§3.2.2), all steps at once.
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from scar.common.randomness import generator
+from scar.common.types import Floats
 from scar.measures.coverage import step_coverage
 from scar.measures.steps import check_histogram
-from scar.randomness import generator
-
-Floats = NDArray[np.float64]
 
 MIN_TRUE_POSITIVES = 10
 """Fewest true positives for which the expectation is tabulated."""
@@ -50,7 +49,7 @@ def coverage_deficit(coverage: ArrayLike, true_positives: ArrayLike, *, bins: in
     """Return how much coverage is missing beyond what chance takes from a normal sample of that size.
 
     ``(1 - C) - E[1 - C of n draws from N(0, 1)]``. It is not floored: for normal logits it is as often
-    negative as positive. Whoever takes its logarithm has to floor it and say so.
+    negative as positive, so that its logarithm needs a floor.
 
     Args:
         coverage: any shape; NaN where undefined.

@@ -129,13 +129,7 @@ class StepCoverage(_StepMetric):
     steps: list[Tensor]
 
     def __init__(
-        self,
-        num_classes: int,
-        decision: str = "argmax",
-        *,
-        bins: int = 100,
-        min_count: int = 30,
-        **kwargs: Any,
+        self, num_classes: int, decision: str = "argmax", *, bins: int = 100, min_count: int = 30, **kwargs: Any
     ) -> None:
         super().__init__(num_classes, decision, **kwargs)
         check_histogram(bins, min_count)

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from scar.common.types import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Observations:
     """Measures and error counts of P probes (factor × part) for K step functions.
 
-    A step function j has two kinds of error: a *miss* (a sample of class j not decided as j) and a *false
-        alarm* (a
+    A step function j has two kinds of error: a *miss* (a sample of class j not decided as j) and a *false alarm* (a
     sample of another class decided as j). Counts are of samples.
 
     Attributes:
@@ -34,6 +32,9 @@ class Observations:
             held out.
         heldout_class_sizes: [K] samples of each class in the held-out part, or None.
         n_total: samples N of the whole training set that the factors refer to.
+        converged: [P] whether the training of the probe ended by its own rule, not at ``probe.max_epochs``.
+        constant_features, far_rows: [P] see `scar.probes.probe_set.ProbeSet`.
+            All three are None where the probes are not known.
     """
 
     factors: Ints
@@ -51,6 +52,9 @@ class Observations:
     heldout_false_alarms: Ints | None = None
     heldout_class_sizes: Ints | None = None
     n_total: int
+    converged: NDArray[np.bool_] | None = None
+    constant_features: Ints | None = None
+    far_rows: Ints | None = None
 
     @property
     def num_steps(self) -> int:
@@ -73,3 +77,23 @@ class Observations:
         with np.load(path, allow_pickle=False) as archive:
             values = dict(archive)
         return cls(n_total=int(values.pop("n_total")), **values)
+
+
+def probe_warnings(seen: Observations) -> tuple[str, ...]:
+    """Return what makes the probes behind observations doubtful, and what to do about it."""
+    texts: list[str] = []
+    if seen.converged is None or seen.far_rows is None or seen.constant_features is None:
+        return ()
+    if short := int(np.count_nonzero(~seen.converged)):
+        texts.append(
+            f"{short} of {len(seen.converged)} probes ended at probe.max_epochs before they were trained, so that what "
+            "follows is too pessimistic; use probe=converged, or raise probe.max_epochs"
+        )
+    if far := int(seen.far_rows[0]):
+        texts.append(
+            f"{far} of {seen.sizes[0]} training rows lie more than ten times as far out as the median row and were shortened; "
+            "look at them (norms of the embeddings), and remove what is broken"
+        )
+    if constant := int(seen.constant_features[0]):
+        texts.append(f"{constant} features are the same in every training row and carry nothing")
+    return tuple(texts)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scar.common.types import Bools, Floats, Ints
 from scar.measures.coverage import step_coverage
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
+MEASURES = ("scale", "coverage", "authenticity", "richness")
+"""The four measures, of a step function as of a whole dataset, in the order of their acronym."""
 DECISIONS = ("argmax", "threshold")
 """How logits become binary decisions: only the largest is positive, or every logit above 0."""
 CHUNK = 1 << 20
@@ -143,15 +142,7 @@ class StepStatistics:
                 f"other has num_classes={other.num_classes} and decision={other.decision!r}, this one "
                 f"{self.num_classes} and {self.decision!r}"
             )
-        for name in (
-            "samples",
-            "correct",
-            "invalid",
-            "class_sizes",
-            "misses",
-            "false_alarms",
-            "others_right",
-        ):
+        for name in ("samples", "correct", "invalid", "class_sizes", "misses", "false_alarms", "others_right"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self._logits += other._logits
         self._steps += other._steps

@@ -7,18 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scar.clusters import chunks, unit_rows
-from scar.embeddings import EmbeddingSet
-from scar.encoders.base import Encoder
+from scar.common.files import read_json, write_json
+from scar.common.randomness import generator
+from scar.common.types import Floats32, Ints
+from scar.common.vectors import chunks, unit_rows
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.encoders.encoder import Encoder
 from scar.pairs.retrieval import Retrieval, linear_map, retrieve
 from scar.pairs.supervision import Supervision
-from scar.randomness import generator
-from scar.store import read_json, write_json
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SAME = 1 - 1e-4
@@ -101,18 +98,15 @@ def _agreement(supervision: Supervision, rows: Ints) -> dict[str, float]:
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     first, second = (supervision.clusters[modality].labels[rows] for modality in supervision.modalities)
-    return {
-        "nmi": float(normalized_mutual_info_score(first, second)),
-        "ari": float(adjusted_rand_score(first, second)),
-    }
+    return {"nmi": float(normalized_mutual_info_score(first, second)), "ari": float(adjusted_rand_score(first, second))}
 
 
-def _unit(tower: EmbeddingSet, items: Ints) -> tuple[Floats, Ints]:
+def _unit(tower: EmbeddingSet, items: Ints) -> tuple[Floats32, Ints]:
     rows, owners = tower.captions(items)
     return unit_rows(rows, copy=False), owners
 
 
-def _mapped(query: EmbeddingSet, target: EmbeddingSet, train: Ints, queries: Floats, seed: int) -> Floats:
+def _mapped(query: EmbeddingSet, target: EmbeddingSet, train: Ints, queries: Floats32, seed: int) -> Floats32:
     """Map queries into the space of the targets by a ridge regression on the training pairs."""
     inputs, outputs = (unit_rows(tower.take(train), copy=False) for tower in (query, target))
     weights, mean_x, mean_y = linear_map(inputs, outputs, generator(seed, "linear map"))
@@ -123,10 +117,7 @@ def _pair_scores(first: EmbeddingSet, second: EmbeddingSet, test: Ints, seed: in
     """Return quantiles of the cosine of pairs, and of as many items that are no pair."""
     a, b = (unit_rows(tower.take(test), copy=False) for tower in (first, second))
     order = generator(seed, "unpaired").permutation(len(test))
-    scores = {
-        "paired": np.einsum("nd,nd->n", a, b),
-        "unpaired": np.einsum("nd,nd->n", a[order], b[np.roll(order, 1)]),
-    }
+    scores = {"paired": np.einsum("nd,nd->n", a, b), "unpaired": np.einsum("nd,nd->n", a[order], b[np.roll(order, 1)])}
     return {kind: {q: float(np.quantile(each, q)) for q in QUANTILES} for kind, each in scores.items()}
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.clusters import chunks
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from scar.common.types import Floats32, Ints
+from scar.common.vectors import chunks
 
 DEPTHS = (1, 5, 10)
 TIES = ("expected", "pessimistic")
@@ -60,7 +58,7 @@ class Ranks:
         return 1 + self.above + behind
 
 
-def rank_partners(queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints) -> Ranks:
+def rank_partners(queries: Floats32, query_owner: Ints, targets: Floats32, target_owner: Ints) -> Ranks:
     """Rank all targets for every query by their dot product.
 
     A query with several partners (the captions of an image) counts the best of them, one of those where several are
@@ -83,7 +81,7 @@ def rank_partners(queries: Floats, query_owner: Ints, targets: Floats, target_ow
 
 
 def retrieve(
-    queries: Floats, query_owner: Ints, targets: Floats, target_owner: Ints, *, ties: str = "expected"
+    queries: Floats32, query_owner: Ints, targets: Floats32, target_owner: Ints, *, ties: str = "expected"
 ) -> Retrieval:
     """Return recall and median rank of `rank_partners`.
 
@@ -108,7 +106,7 @@ def _pessimistic(ties: str) -> bool:
     return ties == "pessimistic"
 
 
-def linear_map(inputs: Floats, outputs: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+def linear_map(inputs: Floats32, outputs: Floats32, rng: np.random.Generator) -> tuple[Floats32, Floats32, Floats32]:
     """Return the ridge regression from one modality to the other, for encoders without a joint space.
 
     Args:

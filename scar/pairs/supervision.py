@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.clusters import choose_k, fit_clusters, stability, unit_rows
-from scar.embeddings import EmbeddingSet
-from scar.labels import CrossModalLabels, Steps
-from scar.pairs.captions import vote
+from scar.common.files import read_json, write_json
+from scar.common.randomness import derive_seed, generator
+from scar.common.types import Floats, Ints
+from scar.common.vectors import unit_rows
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.pairs.caption_clusters import vote
 from scar.pairs.words import step_names, typical_words
-from scar.randomness import derive_seed, generator
-from scar.store import read_json, write_json
+from scar.sampling.clusters import choose_k, fit_clusters, stability
+from scar.sampling.step_functions import CrossModalLabels, Steps
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 _SHOWN = 5
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from scar.common.types import Ints
 
 
 def typical_words(texts: Sequence[str], labels: Ints, k: int, count: int) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from scar.common.randomness import derive_seed
 from scar.probes.block import Block
-from scar.probes.config import ProbeConfig
 from scar.probes.probe_set import ProbeTask
-from scar.randomness import derive_seed
+from scar.probes.settings import ProbeConfig
 
 
 class AdamRun:
@@ -18,7 +18,7 @@ class AdamRun:
 
     Attributes:
         kept: [P, C, W] weights to return.
-        epochs, finished, converged, penalty, curve: see `scar.probes.ProbeSet`.
+        epochs, finished, converged, penalty, curve: see `ProbeSet`.
     """
 
     def __init__(self, block: Block, config: ProbeConfig) -> None:

@@ -7,22 +7,21 @@ alone, so that a result depends neither on the other probes nor on the number of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from scar.probes.config import ProbeConfig
-from scar.probes.memory import aligned, room, room_bytes, scratch
+from scar.probes._row_memory import aligned, room, room_bytes, scratch
+from scar.probes.decisions import matched_shift, smoothed_mix
 from scar.probes.probe_set import ProbeTask
-from scar.probes.rows import LOAD_ROWS, HeldRows, Source, StreamedRows, parts
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from scar.probes.rows import LOAD_ROWS, HeldRows, RowSource, StreamedRows, parts
+from scar.probes.settings import ProbeConfig
 
 STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
@@ -32,6 +31,10 @@ DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfl
 # Of the training rows, by probe.precision.
 ABSENT = -1e30
 # The bias of a padding class: its probability and its gradient are exactly 0.
+FAR, FAR_ROUNDS = 10.0, 5
+# A row longer than 10 times the median, once standardised, is far: see `standardization`.
+SMALLEST_STD = 1e-37
+# Below it, 1 / std is no float32.
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Block:
     def __init__(
         self,
         plan: BlockPlan,
-        source: Source,
+        source: RowSource,
         labels: NDArray[np.int64],
         tasks: Sequence[ProbeTask],
         validation: Tensor,
@@ -112,25 +115,27 @@ class Block:
             self.y[p, : len(task.train)] = torch.from_numpy(labels[task.train])
         self._shift = torch.zeros(plan.size, self.dimension, dtype=torch.float64, device=device)
         self._scale = torch.ones_like(self._shift)
+        self._longest = [math.inf] * plan.size
+        self.far_rows = torch.zeros(plan.size, dtype=torch.int64, device=device)
         self.rows = self._stream(source, config) if streamed else self._hold(source, config, plan)
 
-    def _hold(self, source: Source, config: ProbeConfig, plan: BlockPlan) -> HeldRows:
+    def _hold(self, source: RowSource, config: ProbeConfig, plan: BlockPlan) -> HeldRows:
         x = room(plan.size * plan.rows, self.width, device=self.device).view(plan.size, plan.rows, self.width)
         for p, task in enumerate(self.tasks):
             x[p, len(task.train) :] = 0
             rows = source.load(task.train, x[p, : len(task.train)])
             if config.scaling == "standard":
                 chunks = partial(torch.split, rows, LOAD_ROWS)
-                self._shift[p], self._scale[p] = moments(chunks, len(rows), self.dimension)
+                self._find_scale(p, chunks)
                 for chunk in chunks():
                     self._standardize(p, chunk)
         return HeldRows(x.to(DTYPES[config.precision]))
 
-    def _stream(self, source: Source, config: ProbeConfig) -> StreamedRows:
+    def _stream(self, source: RowSource, config: ProbeConfig) -> StreamedRows:
         rows, standard = self.tasks[0].train, config.scaling == "standard"
         if standard:
             chunks = partial(map, source.read, list(parts(rows, LOAD_ROWS)))
-            self._shift[0], self._scale[0] = moments(chunks, len(rows), self.dimension)
+            self._find_scale(0, chunks)
 
         def read(part: NDArray[np.int64]) -> Tensor:
             x = source.read(part)
@@ -138,10 +143,22 @@ class Block:
 
         return StreamedRows(rows, read)
 
+    def _find_scale(self, p: int, chunks: Callable[[], Iterable[Tensor]]) -> None:
+        self._shift[p], self._scale[p], longest, self.far_rows[p] = standardization(chunks, self.dimension)
+        if self.far_rows[p]:
+            self._longest[p] = longest
+
     def _standardize(self, p: int, x: Tensor) -> Tensor:
-        """Give rows x [b, W] of probe p mean 0 and standard deviation 1 in place; return them."""
-        x[:, : self.dimension].sub_(self._shift[p].float()).mul_(self._scale[p].float())
+        """Give rows x [b, W] of probe p mean 0 and standard deviation 1, far ones the largest length, in place."""
+        inner = x[:, : self.dimension].sub_(self._shift[p].float()).mul_(self._scale[p].float())
+        if self._longest[p] < math.inf:
+            inner.mul_((self._longest[p] / lengths(inner)).clamp(max=1.0)[:, None])
         return x
+
+    @property
+    def constant_features(self) -> Tensor:
+        """Return [P]: features that are constant on the training rows and have no weight."""
+        return (self._scale == 0).sum(dim=1)
 
     def start(self) -> Tensor:
         """Return weights [P, C, W] of zeros; the biases of padding classes switch them off."""
@@ -163,17 +180,36 @@ class Block:
         bias = weights[:, :, self.dimension, None] - inner @ self._shift[:, :, None]
         return torch.cat([inner, bias], dim=2).float()
 
-    def validate(self, weights: Tensor) -> Tensor:
-        """Return the mean cross-entropy [P] on the validation rows, in float64."""
+    def validate(self, weights: Tensor, *, matched: bool = False) -> Tensor:
+        """Return the mean cross-entropy [P] on the validation rows, in float64.
+
+        Args:
+            weights: [P, C, W].
+            matched: shift the logits to the class mix of the validation part (`matched_shift`), and leave out the rows
+                of classes that a probe was not trained on.
+        """
         total = torch.zeros(len(self.tasks), dtype=torch.float64, device=self.device)
-        folded = self.fold(weights)
+        counted = total.clone()
+        folded, shift = self.fold(weights), self._matched_shift if matched else None
         for x, y in zip(
             torch.split(self.validation_x, self.piece), torch.split(self.validation_y, self.piece), strict=True
         ):
-            logits = folded @ x.mT
-            wanted = y.expand(len(self.tasks), 1, -1)
-            total -= torch.log_softmax(logits, dim=1).gather(1, wanted).sum(dim=(1, 2), dtype=torch.float64)
-        return total / len(self.validation_x)
+            logits = folded @ x.mT if shift is None else folded @ x.mT + shift
+            logs = torch.log_softmax(logits, dim=1).gather(1, y.expand(len(self.tasks), 1, -1))
+            known = logs > -torch.inf
+            total -= torch.where(known, logs, 0.0).sum(dim=(1, 2), dtype=torch.float64)
+            counted += known.sum(dim=(1, 2))
+        return total / (counted if matched else len(self.validation_x))
+
+    @cached_property
+    def _matched_shift(self) -> Tensor:
+        """Return [P, K, 1] what matches the logits to the class mix of the validation part."""
+        seen = torch.bincount(self.validation_y, minlength=self.num_classes).cpu().numpy()
+        shifts = []
+        for y, size in zip(self.y, self.sizes.tolist(), strict=True):
+            trained = torch.bincount(y[:size], minlength=self.num_classes).cpu().numpy()
+            shifts.append(matched_shift(trained, smoothed_mix(seen, trained)))
+        return torch.from_numpy(np.stack(shifts)).float().to(self.device)[:, :, None]
 
     def degenerate(self, weights: Tensor) -> Tensor:
         """Return [P]: one class in the training rows, or one prediction for all validation rows."""
@@ -195,15 +231,60 @@ def largest(logits: Tensor) -> Tensor:
     return logits == logits.amax(dim=1, keepdim=True)
 
 
-def moments(chunks: Callable[[], Iterable[Tensor]], count: int, dimension: int) -> tuple[Tensor, Tensor]:
-    """Return the mean [D] and 1 / std [D] (ddof 0) of n rows [n, W] that come in chunks, twice.
+def standardization(chunks: Callable[[], Iterable[Tensor]], dimension: int) -> tuple[Tensor, Tensor, float, int]:
+    """Return how rows become standard: mean [D], 1 / std [D], the length that no row may exceed, and how many do.
 
-    The 1 / std of a constant feature is 0, so that it has no weight on raw features.
+    One row far from all others would inflate every standard deviation and leave the rest at zero. So the moments are
+    those of the rows that are, standardised, at most `FAR` times as long as the median row, found by iteration; the
+    other rows are shortened to that length.
+
+    Args:
+        chunks: the rows [n, W], in pieces; called several times.
+        dimension: D, the features among the W values.
     """
-    mean = torch.stack([chunk[:, :dimension].sum(dim=0) for chunk in chunks()]).double().sum(dim=0) / count
+    kept: Tensor | None = None
+    for _ in range(FAR_ROUNDS):
+        mean, inverse = moments(chunks, dimension, kept)
+        sizes = torch.cat([_standard_lengths(chunk[:, :dimension], mean, inverse) for chunk in chunks()])
+        limit = FAR * float(sizes.median())
+        near = sizes <= limit if limit > 0 else torch.ones_like(sizes, dtype=torch.bool)
+        if bool(near.all()) or (kept is not None and bool((near == kept).all())):
+            break
+        kept = near
+    return mean, inverse, limit, int((~near).sum())
+
+
+def moments(
+    chunks: Callable[[], Iterable[Tensor]], dimension: int, kept: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the mean [D] and 1 / std [D] (ddof 0), in float64, of rows [n, W] that come in chunks, twice.
+
+    The 1 / std of a constant feature is 0, so that it has no weight on raw features. `kept` [n] leaves rows out.
+    """
+
+    def rows() -> Iterable[Tensor]:
+        start = 0
+        for chunk in chunks():
+            inner = chunk[:, :dimension]
+            yield inner if kept is None else inner[kept[start : start + len(chunk)]]
+            start += len(chunk)
+
+    count = sum(map(len, rows()))
+    mean = torch.stack([part.sum(dim=0, dtype=torch.float64) for part in rows()]).sum(dim=0) / count
     squares = []
-    for chunk in chunks():
-        room = scratch("squares", len(chunk), dimension, device=chunk.device)
-        squares.append(torch.sub(chunk[:, :dimension], mean.float(), out=room).square_().sum(dim=0))
-    std = (torch.stack(squares).double().sum(dim=0) / count).sqrt()
-    return mean, torch.where(std > 1e-6 * mean.abs(), 1 / std, 0.0)
+    for part in rows():
+        room = scratch("squares", len(part), dimension, device=part.device)
+        squares.append(torch.sub(part, mean.float(), out=room).double().square_().sum(dim=0))
+    std = (torch.stack(squares).sum(dim=0) / count).sqrt()
+    return mean, torch.where(std > (1e-6 * mean.abs()).clamp(min=SMALLEST_STD), 1 / std, 0.0)
+
+
+def lengths(rows: Tensor) -> Tensor:
+    """Return the Euclidean lengths [n] of rows [n, D]; values up to the square root of what float32 holds."""
+    sizes: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return sizes.float()
+
+
+def _standard_lengths(rows: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
+    room = scratch("squares", len(rows), rows.shape[1], device=rows.device)
+    return lengths(torch.sub(rows, mean.float(), out=room).mul_(inverse.float()))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scar.probes.adam import add_product, record
 from scar.probes.block import Block
-from scar.probes.config import ProbeConfig
+from scar.probes.settings import ProbeConfig
 
 HISTORY = 10
 # Pairs of steps and gradient changes from which the curvature is estimated.
@@ -24,18 +24,21 @@ SHORTEST = 1e-8
 class LBFGSRun:
     """The solution of one block; `epoch` is one evaluation of the objective, which a finished probe ignores.
 
-    Several penalties are solved in turn, each from the optimum of the one before, until the validation loss
-    has not improved for ``patience`` of them.
+    Several penalties are solved in turn, each from the optimum of the one before, until the validation loss of
+    matched decisions has not improved for ``patience`` of them.
 
     Attributes:
         kept: [P, C, W] weights to return.
-        epochs, finished, converged, penalty, curve: see `scar.probes.ProbeSet`.
+        epochs, finished, converged, penalty, curve: see `ProbeSet`.
     """
 
     def __init__(self, block: Block, config: ProbeConfig) -> None:
         self.block, self.config = block, config
         count, device = block.real.shape[0], block.device
-        self._penalties = torch.tensor(config.penalties, device=device)
+        paths = [config.penalties if task.penalty is None else (task.penalty,) for task in block.tasks]
+        self._last = torch.tensor([len(path) - 1 for path in paths], device=device)
+        longest = max(map(len, paths))
+        self._penalties = torch.tensor([[*path, *path[-1:] * (longest - len(path))] for path in paths], device=device)
         self._point, self._gradient = block.start(), torch.zeros_like(block.start())
         self._direction = torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
@@ -47,14 +50,14 @@ class LBFGSRun:
         self.kept = self._point.clone()
         self.epochs, self._spent, self._waited = (self._level.clone() for _ in range(3))
         self.finished = torch.zeros(count, dtype=torch.bool, device=device)
-        self.converged, self.penalty = self.finished.clone(), self._penalties[self._level]
+        self.converged, self.penalty = self.finished.clone(), self._penalties[:, 0].clone()
         self._best = self._value.clone()
         self.curve = torch.full((count, config.max_epochs * len(config.penalties)), torch.nan, device=device)
 
     def epoch(self) -> None:
         """Evaluate one trial point: accept it or shorten the step; then keep and stop."""
         live = ~self.finished
-        penalty = self._penalties[self._level]
+        penalty = self._penalty()
         trial = self._point + _wide(self._length) * self._direction
         value, gradient = self._objective(trial, penalty)
         allowed = self._value + 1e-4 * self._length * self._slope + SLACK * self._value.abs()
@@ -73,6 +76,10 @@ class LBFGSRun:
         over = solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs)
         if bool((live & over).any()):
             self._next_level(live & over, solved)
+
+    def _penalty(self) -> Tensor:
+        """Return the penalty [P] at which each probe is."""
+        return self._penalties.gather(1, self._level[:, None])[:, 0]
 
     def _objective(self, weights: Tensor, penalty: Tensor) -> tuple[Tensor, Tensor]:
         """Return the objective [P] in float64 and its gradient [P, C, W]."""
@@ -122,15 +129,15 @@ class LBFGSRun:
 
     def _next_level(self, over: Tensor, solved: Tensor) -> None:
         """Compare the optimum at this penalty with the best so far; go on to the next penalty, or finish."""
-        choosing = len(self._penalties) > 1
-        score = self.block.validate(self._point) if choosing else -self._level.double()
+        choosing = bool((self._last > 0).any())
+        score = self.block.validate(self._point, matched=True) if choosing else -self._level.double()
         better = over & (score < self._best)
         self._best = torch.where(better, score, self._best)
         self.kept = torch.where(_wide(better), self._point, self.kept)
-        self.penalty = torch.where(better, self._penalties[self._level], self.penalty)
+        self.penalty = torch.where(better, self._penalty(), self.penalty)
         self.converged = torch.where(better, solved, self.converged)
         self._waited = torch.where(better, 0, self._waited + over)
-        last = self._level == len(self._penalties) - 1
+        last = self._level == self._last
         self.finished = self.finished | (over & (last | (self._waited >= self.config.patience)))
         self._level += over & ~last
         self._value = torch.where(over, torch.inf, self._value)

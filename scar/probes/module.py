@@ -15,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scar.probes._row_memory import room, room_bytes
+from scar.probes._shared_features import Features
 from scar.probes.adam import AdamRun
 from scar.probes.block import Block, BlockPlan, plan_blocks
-from scar.probes.config import ProbeConfig
-from scar.probes.features import Features
 from scar.probes.lbfgs import LBFGSRun
-from scar.probes.memory import room, room_bytes
 from scar.probes.probe_set import ProbeSet, ProbeTask
-from scar.probes.rows import Source
+from scar.probes.rows import RowSource
+from scar.probes.settings import ProbeConfig
 
 Run = AdamRun | LBFGSRun
 Progress = Callable[[int, int], None]
@@ -62,7 +62,7 @@ class ProbeBank(pl.LightningModule):
         self._unused = torch.nn.Parameter(torch.zeros(()))  # distributed strategies refuse a module without one
         self.register_buffer("folded", torch.zeros(count, num_classes, features.dimension + 1))
         self.register_buffer("epochs", torch.zeros(count, dtype=torch.int64))
-        for name in ("validation_loss", "converged", "degenerate", "penalty"):
+        for name in ("validation_loss", "converged", "degenerate", "penalty", "constant_features", "far_rows"):
             self.register_buffer(name, torch.zeros(count))
         self.register_buffer("curve", torch.zeros(count, config.max_epochs * max(len(config.penalties), 1)))
         self._validation: dict[bytes, Tensor] = {}
@@ -70,7 +70,7 @@ class ProbeBank(pl.LightningModule):
         self._waiting: list[BlockPlan] = []
         self._pool: ThreadPoolExecutor | None = None
         self._room = memory
-        self._source: Source
+        self._source: RowSource
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Start of a spawned rank."""
@@ -89,7 +89,7 @@ class ProbeBank(pl.LightningModule):
         gpu = self.device.type == "cuda"
         resident = gpu and 2 * self.features.array.nbytes <= self.memory
         self._room = self.memory - resident * self.features.array.nbytes
-        self._source = Source(
+        self._source = RowSource(
             self.features, unit_norm=self.config.scaling == "unit_norm", device=self.device,
             align=GPU_ALIGN if gpu else 1, resident=resident,
         )  # fmt: skip
@@ -191,6 +191,8 @@ class ProbeBank(pl.LightningModule):
             converged=values["converged"] > 0,
             degenerate=values["degenerate"] > 0,
             penalty=values["penalty"],
+            constant_features=values["constant_features"].astype(np.int64),
+            far_rows=values["far_rows"].astype(np.int64),
             curve=np.ascontiguousarray(values["curve"][:, : values["epochs"].max()]),
             unit_norm=self.config.scaling == "unit_norm",
         )
@@ -211,6 +213,8 @@ def _results(run: Run) -> dict[str, Tensor]:
         "converged": run.converged,
         "degenerate": run.block.degenerate(run.kept),
         "penalty": run.penalty,
+        "constant_features": run.block.constant_features,
+        "far_rows": run.block.far_rows,
         "curve": run.curve,
     }
 

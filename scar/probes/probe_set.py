@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from scar.common.types import Floats32, Ints
+from scar.common.vectors import unit_rows
+
 _FILE = "probes.safetensors"
 
 
@@ -24,11 +27,13 @@ class ProbeTask:
         validation: [v] rows that stop or choose it; may be empty where the config needs none.
         seed: of its initialisation and its batch order, which depend on nothing else: tasks with one seed
             start from the same weights, and at the same n see their rows in the same order.
+        penalty: λ of L-BFGS for this probe; None takes those of the config.
     """
 
     train: Ints
     validation: Ints
     seed: int
+    penalty: float | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,33 +50,37 @@ class ProbeSet:
         degenerate: [P] whether the training rows held one class only, or the probe predicts a single class
             for all of its validation rows (its training rows, where there are none).
         penalty: [P] the penalty λ that was used or chosen; 0 for Adam.
+        constant_features: [P] features without any weight because they are constant on the training rows.
+        far_rows: [P] training rows that were shortened because they lie far from all others (`scaling="standard"`).
         curve: [P, E] what training watched after each epoch: the validation loss, the share of right answers on the
             training rows (``monitor=train_accuracy``) or the penalised objective (L-BFGS); NaN after the last epoch.
         unit_norm: whether rows have to be divided by their Euclidean norm first; `logits` does so.
     """
 
-    weights: Floats
-    biases: Floats
+    weights: Floats32
+    biases: Floats32
     epochs: Ints
-    validation_loss: Floats
+    validation_loss: Floats32
     converged: NDArray[np.bool_]
     degenerate: NDArray[np.bool_]
-    penalty: Floats
-    curve: Floats
+    penalty: Floats32
+    constant_features: Ints
+    far_rows: Ints
+    curve: Floats32
     unit_norm: bool = False
 
     def __len__(self) -> int:
         return len(self.weights)
 
-    def logits(self, p: int, x: Floats) -> Floats:
+    def logits(self, p: int, x: Floats32) -> Floats32:
         """Return the logits [n, K] of probe p for raw features x [n, D]."""
         x = np.asarray(x, dtype=np.float32)
         if self.unit_norm:
             x = unit_rows(x)
-        logits: Floats = x @ self.weights[p] + self.biases[p]
+        logits: Floats32 = x @ self.weights[p] + self.biases[p]
         return logits
 
-    def predict(self, p: int, x: Floats) -> Ints:
+    def predict(self, p: int, x: Floats32) -> Ints:
         """Return the predicted classes [n] of probe p for raw features x [n, D]."""
         classes: Ints = self.logits(p, x).argmax(axis=1)
         return classes
@@ -83,35 +92,22 @@ class ProbeSet:
 
     def save(self, folder: Path) -> None:
         """Write the probes to one safetensors file in an existing folder."""
-        from safetensors.numpy import save_file
-
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _arrays()}
         save_file(arrays, folder / _FILE, metadata={"unit_norm": json.dumps(self.unit_norm)})
 
     @classmethod
     def load(cls, folder: Path) -> ProbeSet:
         """Read what `save` wrote."""
-        from safetensors import safe_open
-
         with safe_open(folder / _FILE, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in _arrays()}
             return cls(**arrays, unit_norm=json.loads(file.metadata()["unit_norm"]))
 
 
-def load_curve(folder: Path) -> Floats:
+def load_curve(folder: Path) -> Floats32:
     """Read `ProbeSet.curve` [P, E] alone from what `ProbeSet.save` wrote."""
-    from safetensors import safe_open
-
     with safe_open(folder / _FILE, framework="numpy") as file:
-        curve: Floats = file.get_tensor("curve")
+        curve: Floats32 = file.get_tensor("curve")
     return curve
-
-
-def unit_rows(x: Floats) -> Floats:
-    """Divide each row of x [n, D] by its Euclidean norm; a row of zeros stays."""
-    norms: Floats = np.linalg.norm(x, axis=1, keepdims=True)
-    scaled: Floats = np.divide(x, norms, out=np.zeros_like(x), where=norms > 0)
-    return scaled
 
 
 def _arrays() -> list[str]:

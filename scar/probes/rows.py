@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from scar.probes.memory import aligned, scratch
-from scar.probes.probe_set import unit_rows
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from scar.probes.features import Features
+from scar.common.vectors import unit_rows
+from scar.probes._row_memory import aligned, scratch
+from scar.probes._shared_features import Features
 
 LOAD_ROWS = 512
 # Rows copied at once from the features; they stay in the cache of a core.
 
 
-class Source:
+class RowSource:
     """Reads rows of the features to one device: from a copy that lies there, or from the host (to a GPU, pinned).
 
     Rows have W values: D features, a one (whose weight is the bias), zeros up to the alignment.

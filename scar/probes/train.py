@@ -6,22 +6,22 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
-from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.probes.features import Features
-from scar.probes.memory import room_bytes
+from scar.common.machine import chosen_accelerator, usable_cores
+from scar.probes._row_memory import room_bytes
+from scar.probes._shared_features import Features
 from scar.probes.module import ProbeBank, Progress, quiet_lightning
 from scar.probes.probe_set import ProbeSet, ProbeTask
-
-if TYPE_CHECKING:
-    from pytorch_lightning import Callback, Trainer
-    from pytorch_lightning.loggers import Logger
+from scar.probes.settings import ProbeConfig, TrainerConfig, penalty_of_subset
 
 _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
@@ -67,7 +67,7 @@ def train_probes(
     if not tasks:
         raise ValueError("tasks is empty: there is no probe to train")
     spawned = trainer.strategy == "ddp_spawn" and trainer.devices > 1
-    threads = max(1, (trainer.threads or available_cores()) // trainer.devices)
+    threads = max(1, (trainer.threads or usable_cores()) // trainer.devices)
     bank = ProbeBank(
         Features(features),
         labels,
@@ -90,9 +90,31 @@ def train_probes(
     return probes
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def share_penalty(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    tasks: Sequence[ProbeTask],
+    *,
+    num_classes: int,
+    config: ProbeConfig,
+    trainer: TrainerConfig | None = None,
+) -> list[ProbeTask]:
+    """Return the tasks with the penalty that suits the first of them, where the config chooses once for all.
+
+    Args:
+        features: [N, D].
+        labels: [N] classes in 0..K-1.
+        tasks: the first one trains on the whole set, the others on parts of it (`penalty_of_subset`).
+        num_classes: K.
+        config: tasks of one that does not choose once (`ProbeConfig.chooses_once`) are returned as they are.
+        trainer: on what.
+    """
+    if not config.chooses_once:
+        return list(tasks)
+    rough, whole = config.for_choice, len(tasks[0].train)
+    chosen = train_probes(features, labels, tasks[:1], num_classes=num_classes, config=rough, trainer=trainer)
+    best = float(chosen.penalty[0])
+    return [replace(t, penalty=penalty_of_subset(best, whole=whole, size=len(t.train))) for t in tasks]
 
 
 def _checked_labels(labels: NDArray[np.int64], count: int, num_classes: int) -> NDArray[np.int64]:
@@ -113,9 +135,13 @@ def _checked_task(task: ProbeTask, index: int, count: int, config: ProbeConfig) 
         rows = parts[name] = np.ascontiguousarray(getattr(task, name), dtype=np.int64)
         if rows.ndim != 1 or (len(rows) and not (rows.min() >= 0 and rows.max() < count)):
             raise ValueError(f"tasks[{index}].{name} must be a list of rows in 0..{count - 1}")
-        if not len(rows) and (name == "train" or config.needs_validation):
+        if not len(rows) and (name == "train" or (config.needs_validation and task.penalty is None)):
             raise ValueError(f"tasks[{index}].{name} is empty; probe={config.name} cannot do without")
-    return ProbeTask(**parts, seed=task.seed)
+    if task.penalty is not None and not (config.solver == "lbfgs" and task.penalty > 0):
+        raise ValueError(
+            f"tasks[{index}].penalty={task.penalty} must be above 0 and goes with probe.solver=lbfgs alone"
+        )
+    return ProbeTask(**parts, seed=task.seed, penalty=task.penalty)
 
 
 def _memory(trainer: TrainerConfig, wanted: int) -> int:
@@ -138,18 +164,14 @@ def _available_memory() -> int:
 
 def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> Trainer:
     """Return a trainer that does no more than it is asked for and writes nothing."""
-    import pytorch_lightning as pl
-    from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
-
     launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or "RANK" in os.environ
     if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
         raise ValueError(
             f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "
             "without one use trainer.strategy=ddp_spawn"
         )
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"  # losses are float64, which MPS lacks
-    return pl.Trainer(
-        accelerator=automatic if config.accelerator == "auto" else config.accelerator,
+    return Trainer(
+        accelerator=chosen_accelerator(config.accelerator),
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy=config.strategy,

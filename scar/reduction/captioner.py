@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader
+from transformers import BertLMHeadModel
 
-from scar.randomness import derive_seed
+from scar.common.randomness import derive_seed
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.captioner_parts import build_decoder, build_encoder
 from scar.reduction.codebook import Codebook, Quantised, perplexity
 from scar.reduction.phase import Phase
-
-if TYPE_CHECKING:
-    from transformers import BertLMHeadModel
 
 _NO_DECAY = ("encoder.pos_embed", "encoder.cls_token", "codebook.codes", "decoder.bert.embeddings.position_embeddings")
 
@@ -158,8 +157,6 @@ class CodebookCaptioner(pl.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return AdamW, and the warm-up and decay of its learning rate by step."""
-        from timm.optim import param_groups_weight_decay  # type: ignore[attr-defined]
-
         names = [name for name, _ in self.named_parameters() if name.startswith(_NO_DECAY)]
         groups = param_groups_weight_decay(self, self.config.weight_decay, no_weight_decay_list=names)
         phase = self._running

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import timm
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
+from transformers import BertConfig, BertLMHeadModel
 
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.keywords import keywords
-
-if TYPE_CHECKING:
-    from transformers import BertLMHeadModel
 
 _SPARE = 4
 """Keywords that are looked for, per code: phrases of the same words have the same embedding, and one is kept."""
@@ -25,9 +25,6 @@ def build_encoder(config: CaptionerConfig) -> Any:
     Raises:
         ValueError: the pretrained model has other sizes.
     """
-    import timm
-    from timm.models.vision_transformer import VisionTransformer
-
     encoder = VisionTransformer(
         img_size=config.image_size,
         patch_size=config.patch_size,
@@ -54,8 +51,6 @@ def build_decoder(config: CaptionerConfig, tokenizer: Any) -> BertLMHeadModel:
     Raises:
         ValueError: the pretrained model has other sizes, or fewer tokens than the tokenizer.
     """
-    from transformers import BertConfig, BertLMHeadModel
-
     dropout = {"hidden_dropout_prob": config.dropout, "attention_probs_dropout_prob": config.dropout}
     if config.pretrained_text is None:
         return BertLMHeadModel(

@@ -6,20 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
-from scar.clusters import KMeans, fit_clusters, unit_rows
+from scar.common.randomness import derive_seed, generator
+from scar.common.types import Floats32, Ints
+from scar.common.vectors import unit_rows
 from scar.completion.plan import take_first
+from scar.completion.selection.gradient import GradientSelection, gradient_norms
+from scar.completion.selection.k_center import KCenterSelection
+from scar.completion.selection.large_distance import LargeDistanceSelection
+from scar.completion.selection.margin import MarginSelection
+from scar.completion.selection.random_order import RandomSelection
+from scar.completion.selection.selection import Pool, Selection
+from scar.completion.selection.semantic_dedup import SemanticDedupSelection
 from scar.data.checks import validate_embeddings
 from scar.data.stratify import share_out
-from scar.randomness import derive_seed, generator
-from scar.reduction.config import MOST_CLUSTERS, RULES
-from scar.selection.base import Floats, Ints, Selection
-from scar.selection.gradient import GradientPool, GradientSelection, gradient_norms
-from scar.selection.k_center import KCenterSelection
-from scar.selection.large_distance import LargeDistanceSelection
-from scar.selection.margin import MarginSelection
-from scar.selection.random_order import RandomSelection
-from scar.selection.semantic_dedup import SemanticDedupSelection
+from scar.reduction.settings import MOST_CLUSTERS, RULES
+from scar.sampling.clusters import KMeans, fit_clusters
 
 FILTERED = "left out: pair score"
 KMEANS = KMeans(restarts=3, iterations=100)
@@ -79,7 +83,7 @@ def clusters_for(size: int) -> int:
 
 
 def keep(
-    features: Floats,
+    features: Floats32,
     *,
     share: float,
     clusters: int | None,
@@ -97,7 +101,7 @@ def keep(
     The result depends on the pairs, their ids and the seed, not on their order.
 
     Args:
-        features: [N, F] of `scar.reduction.features`; k-means compares their directions.
+        features: [N, F] of `scar.reduction.cluster_features`; k-means compares their directions.
         share: in (0, 1].
         clusters: number of clusters; None takes `clusters_for`, or fewer if there are fewer distinct pairs.
         rule: which members of a cluster come first: a selection, or a name of `find_rule`. ``"random"`` makes a single
@@ -153,7 +157,7 @@ def _sorted(ids: ArrayLike | None, size: int) -> Ints:
     return np.argsort(names, kind="stable")
 
 
-def _cluster(features: Floats, clusters: int | None, *, seed: int, settings: KMeans) -> Ints:
+def _cluster(features: Floats32, clusters: int | None, *, seed: int, settings: KMeans) -> Ints:
     """Return the cluster [n] of every row."""
     if clusters == 1:
         return np.zeros(len(features), np.int64)
@@ -172,7 +176,7 @@ def _cluster(features: Floats, clusters: int | None, *, seed: int, settings: KMe
 
 def _rank(
     rule: Selection,
-    features: Floats,
+    features: Floats32,
     labels: Ints,
     budget: int,
     *,
@@ -182,13 +186,13 @@ def _rank(
     gradients: NDArray[np.float64] | None,
 ) -> tuple[Ints, NDArray[np.float64]]:
     """Return the rows that are taken, and what the rule saw in each row."""
-    wants_gradients = isinstance(rule, GradientSelection) and gradients is None
+    wants_gradients = rule.needs_gradients and gradients is None
     if wants_gradients or (rule.needs_margins and margins is None):
         found_margins, found_gradients = probe_scores(features, labels if targets is None else targets)
         margins = found_margins if margins is None else margins
         gradients = found_gradients if gradients is None else gradients
     order = generator(seed, "reduction order").permutation(len(features))
-    pool = GradientPool(
+    pool = Pool(
         features=features[order],
         classes=labels[order],
         margins=None if margins is None else margins[order],
@@ -201,16 +205,13 @@ def _rank(
     return order[take_first(ranking.order, pool.classes[ranking.order], counts)], scores
 
 
-def probe_scores(features: Floats, targets: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def probe_scores(features: Floats32, targets: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fit a linear probe (multinomial, L2 penalty) to all rows and return the margin and gradient norm of each.
 
     Args:
         features: [N, F]; standardised first.
         targets: [N] what the probe predicts; a single value leaves nothing to predict and gives zeros.
     """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
     names, labels = np.unique(targets, return_inverse=True)
     if len(names) < 2:
         return np.zeros(len(features)), np.zeros(len(features))

@@ -10,6 +10,8 @@ from itertools import pairwise
 from math import log
 from typing import Any
 
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _LEAST_COUNT = 2
 """Times that a pair of words must occur, or it has no PMI worth the name."""
@@ -35,8 +37,6 @@ def keywords(captions: Sequence[str], count: int, *, phrases: str = "pmi") -> li
     """
     if phrases not in _PHRASES:
         raise ValueError(f"phrases={phrases!r} is unknown; use one of {', '.join(_PHRASES)}")
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
     texts = [[match.group().lower() for match in _WORD.finditer(caption)] for caption in captions]
     counts = Counter(word for text in texts for word in text if word not in ENGLISH_STOP_WORDS)
     found = _PHRASES[phrases](texts, ENGLISH_STOP_WORDS)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
+from scar.common.files import replacing
 from scar.data.checks import validate_aligned
-from scar.data.pairs_manifest import read_rows
-from scar.data.table_files import read_table
-from scar.files import replacing
 
 COLUMNS = ("id", "cluster", "kept", "reason", "original", "generated", "refined", "pair_score", "image")
 SUFFIXES = (".parquet", ".csv")
@@ -45,9 +45,6 @@ class Manifest:
     refined: Sequence[str]
     pair_score: NDArray[np.float64]
     image: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     def __post_init__(self) -> None:
         validate_aligned(**vars(self))
@@ -128,41 +125,6 @@ def write_manifest(manifest: Manifest, path: Path) -> Path:
     return path
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read a manifest that `write_manifest` wrote.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        ValueError: a column is missing or a value malformed; the message names the row and the column.
-    """
-    table = read_table(path, COLUMNS)
-
-    def numbers(column: str, missing: float) -> NDArray[np.float64]:
-        found = np.empty(len(table))
-        for row, value in enumerate(table.columns[column]):
-            try:
-                found[row] = missing if value is None or value == "" else float(value)
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    f"{table.where(row)}, column {column!r}: {value!r} is no number; write the manifest again"
-                ) from error
-        return found
-
-    rows = read_rows(path)
-    texts = {name: ["" if v is None else str(v) for v in table.columns[name]] for name in COLUMNS}
-    return Manifest(
-        ids=rows.ids,
-        cluster=numbers("cluster", -1).astype(np.int64),
-        kept=rows.kept,
-        reason=texts["reason"],
-        original=texts["original"],
-        generated=texts["generated"],
-        refined=texts["refined"],
-        pair_score=numbers("pair_score", np.nan),
-        image=texts["image"],
-    )
-
-
 def _scores(manifest: Manifest) -> list[float | None]:
     return [None if np.isnan(score) else score for score in manifest.pair_score.tolist()]
 
@@ -175,9 +137,6 @@ def _write_csv(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 def _write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     types = {"cluster": pa.int64(), "pair_score": pa.float64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     pq.write_table(pa.table(columns, schema=schema), path)

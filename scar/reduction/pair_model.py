@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -16,16 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerBase
 
-from scar.randomness import derive_seed, generator
+from scar.common.randomness import derive_seed, generator
+from scar.common.types import Floats32
 from scar.reduction.pair_model_config import PairModelConfig
 from scar.reduction.pictures import square_images
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-Floats = NDArray[np.float32]
 _BATCH = 512
 _MOST = float(np.log(100.0))
 """Largest log of the scale of the cosines, as CLIP bounds it."""
@@ -143,14 +140,14 @@ class PairModel(pl.LightningModule):
         self._data = None
 
     @torch.inference_mode()
-    def embed_images(self, images: NDArray[np.uint8]) -> Floats:
+    def embed_images(self, images: NDArray[np.uint8]) -> Floats32:
         """Return [N, E] rows of length 1 for uint8 images [N, H, W, 3]."""
         self.eval()
         parts = [self._image(self._pixels(images[part]).to(self.device)) for part in _parts(len(images))]
         return _unit(parts, self.config.embed_dim)
 
     @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
+    def embed_texts(self, texts: Sequence[str]) -> Floats32:
         """Return [N, E] rows of length 1."""
         self.eval()
         parts = []
@@ -208,8 +205,8 @@ def _parts(count: int) -> Iterator[slice]:
     return (slice(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH))
 
 
-def _unit(parts: list[Tensor], width: int) -> Floats:
+def _unit(parts: list[Tensor], width: int) -> Floats32:
     if not parts:
         return np.zeros((0, width), np.float32)
-    rows: Floats = normalize(torch.cat(parts).float(), dim=1).cpu().numpy()
+    rows: Floats32 = normalize(torch.cat(parts).float(), dim=1).cpu().numpy()
     return rows

@@ -6,22 +6,22 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from pytorch_lightning.callbacks import ModelCheckpoint
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerBase
 
+from scar.common.files import read_json, write_json
+from scar.common.machine import chosen_accelerator
+from scar.common.randomness import derive_seed
 from scar.probes.module import quiet_lightning
-from scar.randomness import derive_seed
 from scar.reduction.pair_model import PairModel
 from scar.reduction.pair_model_config import PairModelConfig
 from scar.reduction.tokens import make_tokenizer, open_tokenizer
-from scar.store import read_json, write_json
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 _CHECKPOINTS = 4
 """Times that a training is saved, so that an interruption costs a part of it."""
@@ -72,8 +72,6 @@ def train_pair_model(
 
 def save(model: PairModel, folder: Path) -> None:
     """Write weights, tokenizer, config and what training cost, without pickling."""
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: each.contiguous() for name, each in model.clip.state_dict().items()}, folder / "model.safetensors")
     model.tokenizer.save_pretrained(folder / "tokenizer")
@@ -83,8 +81,6 @@ def save(model: PairModel, folder: Path) -> None:
 
 def load(folder: Path) -> PairModel:
     """Read what `save` wrote."""
-    from safetensors.torch import load_file
-
     about = read_json(folder / "pair_model.json")
     model = PairModel(PairModelConfig(**about["config"]), open_tokenizer(folder / "tokenizer"), seed=about["seed"])
     model.clip.load_state_dict(load_file(folder / "model.safetensors"))
@@ -94,12 +90,10 @@ def load(folder: Path) -> PairModel:
 
 
 def _trainer(config: PairModelConfig, folder: Path) -> pl.Trainer:
-    from pytorch_lightning.callbacks import ModelCheckpoint
-
     every = max(1, config.epochs // _CHECKPOINTS)
     keep = ModelCheckpoint(folder, filename="last", every_n_epochs=every, save_top_k=1, enable_version_counter=False)
     return pl.Trainer(
-        accelerator=config.accelerator,
+        accelerator=chosen_accelerator(config.accelerator),
         devices=1,
         precision=config.precision,
         max_epochs=config.epochs,

@@ -7,16 +7,13 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import ceil
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from scar.randomness import generator
+from scar.common.randomness import generator
 from scar.reduction.captioner_config import CaptionerConfig
-
-if TYPE_CHECKING:
-    import torch
 
 _SEEN = 1024
 """Images, evenly spaced, by whose content a training recognises its pairs."""
@@ -64,15 +61,11 @@ class Phase:
 
     def batches(self, epoch: int, size: int) -> list[torch.Tensor]:
         """Return the rows of each batch of an epoch; the order depends on the seed and the epoch alone."""
-        import torch
-
         order = generator(self.seed, f"captioner order, {self.name}", epoch).permutation(len(self.ids))
         return [torch.from_numpy(order[start : start + size]) for start in range(0, len(order), size)]
 
     def pairs(self, rows: torch.Tensor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the images [B, H, W, 3] and the tokens [B, T] of some rows, T their longest caption."""
-        import torch
-
         index = rows.cpu().numpy()
         ids = self.ids[index, : self._lengths[index].max()]
         images = torch.from_numpy(np.ascontiguousarray(self.images[index]))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.encoders._images import resize_batch
+
 Images = NDArray[np.uint8] | Sequence[Any]
 """uint8 array [N, H, W, 3], or arrays or PIL images of any size."""
 
@@ -29,8 +31,6 @@ def square_images(images: Images, side: int) -> NDArray[np.uint8]:
     """
     if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (side, side, 3):
         return images
-    from scar.encoders.images import resize_batch
-
     squares = np.empty((len(images), side, side, 3), np.uint8)
     for start in range(0, len(images), _CHUNK):
         part = [images[row] for row in range(start, min(start + _CHUNK, len(images)))]

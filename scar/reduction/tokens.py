@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 PAD, UNKNOWN, FIRST, LAST = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
 
@@ -29,9 +31,6 @@ def make_tokenizer(captions: Sequence[str], *, vocabulary: int) -> Any:
     Raises:
         ValueError: the captions hold no word.
     """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
     marks = [PAD, UNKNOWN, FIRST, LAST]
     backend: Any = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -58,8 +57,6 @@ def open_tokenizer(name: str | Path) -> Any:
     Raises:
         ValueError: it lacks one of the marks that a caption is padded, begun and ended with.
     """
-    from transformers import AutoTokenizer
-
     tokenizer = AutoTokenizer.from_pretrained(name)
     for mark in ("pad_token", "cls_token", "sep_token"):
         if getattr(tokenizer, mark) is None:

@@ -10,11 +10,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint
+from safetensors.torch import load_model, save_model
+from transformers import BertConfig, BertLMHeadModel
 
-from scar.files import read_json, replacing, write_json
-from scar.probes.config import TrainerConfig
+from scar.common.files import read_json, replacing, write_json
+from scar.common.machine import chosen_accelerator
+from scar.common.randomness import derive_seed
 from scar.probes.module import quiet_lightning
-from scar.randomness import derive_seed
+from scar.probes.settings import TrainerConfig
 from scar.reduction.captioner import CodebookCaptioner
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.captioner_parts import build_decoder, build_encoder, initial_codes
@@ -113,8 +116,6 @@ def build_captioner(config: CaptionerConfig, captions: Sequence[str], *, seed: i
 
 def save(captioner: CodebookCaptioner, folder: Path) -> None:
     """Write weights, tokenizer, configuration and history, all that `load` needs."""
-    from safetensors.torch import save_model
-
     folder.mkdir(parents=True, exist_ok=True)
     save_model(captioner, str(folder / _WEIGHTS))
     captioner.tokenizer.save_pretrained(folder / _TOKENIZER)
@@ -124,9 +125,6 @@ def save(captioner: CodebookCaptioner, folder: Path) -> None:
 
 def load(folder: Path) -> CodebookCaptioner:
     """Return what `save` wrote, on the CPU and in evaluation mode."""
-    from safetensors.torch import load_model
-    from transformers import BertConfig, BertLMHeadModel
-
     about = read_json(folder / _ABOUT)
     config = CaptionerConfig(**about["config"])
     captioner = CodebookCaptioner(
@@ -165,9 +163,8 @@ def _lightning(
     loggers: Sequence[Any],
     callbacks: Sequence[Any],
 ) -> pl.Trainer:
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"
     return pl.Trainer(
-        accelerator=automatic if trainer.accelerator == "auto" else trainer.accelerator,
+        accelerator=chosen_accelerator(trainer.accelerator),
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,
         strategy=trainer.strategy,

@@ -1,30 +1,15 @@
-"""The axes of a frame of rows, and the refusal to average over one that nobody named."""
+"""The axes of a frame of rows, and a check that none is averaged over unless it is named."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
 
-GROUP = ("dataset", "encoder", "modality", "regime")
+GROUP = ("dataset", "encoder", "modality", "regime", "mix")
 """What one line of a table stands for, unless a study varies more."""
 NOT_AXES = frozenset(
-    (
-        "study",
-        "job",
-        "key",
-        "version",
-        "completion",
-        "n",
-        "value",
-        "low",
-        "high",
-        "flag",
-        "class_name",
-        "level",
-    )
+    ("study", "job", "key", "version", "completion", "n", "value", "low", "high", "flag", "class_name", "level")
 )
 """Columns that describe a measurement rather than index it."""
 
@@ -53,6 +38,13 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
             f"the rows vary in {column!r} ({values}), which nobody named: add it to by={list(by)}, "
             f"or keep one value with where={{'{column}': …}}"
         )
+
+
+def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
+    """Rows whose columns equal the given values; there may be none."""
+    for column, value in values.items():
+        frame = frame[frame[column] == value]
+    return frame
 
 
 def keep(frame: pd.DataFrame, where: dict[str, object]) -> pd.DataFrame:

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from scar.evaluation import SCORES
-from scar.reporting.against import against_published, against_table, commands_to_fill
-from scar.reporting.alignment_figure import alignment_frame, draw_alignment
-from scar.reporting.alignment_table import alignment_tables
-from scar.reporting.caveats import collect_caveats, failed_jobs, missing_cells
+from scar.evaluation.scores import LEADING, SCORES
+from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison, compare
 from scar.reporting.details import Detail, make_detail
-from scar.reporting.figure3a import draw_sizes, sizes_frame
-from scar.reporting.figure3b import bubbles_frame, draw_bubbles
-from scar.reporting.indicators_table import indicators_table
-from scar.reporting.inspection_table import inspection_tables
-from scar.reporting.leaderboard_table import leaderboard_tables
-from scar.reporting.pareto_figure import draw_fronts
-from scar.reporting.planners_figure import draw_planners
-from scar.reporting.planners_table import has_planners, planner_tables
-from scar.reporting.study import Study
+from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
+from scar.reporting.figures.pareto_figure import draw_fronts
+from scar.reporting.figures.planners_figure import draw_planners
+from scar.reporting.figures.style import Drawing
+from scar.reporting.formats.table import Table
+from scar.reporting.paper.against import against_published, against_table, commands_to_fill
+from scar.reporting.paper.figure3a import draw_sizes, sizes_frame
+from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles
+from scar.reporting.paper.table1 import table1
+from scar.reporting.paper.table2 import characteristics_table, completion_table, published_format_table
+from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
+from scar.reporting.study_folder import Study
 from scar.reporting.summary import Answers, answer
-from scar.reporting.table1 import table1
-from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
-from scar.reporting.tolerances import Tolerances
-from scar.reporting.versions_table import version_tables
-
-if TYPE_CHECKING:
-    from scar.reporting.style import Drawing
-    from scar.reporting.table import Table
+from scar.reporting.tables.alignment_table import alignment_tables
+from scar.reporting.tables.caveats import collect_caveats, failed_jobs, missing_cells
+from scar.reporting.tables.estimators_table import estimators_table
+from scar.reporting.tables.indicators_table import indicators_table
+from scar.reporting.tables.inspection_table import inspection_tables
+from scar.reporting.tables.leaderboard_table import leaderboard_tables
+from scar.reporting.tables.planners_table import has_planners, planner_tables
+from scar.reporting.tables.versions_table import version_tables
 
 ANSWERED = 32
 """Groups whose questions are answered in words."""
@@ -64,6 +63,7 @@ def gather(
     *,
     estimator: str | None = None,
     level: float = 0.95,
+    margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
     tolerances: Tolerances | None = None,
@@ -75,13 +75,17 @@ def gather(
         study: of `load_study`.
         estimator: for the set-level measures; the driver of the plans if None.
         level: of the intervals.
-        resamples: of the bootstrap.
+        margin: largest difference of two scores that counts as none.
+        resamples: of the bootstrap of rank agreement.
         details: how many groups get figures of their own.
         tolerances: within which ours passes as the published value.
         earlier: a version of the same data to compare with.
     """
     groups = study.groups()
-    comparison = compare(study, level=level, resamples=resamples)
+    known = sorted(set(study.rows.estimator) - {""})
+    if estimator is not None and estimator not in known:
+        raise ValueError(f"estimator={estimator} is none of the estimators of the study; use one of {', '.join(known)}")
+    comparison = compare(study, level=level, margin=margin)
     by = (*study.axes, "fraction")
     caveats: dict[str, list[str]] = {}
     for caveat in collect_caveats(study):
@@ -96,15 +100,21 @@ def gather(
         comparison=comparison,
         answers=[answer(study, comparison, group) for group in groups[:ANSWERED]],
         tables=[
-            *(version_tables(study, earlier, level=level, resamples=resamples) if earlier else []),
+            *(version_tables(study, earlier, level=level) if earlier else []),
             *compared,
-            completions["accuracy"],
+            completions[LEADING],
+            completions[Metric.ACCURACY],
             characteristics_table(study, estimator),
             table1(study),
             indicators_table(study),
             *alignment_tables(study),
         ],
-        more_tables=[*(completions[m] for m in SCORES[1:]), *planner_tables(study, comparison), *published],
+        more_tables=[
+            *(completions[m] for m in SCORES if m not in (LEADING, Metric.ACCURACY)),
+            *planner_tables(study, comparison),
+            estimators_table(study),
+            *published,
+        ],
         figures=[*draw_fronts(boards), *(_figures(study, comparison, estimator) if groups else [])],
         details=[make_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
         missing=[*missing_cells(study), *commands_to_fill(against)],

@@ -5,28 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from scar.reporting.class_figure import draw_recalls, recalls_frame
+import pandas as pd
+
+from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison
-from scar.reporting.completion_figure import draw_completion
-from scar.reporting.figure2 import draw_growth, growth_frame
-from scar.reporting.measures_figure import draw_measures, measures_by_size
-from scar.reporting.need_figure import draw_needs, gaps_frame, needs_frame
-from scar.reporting.plan_figure import draw_plan
-from scar.reporting.plan_table import plan_by_class, plan_table
-from scar.reporting.shopping_table import shopping_table
-from scar.reporting.study import Job, Study
+from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
+from scar.reporting.figures.completion_figure import draw_completion
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
+from scar.reporting.figures.plan_figure import draw_plan
+from scar.reporting.figures.style import Drawing
+from scar.reporting.figures.whatif_figure import draw_whatif, whatif_frame
+from scar.reporting.formats.table import Table
+from scar.reporting.study_folder import Study
+from scar.reporting.study_job import StudyJob
+from scar.reporting.tables.plan_table import plan_by_class, plan_table
+from scar.reporting.tables.shopping_table import shopping_table
 from scar.reporting.text import group_label, name_of
-from scar.reporting.whatif_figure import draw_whatif, whatif_frame
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pandas as pd
-
-    from scar.reporting.style import Drawing
-    from scar.reporting.table import Table
 
 EPSILON = 0.01
 """§4.1: ε = 0.01."""
@@ -59,12 +58,12 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
     rows, driver = study.of(group), study.driver
     leader, seed = _leader(rows), int(rows.seed.min())
     plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
-    jobs = [j for j in study.jobs if j.done and all(j.columns.get(k) == v for k, v in group.items())]
+    jobs = study.finished(group)
     return Detail(
         label=group_label(group),
         anchor=f"detail{suffix}",
         seed=seed,
-        table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver)),
+        table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver), base=study.budget_base),
         shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
         figures=[*_of_the_plan(study, comparison, group, plan, suffix), *_of_the_classes(study, group, jobs, suffix)],
         more_figures=list(_of_the_measures(study, group, suffix)),
@@ -87,14 +86,14 @@ def _of_the_plan(
         yield draw_whatif(ahead, title=f"{label}, seed {seed}", leader=leader, name=f"what_if{suffix}")
 
 
-def _of_the_classes(study: Study, group: Mapping[str, Any], jobs: Sequence[Job], suffix: str) -> Iterator[Drawing]:
+def _of_the_classes(study: Study, group: Mapping[str, Any], jobs: Sequence[StudyJob], suffix: str) -> Iterator[Drawing]:
     rows, label = study.of(group), group_label(group)
-    named = rows[(rows.metric == "class_size") & rows.class_id.notna()].drop_duplicates("class_id")
+    named = rows[(rows.metric == Metric.CLASS_SIZE) & rows.class_id.notna()].drop_duplicates("class_id")
     names = [str(name) for name in named.sort_values("class_id").class_name]
     budget = rows.loc[(rows.stage == "evaluation"), "fraction"].max()
     recalls = recalls_frame(study.outcomes(group), names, fraction=budget)
     if len(recalls):
-        yield draw_recalls(recalls, title=label, fraction=budget, name=f"classes{suffix}")
+        yield draw_recalls(recalls, title=label, fraction=budget, base=study.budget_base, name=f"classes{suffix}")
     needs = needs_frame(rows)
     if len(needs):
         epsilon = float(next((j.config["foundation"]["epsilon"] for j in jobs if "foundation" in j.config), EPSILON))
@@ -114,5 +113,5 @@ def _of_the_measures(study: Study, group: Mapping[str, Any], suffix: str) -> Ite
 
 def _leader(rows: pd.DataFrame) -> str:
     """Return the strategy whose plan is shown: `scar`, or the first by name where the study lacks it."""
-    names = sorted(rows.loc[rows.metric == "added", "subject"].unique())
+    names = sorted(rows.loc[rows.metric == Metric.ADDED, "subject"].unique())
     return "scar" if "scar" in names or not names else str(names[0])

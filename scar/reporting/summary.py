@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from scar.reporting.characteristics import foundation_of
-from scar.reporting.comparison import STRATEGIES, Comparison
-from scar.reporting.indicators_table import indicator_sentence
-from scar.reporting.plan_table import plan_by_class
-from scar.reporting.study import Study
+from scar.evaluation.scores import LEADING
+from scar.job.metrics import Metric
+from scar.measures.steps import MEASURES
+from scar.reporting.axes import select
+from scar.reporting.comparison import PLAIN, Comparison, primary_arms
+from scar.reporting.group_scores import STRATEGIES
+from scar.reporting.study_folder import Study
+from scar.reporting.tables.caveats import disagreement
+from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
+from scar.reporting.tables.indicators_table import indicator_sentence
+from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import (
     count,
     decimal,
@@ -24,12 +32,11 @@ from scar.reporting.text import (
     percent_interval,
     points,
     points_interval,
+    points_of,
     share,
+    size,
     size_interval,
 )
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,25 +65,25 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any]) -> An
         label=group_label(group),
         quality=_quality(rows, comparison, group, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
-        additions=tuple(_additions(rows, seed, study.driver)),
-        benefit=tuple(_benefit(comparison, group)),
+        additions=tuple(_additions(rows, seed, study.driver, study.budget_base)),
+        benefit=tuple(_benefit(comparison, group, study.budget_base)),
     )
 
 
 def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str) -> tuple[str, ...]:
     own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
-    mean = {m: own.loc[own.metric == m, "value"].mean() for m in ("scale", "coverage", "authenticity", "richness")}
+    mean = {m: own.loc[own.metric == m, "value"].mean() for m in MEASURES}
     values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
     sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
     for subject, phrase in (("primary", "the primary set"), ("total", "all training data")):
-        arm = _pick(comparison.arms, group, subject=subject, metric="accuracy")
+        arm = _pick(comparison.arms, group, subject=subject, metric=Metric.MATCHED_ACCURACY)
         if len(arm):
             one = arm.iloc[0]
             sentences.append(
                 f"A probe on {phrase} is right on {percent(one.value)} % {percent_interval(one.low, one.high)} of the test items."
             )
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
-    steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == "coverage")]
+    steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]
     steps = steps[steps.factor == steps.factor.min()]
     worst = steps.groupby("class_name").value.mean().dropna().sort_values()
     if len(worst) > 1:
@@ -88,13 +95,18 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any
 
 
 def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
-    sizes = rows[(rows.metric == "foundation_size") & (rows.subject == "primary")]
-    have = rows.loc[rows.metric == "n_primary", "value"].mean()
+    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+    have = rows.loc[rows.metric == Metric.N_PRIMARY, "value"].mean()
     sentences = []
-    for estimator in sorted(sizes.estimator.unique(), key=lambda e: (e != driver, e)):
-        found = foundation_of(sizes[sizes.estimator == estimator])
-        sentences.append(_enough(name_of(estimator), found, have, driver == estimator))
-    needs = rows[(rows.metric == "need") & (rows.subject == "primary") & (rows.estimator == driver)]
+    if len(sizes):
+        first = leading_estimator(sizes, driver)
+        found = foundation_of(sizes[sizes.estimator == first])
+        sentences.append(_enough(name_of(first), found, have, driver == first))
+        sentences += prospect_sentences(rows)
+        others = [name for name in sizes.estimator.unique() if name != first]
+        short = [f"{name_of(e)} {size(foundation_of(sizes[sizes.estimator == e])['foundation'])}" for e in others]
+        sentences += [f"Other estimates, which differ in what they call enough: {listing(short)}."] if short else []
+    needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)]
     if len(needs):
         met = needs[needs.value == 0].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
         undefined = needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
@@ -107,6 +119,8 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
 def _enough(name: str, found: Mapping[str, Any], have: float, driver: bool) -> str:
     label = f"{name[0].upper()}{name[1:]} estimate{' (drives the plan)' if driver else ''}"
     found_size = found["foundation"]
+    if "cannot_tell" in found["foundation_flag"].split(";") and not known(found_size):
+        return f"{label}: the data cannot tell; neither enough nor four times as much is ruled out."
     if found_size == 0:
         return f"{label}: enough; the generalisation gap is already within the tolerance."
     if not known(found_size):
@@ -117,60 +131,96 @@ def _enough(name: str, found: Mapping[str, Any], have: float, driver: bool) -> s
     return f"{label}: {count(found_size)} samples{ends} are needed, the primary set holds {count(have)}: {verdict}."
 
 
-def _additions(rows: pd.DataFrame, seed: int, driver: str) -> list[str]:
+def _additions(rows: pd.DataFrame, seed: int, driver: str, base: str) -> list[str]:
     plan = plan_by_class(rows, seed=seed, estimator=driver)
     total = plan.added.sum()
     if plan.added.isna().all():
         return ["No SCAR plan is in the rows."]
     if not total:
-        return ["Nothing: every need is met, so the plan is empty."]
+        return [disagreement(rows, driver, seed=seed) or "Nothing: every need is met, so the plan is empty."]
     largest = plan[plan.added > 0].sort_values("added", ascending=False)
     names = [f"{row.class_name} +{count(row.added)}" for row in largest.itertuples()]
     none = plan[plan.added == 0].class_name.tolist()
     sentences = [
-        f"With a budget of {share(plan.fraction.iloc[0])} of the reserve (seed {seed}), {count(total)} samples: {listing(names)}."
+        f"With a budget of {share(plan.fraction.iloc[0])} of {base} (seed {seed}), {count(total)} samples: {listing(names)}."
     ]
     if none:
         sentences.append(f"Nothing for {listing(none)}.")
+    if untold := plan[plan.need.isna()].class_name.tolist():
+        sentences.append(f"Too little is known of {listing(untold)} to tell a need; they count as the most needy.")
     return sentences
 
 
-def _benefit(comparison: Comparison, group: Mapping[str, Any]) -> list[str]:
-    rows = _pick(comparison.differences, group, metric="accuracy")
+def _benefit(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
+    rows = _pick(comparison.differences, group, metric=LEADING)
+    primary = _pick(primary_arms(comparison, LEADING), group).set_index("subject").value
     sentences = []
+    if len(primary) == len(PLAIN):
+        raw, matched = (percent(primary[name]) for name in PLAIN)
+        free = f"Re-weighting the decisions alone moves balanced accuracy from {raw} to {matched} % and costs nothing."
+        sentences.append(free)
+    gains = []
     for row in rows[rows.second == "primary"].itertuples():
-        one = f"Adding {share(row.fraction)} of the reserve by SCAR moved accuracy by {points(row.value)} points"
+        one = f"Adding {share(row.fraction)} of {base} by SCAR moved it by {points(row.value)} points"
         moved = f"{one} {points_interval(row.low, row.high)}".rstrip()
-        sentences.append(f"{moved}, against the primary set.")
-    sentences = sentences[-1:]
+        gains.append(f"{moved} beyond that.")
+    sentences += gains[-1:]
     for row in rows[rows.second != "primary"].itertuples():
-        sentences.append(f"At {share(row.fraction)}, SCAR against {name_of(row.second)}: {verdict(row)}.")
+        sentences.append(
+            f"At {share(row.fraction)}, SCAR against {name_of(row.second)}: {verdict(row, comparison.margin)}."
+        )
+    sentences += _to_use(comparison, group, base)
     lacking = [name_of(s) for s in STRATEGIES if s not in {*rows["first"], *rows.second}]
     if lacking:
         sentences.append(f"Missing: {listing(lacking)}.")
     return sentences
 
 
-def verdict(row: Any) -> str:
+def _to_use(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
+    """Name the planner to use on these data, with the reason: the best at the largest budget, if it beats random draws."""
+    arms = select(comparison.arms, {**group, "metric": LEADING})
+    arms = arms[arms.fraction.notna() & (arms.subject != "oracle")]
+    if not len(arms) or "random" not in set(arms.subject):
+        return []
+    largest = arms[arms.fraction == arms.fraction.max()].sort_values("value", ascending=False, kind="stable")
+    if len(largest) < 2:
+        return []
+    against = select(comparison.planners, {**group, "metric": LEADING, "second": "random"})
+    against = against[against.fraction == largest.fraction.iloc[0]].set_index("first")
+    better = [name for name in largest.subject if name in against.index and against.verdict[name] == "better"]
+    where = f"at {share(largest.fraction.iloc[0])} of {base}"
+    if not better:
+        return [
+            f"Planner to use on these data: none was shown to be better than random draws {where}; the differences, not "
+            "the names, say by how much one could still be."
+        ]
+    best = against.loc[better[0]]
+    return [
+        f"Planner to use on these data: {name_of(better[0])}, {points(best.value)} points {points_interval(best.low, best.high)} "
+        f"over random draws {where}, the most of {len(largest)} planners."
+    ]
+
+
+def verdict(row: Any, margin: float) -> str:
     """What a paired difference shows, null results included.
 
     Args:
         row: of `Comparison.differences`, as a named tuple.
+        margin: largest difference that counts as none.
     """
     text = f"{points(row.value)} points {points_interval(row.low, row.high)}".strip()
     if row.flag == "identical":
         return "no difference: both are right on the same test items"
     if not known(row.low):
         return f"{text}; one seed, so nothing can be said about chance"
-    if row.low <= 0 <= row.high:
-        return f"no difference shown: {text}"
-    direction = "better" if row.value > 0 else "worse"
-    if known(row.p_holm) and row.p_holm >= 0.05:
+    if row.verdict == "equivalent":
+        return f"no difference larger than {points_of(margin)}: {text}"
+    if row.verdict == "cannot tell" and not row.low <= 0 <= row.high:
+        direction = "better" if row.value > 0 else "worse"
         return f"{text}; {direction} by its own interval, not after correction for the number of comparisons"
-    return f"{direction}: {text}"
+    return f"{row.verdict}: {text}"
 
 
 def _pick(frame: pd.DataFrame, group: Mapping[str, Any], **where: str) -> pd.DataFrame:
-    for column, value in {**group, **where}.items():
-        frame = frame[frame[column] == value]
+    frame = select(frame, {**group, **where})
     return frame if "p_value" in frame else frame[np.isnan(frame.fraction)]

@@ -5,23 +5,23 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scar import __version__
-from scar.reporting.tolerances import Tolerances
+from scar.common.files import replacing
+from scar.common.spreadsheets import harmless_frame
+from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
+from scar.store.code import sources
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from scar.reporting.card import CardConfig
     from scar.reporting.content import Content
+    from scar.reporting.settings import CardConfig
 
 INPUTS = (
     *("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv", "shopping-*.csv"),
@@ -36,6 +36,7 @@ def write_report(
     output: Path | str | None = None,
     estimator: str | None = None,
     level: float = 0.95,
+    margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
     where: Mapping[str, Any] | None = None,
@@ -53,11 +54,12 @@ def write_report(
         output: where to write; the study folder if there is one, needed for several.
         estimator: for the set-level measures; the driver of the plans if None.
         level: of all intervals.
-        resamples: of the bootstrap.
+        margin: largest difference of two scores that counts as none.
+        resamples: of the bootstrap of rank agreement.
         details: how many groups get a section and figures of their own.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
-        against: folder of an earlier version of the same data, see `scar.versions.find_version`.
+        against: folder of an earlier version of the same data, see `scar.job.data_versions.find_version`.
         formats: of the figure files.
         force: write again even if nothing changed.
         card: what the owner of the dataset adds to its card.
@@ -75,8 +77,10 @@ def write_report(
     if output is None and len(folders) != 1:
         raise ValueError(f"output=None: say where the report on {len(folders)} studies goes")
     target = folders[0] if output is None else Path(output)
-    settings: dict[str, Any] = {"estimator": estimator, "level": level, "resamples": resamples, "details": details}
+    settings: dict[str, Any] = {"estimator": estimator, "level": level, "margin": margin}
     settings |= {
+        "resamples": resamples,
+        "details": details,
         "card": asdict(card) if card else {},
         "where": dict(where or {}),
         "formats": list(formats),
@@ -112,7 +116,7 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
 
     from scar.reporting.axes import keep
     from scar.reporting.content import gather
-    from scar.reporting.study import load_study
+    from scar.reporting.study_folder import load_study
 
     study = load_study(folders)
     if study.rows.empty:
@@ -120,17 +124,17 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
     if settings["where"]:
         study = replace(study, rows=keep(study.rows, settings["where"]))
-    chosen = {name: settings[name] for name in ("estimator", "level", "resamples", "details", "tolerances")}
+    chosen = {name: settings[name] for name in ("estimator", "level", "margin", "resamples", "details", "tolerances")}
     return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 
 
 def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     """File name → bytes of everything that is written."""
-    from scar.reporting.deviations import deviations_markdown
-    from scar.reporting.page import render_page
-    from scar.reporting.planners_table import has_planners, planners_markdown
-    from scar.reporting.table import latex_document
-    from scar.reporting.terminal import plain_text
+    from scar.reporting.formats.page import render_page
+    from scar.reporting.formats.table import latex_document
+    from scar.reporting.formats.terminal import plain_text
+    from scar.reporting.paper.deviations import deviations_markdown
+    from scar.reporting.tables.planners_table import has_planners, planners_markdown
 
     tables = [*content.tables, *content.more_tables, *content.inspected]
     second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
@@ -166,8 +170,8 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
 
 def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str, bytes]:
     """The card of every group, as Markdown and as JSON-LD."""
-    from scar.reporting.card import make_cards, render_card
-    from scar.reporting.croissant import render_croissant
+    from scar.reporting.formats.card import make_cards, render_card
+    from scar.reporting.formats.croissant import render_croissant
 
     documents = {}
     for suffix, card in make_cards(content.study, content.comparison, about, answers=content.answers).items():
@@ -182,11 +186,14 @@ def _joined_csv(content: Content) -> str:
     left, right = by_name["table2a"].values, by_name["table2b"].values
     axes = list(content.study.axes)
     joined = left.merge(right, on=axes, how="left", suffixes=("", "_accuracy")) if len(right) else left
-    return str(joined.to_csv(index=False, float_format="%.10g"))
+    return str(harmless_frame(joined).to_csv(index=False, float_format="%.10g"))
 
 
 def _write_all(target: Path, documents: Mapping[str, bytes], digest: str) -> dict[str, Path]:
     """Write every file by renaming, the record last; a report that was cut short is made again."""
+    for name in documents:
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} cannot be a file of the report: a name in the rows holds a separator")
     target.mkdir(parents=True, exist_ok=True)
     (target / RECORD).unlink(missing_ok=True)
     for name, data in documents.items():
@@ -198,19 +205,12 @@ def _write_all(target: Path, documents: Mapping[str, bytes], digest: str) -> dic
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file by renaming, so that no one reads half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _reusable(target: Path, digest: str) -> dict[str, Path] | None:
-    """The files of an earlier report if it has this digest and nobody changed them."""
+    """The files of an earlier report if it has this digest and they are unchanged."""
     try:
         record = json.loads((target / RECORD).read_text())
         unchanged = record["digest"] == digest and all(
@@ -223,12 +223,11 @@ def _reusable(target: Path, digest: str) -> dict[str, Path] | None:
 
 def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:
     """Hash of the settings, of the code that makes reports and of every file that a report reads."""
-    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True, default=str).encode())
-    code = files("scar")
-    sources = [code / "results.py", *(code / "statistics").iterdir(), *(code / "reporting").iterdir()]
-    for source in sorted(sources, key=lambda s: s.name):
-        if source.is_file():
-            digest.update(source.name.encode() + source.read_bytes())
+    about = [__version__, settings, sources().version([write_report])]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode())
+    for asset in sorted(Path(__file__).parent.rglob("*")):
+        if asset.suffix in (".css", ".csv", ".html", ".js", ".md"):
+            digest.update(asset.name.encode() + asset.read_bytes())
     for folder in folders:
         for job in sorted(folder.glob("jobs/*")):
             for pattern in INPUTS:

@@ -7,18 +7,25 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scar.config import Config, build
-from scar.pipeline import Job
-from scar.store import Store, replacing
+from PIL import Image
+
+from scar.common.files import replacing
+from scar.common.spreadsheets import harmless_frame
+from scar.config.build import build
+from scar.config.schema import Config
+from scar.job.algorithm import algorithm
+from scar.job.job import Job
+from scar.store.store import Store
+from scar.sweep.hydra_internals import packaged_configuration
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from scar.reporting.style import Drawing
+    from scar.reporting.figures.style import Drawing
 
 DATASETS: dict[str, tuple[str, ...]] = {
-    "fashion_mnist": ("dataset=fashion_mnist", "encoder=efficientnet_lite0"),
-    "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama", "dataset.test_fraction=0.005"),
+    "fashion_mnist": ("dataset=fashion_mnist", "encoder=efficientnet_lite0", "probe=linear"),
+    "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama", "probe=linear", "dataset.test_fraction=0.005"),
 }
 """Overrides per dataset. No experiment looks at the test part; that of WordNet is ours, so nearly all glosses train."""
 TITLES = {"fashion_mnist": "Fashion-MNIST", "wordnet_glosses": "WordNet glosses", "digits": "digits"}
@@ -26,22 +33,13 @@ TITLES = {"fashion_mnist": "Fashion-MNIST", "wordnet_glosses": "WordNet glosses"
 
 def compose_config(overrides: Sequence[str]) -> Config:
     """Compose and validate a configuration; a `scar` that is running keeps its own."""
-    from hydra import compose, initialize_config_module
-    from hydra.core.global_hydra import GlobalHydra
-
-    state = GlobalHydra.instance()
-    outer, state.hydra = state.hydra, None
-    try:
-        with initialize_config_module("scar.conf", version_base="1.3"):
-            return build(compose("config", list(overrides)))
-    finally:
-        state = GlobalHydra.instance()
-        state.hydra = outer
+    with packaged_configuration() as compose:
+        return build(compose("config", list(overrides)))
 
 
 def open_job(overrides: Sequence[str], store: Store | Path | str) -> Job:
     """Return the job of a composed configuration; nothing is computed yet."""
-    return Job(compose_config(overrides), store if isinstance(store, Store) else Store(store))
+    return algorithm(compose_config(overrides), store if isinstance(store, Store) else Store(store))
 
 
 def shared_overrides(config: Config) -> list[str]:
@@ -62,13 +60,11 @@ def write_text(path: Path, text: str) -> None:
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write a table with six significant figures."""
-    write_text(path, frame.to_csv(index=False, float_format="%.6g"))
+    write_text(path, harmless_frame(frame).to_csv(index=False, float_format="%.6g"))
 
 
 def write_png(path: Path, drawing: Drawing) -> None:
     """Write a figure with 128 colours, which keeps it small; the bytes depend on the drawing alone."""
-    from PIL import Image
-
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         image = Image.open(BytesIO(drawing.render("png"))).convert("RGB").quantize(128)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scar.completion.curves import ClassCurves
-from scar.completion.named import PLANNERS
+from scar.completion.by_name import PLANNERS
+from scar.completion.class_curves import ClassCurves
 from scar.completion.problem import CompletionProblem
 
 LABELLED = tuple(PLANNERS.values())
@@ -18,12 +18,14 @@ def curves(counts, *, limit=0.9, drop=0.2, exponent=0.5, draws=4):
 
 
 def problem(counts, reserve, needs, *, miss=0.3, learned=None, **given):
+    """`needs` count samples of the classes, at the class mix; of a class without samples, samples of the whole set."""
     counts = np.asarray(counts, np.int64)
+    given.setdefault("deployment", counts / counts.sum() if counts.sum() else None)
     learned = curves(counts) if learned is None else learned
     return CompletionProblem(
         counts=counts,
         reserve=np.asarray(reserve, np.int64),
-        needs=np.asarray(needs, float),
+        step_sizes=np.asarray(needs, float) * np.where(counts > 0, counts.sum() / np.maximum(counts, 1), 1.0),
         class_names=tuple(f"class {j}" for j in range(len(counts))),
         miss_rates=np.broadcast_to(np.asarray(miss, float), counts.shape).copy(),
         curves=learned,

@@ -90,3 +90,37 @@ def test_a_budget_in_money_buys_more_of_what_is_cheap():
 def test_what_decides_a_plan_is_separate_from_what_is_forecast():
     names = {f.name for f in fields(BudgetsConfig)}
     assert set(BudgetsConfig().planned) == names - {"what_if", "collect"}
+
+
+POOLS = np.array([[200, 100, 100], [600, 600, 600], [150, 150, 150]])
+
+
+@pytest.mark.parametrize("unit", ["samples", "money"])
+@pytest.mark.parametrize("needs", [[9000, 9000, 9000], [9000, 130, 0], [110, 130, 0]])
+def test_a_share_of_the_smallest_pool_is_the_same_in_every_pool(unit, needs):
+    common = {"unit": unit, "costs": np.array([1.0, 2.0, 4.0]), "pools": POOLS}
+    found = [resolve_budgets([0.05, 0.25], problem([100, 100, 100], own, needs, **common)) for own in POOLS]
+    assert found[0] == found[1] == found[2]
+    alone = {**common, "pools": None}
+    own = [resolve_budgets([0.05, 0.25], problem([100, 100, 100], sizes, needs, **alone)) for sizes in POOLS]
+    assert found[0] == {fraction: min(each[fraction] for each in own) for fraction in (0.05, 0.25)}
+
+
+def test_a_minimum_that_another_pool_could_not_meet_is_no_matter():
+    found = [
+        resolve_budgets([0.5], problem([100] * 3, own, [9000] * 3, minimum=np.array([160, 0, 0]), pools=POOLS))
+        for own in POOLS[:2]
+    ]
+    assert found[0] == found[1] == {0.5: 200}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"of": ("sane",)}, r"budgets\.of: 'sane' is no mix.*same, natural, balanced, complement"),
+        ({"of": ("same",), "fractions": (0.05, 0.6)}, r"budgets\.fractions: 0\.6 of the smallest pool.*leave it out"),
+    ],
+)
+def test_pools_are_compared_by_name_and_below_half_of_the_smallest(given, message):
+    with pytest.raises(ValueError, match=message):
+        BudgetsConfig(**given)

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from states import problem, shuffled
 
-from scar.completion.consensus import ConsensusPlanner, consensus_needs, voters
+from scar.completion.consensus import ConsensusPlanner, consensus_needs
 from scar.completion.planners import ScarPlanner
-from scar.config_nodes import ConfigError
+from scar.config.nodes import ConfigError
 from scar.encoders.minilm import MiniLM
 from scar.encoders.pixels import Pixels
 from scar.encoders.pixels_pca import PixelsPca
-from scar.pipeline import Job
-from scar.store import Store
+from scar.job.algorithm import algorithm
+from scar.store.store import Store
 from scar.studies.common import compose_config
 
 inf, nan = np.inf, np.nan
@@ -35,7 +35,7 @@ def test_a_need_is_the_largest_that_enough_encoders_call_necessary(quorum, expec
 
 def test_one_encoder_that_stands_alone_does_not_decide():
     votes = np.array([[100, 100, 900], [300, 100, 100], [300, 100, 100]], float)
-    state = problem([100, 100, 100], [500] * 3, votes[0], votes=votes)
+    state = replace(problem([100, 100, 100], [500] * 3, votes[0]), step_sizes=votes[0], votes=votes)
     own = ScarPlanner().allocate(state, 150, shuffled([500] * 3)).counts
     agreed = ConsensusPlanner().allocate(state, 150, shuffled([500] * 3)).counts
     assert own.tolist() == [0, 0, 150]
@@ -44,7 +44,7 @@ def test_one_encoder_that_stands_alone_does_not_decide():
 
 def test_what_the_consensus_does_not_ask_for_follows_the_own_need_and_says_so():
     votes = np.array([[100, 400], [150, 100], [150, 100]], float)
-    state = problem([100, 100], [500, 500], votes[0], votes=votes)
+    state = replace(problem([100, 100], [500, 500], votes[0]), step_sizes=votes[0], votes=votes)
     result = ConsensusPlanner().allocate(state, 200, shuffled([500, 500]))
     assert result.counts.tolist() == [50, 150]
     assert "beyond_consensus" in result.flags
@@ -55,7 +55,8 @@ def test_encoders_that_are_unanimous_plan_as_each_of_them():
     for _ in range(20):
         counts, reserve = rng.integers(10, 300, 6), rng.integers(0, 200, 6)
         needs = rng.integers(0, 900, 6).astype(float)
-        state = problem(counts, reserve, needs, votes=np.stack([needs] * 3))
+        state = problem(counts, reserve, needs)
+        state = replace(state, votes=np.stack([state.step_sizes] * 3))
         budget, order = int(min(reserve.sum(), state.wanted.sum()) // 2), shuffled(reserve)
         both = [planner.allocate(state, budget, order).counts for planner in (ScarPlanner(), ConsensusPlanner())]
         np.testing.assert_array_equal(*both)
@@ -70,8 +71,8 @@ def test_without_votes_there_is_no_consensus():
 
 def test_only_encoders_of_the_modality_vote_and_the_own_one_once():
     planner = ConsensusPlanner(encoders={"a": Pixels(), "b": PixelsPca(), "c": MiniLM()})
-    assert voters(planner, Pixels(), "image") == (PixelsPca(),)
-    assert voters(ScarPlanner(), Pixels(), "image") == ()
+    assert planner.voters(Pixels(), "image") == (PixelsPca(),)
+    assert ScarPlanner().voters(Pixels(), "image") == ()
 
 
 @pytest.fixture
@@ -82,21 +83,21 @@ def config(tmp_path):
 
 
 def test_a_job_asks_the_other_encoders_and_shares_what_they_have_made(config, tmp_path):
-    job = Job(config, Store(tmp_path))
-    assert job.problem.votes.shape == (2, 10)
-    (sibling,) = job.siblings
+    job = algorithm(config, Store(tmp_path))
+    assert job.completion.problem.value.votes.shape == (2, 10)
+    sibling = algorithm(replace(config, encoder=config.completion.encoders["pca"]), Store(tmp_path))
     np.testing.assert_array_equal(job.split.primary, sibling.split.primary)
-    own = Job(replace(sibling.config, completion=ScarPlanner()), Store(tmp_path))
-    np.testing.assert_array_equal(job.problem.votes[1], own.problem.needs)
-    budgets = [plan.budget for plan in Job(replace(config, completion=ScarPlanner()), Store(tmp_path)).plans]
+    own = algorithm(replace(sibling.config, completion=ScarPlanner()), Store(tmp_path))
+    np.testing.assert_array_equal(job.completion.problem.value.votes[1], own.completion.problem.value.step_sizes)
+    budgets = [plan.budget for plan in algorithm(replace(config, completion=ScarPlanner()), Store(tmp_path)).plans]
     assert [plan.budget for plan in job.plans] == budgets
-    assert job.outlook is not None
+    assert job.completion.outlook is not None
 
 
 def test_the_plan_depends_on_who_votes(config, tmp_path):
     more = replace(config, completion=ConsensusPlanner(encoders={"pca": PixelsPca(dimension=9)}))
     quorum = replace(config, completion=replace(config.completion, quorum=0.9))
-    keys = {Job(each, Store(tmp_path)).plan_key for each in (config, more, quorum)}
+    keys = {algorithm(each, Store(tmp_path)).completion.plans.key for each in (config, more, quorum)}
     assert len(keys) == 3
 
 

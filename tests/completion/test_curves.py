@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from states import curves
 
-from scar.completion.curves import fit_curves, forecast
+from scar.completion.class_curves import fit_curves
 from scar.completion.state import miss_rates
 from scar.measures.observations import Observations
+from scar.measures.steps import MEASURES
 
 FACTORS = np.array([1, 2, 4, 8, 16])
 
@@ -22,7 +22,7 @@ def observations(counts, recall, heldout, rng=None):
         noisy = exact if latent is None else [np.sum(u < m) for u, m in zip(latent, miss, strict=True)]
         misses.append(noisy)
     shape = (len(factors), len(counts))
-    blank = {n: np.full(shape, np.nan) for n in ("scale", "coverage", "authenticity", "richness")}
+    blank = {n: np.full(shape, np.nan) for n in MEASURES}
     zero = {n: np.zeros(shape, int) for n in ("true_positives", "train_misses", "train_false_alarms")}
     return Observations(
         factors=factors,
@@ -90,31 +90,6 @@ def test_without_a_heldout_part_or_with_two_sizes_there_are_no_curves():
     few = seen.factors <= 2
     arrays = {n: v[few] for n, v in vars(seen).items() if isinstance(v, np.ndarray) and len(v) == len(few)}
     assert fit_curves(replace(seen, **arrays), COUNTS) is None
-
-
-def test_the_interval_of_the_expected_gain_holds_the_truth():
-    """The accuracy that doubling brings, with 60 held-out samples per class."""
-    counts, held, hits, widths = np.full(8, 300), np.full(8, 60), 0, []
-    limit, drop = np.linspace(0.85, 0.95, 8), np.linspace(0.2, 0.05, 8)
-    real = np.mean(drop * (1 - 2.0**-0.5))
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        seen = observations(counts, lambda t: limit - drop * t**-0.5, held, rng)
-        ahead = forecast(fit_curves(seen, counts, seed=seed), (2 * counts)[None], now=counts, level=0.9)
-        _, low, high = ahead.balanced_gain[0]
-        hits += low <= real <= high
-        widths.append(high - low)
-    assert hits >= 54  # the planted laws have no misfit, which the intervals allow for
-    assert np.mean(widths) < 0.04
-
-
-def test_more_data_promises_more_and_none_promises_nothing():
-    known = curves([100, 200, 300])
-    now = np.array([100, 200, 300])
-    ahead = forecast(known, np.stack([now, now + 50, now * 3]), now=now, level=0.95)
-    assert ahead.gain[0] == pytest.approx([0, 0, 0])
-    assert np.all(np.diff(ahead.gain[:, 0]) > 0)
-    assert np.all(ahead.accuracy[:, 1] <= ahead.accuracy[:, 2])
 
 
 def test_miss_rates_are_those_of_the_probe_on_all_data():

@@ -4,25 +4,23 @@ import csv
 
 import numpy as np
 import pytest
+from gaussian_classes import GaussianClasses
 from states import LABELLED, curves, problem, shuffled
 
+from scar.completion.forecast import NoForecaster
 from scar.completion.outlook import Outlook, look_ahead, shopping_list, to_collect, write_shopping_list
 from scar.completion.planners import ScarPlanner
 from scar.completion.slice_tuner import SliceTunerPlanner
 
 COUNTS, RESERVE, NEEDS = [50, 200, 300], [100, 100, 100], [400, 400, 400]
+FORECASTER = GaussianClasses(classes=3, seed=1).forecaster(COUNTS, compositions=30)
+REFUSING = NoForecaster(reason="not_asked")
 
 
 def outlook(planner, **given):
     state = problem(COUNTS, RESERVE, NEEDS, learned=curves(COUNTS, drop=[0.3, 0.1, 0.05]), **given)
     return look_ahead(
-        planner,
-        state,
-        to_collect(state),
-        order=shuffled(RESERVE),
-        fractions=(0.1, 0.5, 1.0),
-        collect=None,
-        level=0.95,
+        planner, state, to_collect(state), FORECASTER, order=shuffled(RESERVE), fractions=(0.1, 0.5, 1.0), collect=None
     )
 
 
@@ -31,7 +29,7 @@ def test_every_planner_looks_ahead_from_the_reserve_and_beyond_it(planner):
     ahead = outlook(planner)
     assert ahead.reserve.costs.tolist() == [30, 150, 300]
     assert ahead.collect.costs.tolist() == [55, 275, 550]
-    assert np.all(np.diff(ahead.collect.balanced_gain[:, 0]) > 0)
+    assert np.all(np.diff(ahead.collect.forecast.matched_balanced_gain[:, 0]) > 0)
     assert ahead.shopping.add.sum() == (350 + 200 + 100)
 
 
@@ -39,7 +37,9 @@ def test_an_outlook_survives_the_disk(tmp_path):
     ahead = outlook(ScarPlanner())
     ahead.save(tmp_path / "outlook.npz")
     read = Outlook.load(tmp_path / "outlook.npz")
-    assert np.array_equal(read.reserve.gain, ahead.reserve.gain)
+    for name, value in vars(ahead.reserve.forecast).items():
+        assert np.array_equal(getattr(read.reserve.forecast, name), value), name
+    assert read.shopping.forecast.matched_gain.tolist() == ahead.shopping.forecast.matched_gain.tolist()
     assert read.shopping.class_names == ahead.shopping.class_names
     assert read.shopping.flags == ahead.shopping.flags
     assert np.array_equal(read.shopping.add, ahead.shopping.add)
@@ -47,7 +47,7 @@ def test_an_outlook_survives_the_disk(tmp_path):
 
 def test_a_shopping_list_keeps_to_its_budget_and_is_a_table_for_people(tmp_path):
     state = to_collect(problem(COUNTS, RESERVE, NEEDS, unit="money", costs=np.array([2.0, 1.0, 1.0])))
-    listed = shopping_list(SliceTunerPlanner(), state, 90.0, level=0.95)
+    listed = shopping_list(SliceTunerPlanner(), state, 90.0, FORECASTER)
     assert listed.add @ listed.costs <= 90
     assert listed.add.sum() > 0
     write_shopping_list(tmp_path / "list.csv", listed, "slice_tuner")
@@ -55,14 +55,14 @@ def test_a_shopping_list_keeps_to_its_budget_and_is_a_table_for_people(tmp_path)
         rows = list(csv.DictReader(file))
     assert [row["class_name"] for row in rows] == list(state.class_names)
     assert sum(float(row["cost"]) for row in rows) == pytest.approx(listed.add @ listed.costs)
-    assert "expected with the whole list: accuracy +" in rows[0]["reason"]
+    assert "expected with the whole list: matched accuracy +" in rows[0]["reason"]
 
 
 def test_met_and_unreachable_needs_are_said_and_ask_for_nothing():
-    met = shopping_list(ScarPlanner(), to_collect(problem(COUNTS, RESERVE, [1, 1, 1])), None, level=0.95)
+    met = shopping_list(ScarPlanner(), to_collect(problem(COUNTS, RESERVE, [1, 1, 1])), None, REFUSING)
     assert (met.add.sum(), met.flags) == (0, ("met",))
     unreachable = to_collect(problem(COUNTS, RESERVE, [np.inf, 1, 1]))
-    listed = shopping_list(ScarPlanner(), unreachable, None, level=0.95)
+    listed = shopping_list(ScarPlanner(), unreachable, None, REFUSING)
     assert (listed.add.sum(), listed.flags) == (0, ("unreachable:0",))
 
 
@@ -71,22 +71,16 @@ def test_budgets_that_cannot_buy_the_minimum_are_left_out_of_the_curve_and_refus
     assert ahead.reserve.fractions.tolist() == [0.5, 1.0]
     state = to_collect(problem(COUNTS, RESERVE, NEEDS, minimum=np.array([40, 0, 0])))
     with pytest.raises(ValueError, match=r"budgets\.collect is 10 samples, but budgets\.minimum asks for 40"):
-        shopping_list(ScarPlanner(), state, 10, level=0.95)
+        shopping_list(ScarPlanner(), state, 10, REFUSING)
 
 
-def test_without_a_heldout_part_the_promise_is_undefined_and_the_plan_is_not():
+def test_what_is_not_forecast_says_why_and_is_planned_all_the_same(tmp_path):
     state = problem(COUNTS, RESERVE, NEEDS)
-    from dataclasses import replace
-
-    blind = replace(state, curves=None, truth=None, miss_rates=None)
     ahead = look_ahead(
-        ScarPlanner(),
-        blind,
-        to_collect(blind),
-        order=shuffled(RESERVE),
-        fractions=(0.5,),
-        collect=None,
-        level=0.95,
+        ScarPlanner(), state, to_collect(state), REFUSING, order=shuffled(RESERVE), fractions=(0.5,), collect=None
     )
-    assert np.isnan(ahead.reserve.gain).all()
+    assert np.isnan(ahead.reserve.forecast.gain).all()
+    assert set(ahead.reserve.forecast.refused) == {"not_asked"}
     assert ahead.shopping.add.sum() == 650
+    write_shopping_list(tmp_path / "list.csv", ahead.shopping, "scar")
+    assert "not forecast: no forecast was asked for" in (tmp_path / "list.csv").read_text()

@@ -1,9 +1,13 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scar.completion.allocation import Allocation
 from scar.completion.plan import CompletionPlan, plan_completion, write_plan
+from scar.completion.planner import Planner
 from scar.completion.planners import ClassAveragePlanner, RandomPlanner, ScarPlanner
 from scar.completion.problem import CompletionProblem, resolve_budgets
 
@@ -12,9 +16,9 @@ PLANNERS = (ScarPlanner(), RandomPlanner(), ClassAveragePlanner())
 
 
 def problem(needs=(200.0, 60.0, 0.0), counts=(100, 50, 10), reserve=(100, 40, 60)):
-    return CompletionProblem(
-        counts=np.array(counts), reserve=np.array(reserve), needs=np.array(needs, float), class_names=NAMES
-    )
+    counts = np.array(counts)
+    sizes = np.array(needs, float) * counts.sum() / np.maximum(counts, 1)
+    return CompletionProblem(counts=counts, reserve=np.array(reserve), step_sizes=sizes, class_names=NAMES)
 
 
 def carry_out(planner, given, budgets, seed=0):
@@ -31,8 +35,9 @@ def test_budgets_are_zero_when_every_need_is_met():
     assert set(resolve_budgets([0.1, 0.5], problem(needs=(1, 1, 1))).values()) == {0}
 
 
-def test_an_undefined_need_asks_for_nothing():
-    assert resolve_budgets([1.0], problem(needs=(np.nan, 60, 0))) == {1.0: 10}
+def test_an_undefined_need_asks_for_as_much_as_the_largest():
+    assert resolve_budgets([1.0], problem(needs=(150, 60, np.nan))) == {1.0: 50 + 10 + 60}
+    assert resolve_budgets([1.0], problem(needs=(150, 60, np.nan), reserve=(100, 40, 300))) == {1.0: 50 + 10 + 140}
 
 
 @pytest.mark.parametrize("planner", PLANNERS, ids=lambda p: p.name)
@@ -64,8 +69,27 @@ def test_strategies_of_one_seed_take_the_samples_of_a_class_in_the_same_order():
 
 def test_scar_gives_to_the_starved_class_and_class_average_to_all():
     needs = problem(needs=(500.0, 50.0, 10.0))
-    assert carry_out(ScarPlanner(), needs, {0.1: 30})[0].counts.tolist() == [30, 0, 0]
+    assert carry_out(ScarPlanner(), needs, {0.1: 30})[0].counts.tolist() == [22, 3, 5]  # as 800, 160, 160 less counts
+    assert carry_out(ScarPlanner(unit="class_mix"), needs, {0.1: 30})[0].counts.tolist() == [30, 0, 0]
     assert carry_out(ClassAveragePlanner(), needs, {0.1: 30})[0].counts.tolist() == [10, 10, 10]
+
+
+def test_the_published_rule_reads_whole_set_sizes_and_no_others():
+    given = problem(needs=(500.0, 50.0, 10.0))
+    (plan,) = carry_out(ScarPlanner(rule="published"), given, {0.25: 50})
+    gaps = np.array([800, 160, 160]) - given.counts
+    assert plan.counts.tolist() == np.floor(50 * gaps / gaps.sum()).tolist()
+    with pytest.raises(ValueError, match=r"completion\.unit='class_mix' goes with rule=capped"):
+        ScarPlanner(rule="published", unit="class_mix")
+
+
+def test_what_the_own_unit_leaves_follows_the_published_gaps_and_says_so():
+    given = problem(needs=(110.0, 50.0, 10.0))  # in the class mix ten samples of the first class are lacking
+    (plan,) = carry_out(ScarPlanner(unit="class_mix"), given, {0.25: 50})
+    assert plan.counts.sum() == 50
+    assert plan.counts[0] >= 10
+    assert "beyond_class_mix" in plan.flags
+    assert carry_out(ScarPlanner(unit="class_mix"), given, {0.05: 10})[0].flags == ()
 
 
 def test_an_unseen_class_takes_the_largest_need_and_is_flagged():
@@ -96,18 +120,15 @@ def test_an_unreachable_need_leaves_all_arms_equal_in_size():
 
 
 def test_a_budget_that_is_not_spent_is_flagged_and_impossible_counts_are_refused():
-    class Odd:
-        name = "odd"
-
-        def __init__(self, counts):
-            self.counts = np.array(counts)
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Planner):
+        name: str = "odd"
+        counts: list[int]
 
         def allocate(self, problem, budget, order):
-            from scar.completion import Allocation
+            return Allocation(counts=np.array(self.counts))
 
-            return Allocation(counts=self.counts)
-
-    assert "spent_3_of_10" in carry_out(Odd([1, 1, 1]), problem(), {0.05: 10})[0].flags
+    assert "spent_3_of_10" in carry_out(Odd(counts=[1, 1, 1]), problem(), {0.05: 10})[0].flags
     for counts in ([200, 0, 0], [-1, 0, 0], [1, 1]):
         with pytest.raises(ValueError, match="completion=odd"):
-            carry_out(Odd(counts), problem(), {0.05: 10})
+            carry_out(Odd(counts=counts), problem(), {0.05: 10})

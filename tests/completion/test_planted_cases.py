@@ -1,5 +1,7 @@
 """Cases with a known right plan: one class starved, all equal, one class that no data can help."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from states import LABELLED, curves, problem, shuffled
@@ -57,7 +59,7 @@ def test_planners_on_learning_curves_give_a_class_of_noise_next_to_nothing(plann
 
 
 def test_need_driven_planners_do_not_pour_everything_into_a_class_of_noise():
-    for planner in (p for p in LABELLED if p.name in ("scar", "scar_even")):
+    for planner in (p for p in LABELLED if p.name in ("scar", "scar_class_mix", "scar_even")):
         result = planner.allocate(with_noise(), 120, shuffled([400] * 4))
         assert result.counts[NOISE] <= 0.4 * 120  # its gap counts as the largest finite one, not as infinite
         assert f"unreachable:{NOISE}" in result.flags
@@ -66,6 +68,54 @@ def test_need_driven_planners_do_not_pour_everything_into_a_class_of_noise():
 def test_error_proportional_falls_for_a_class_of_noise():
     planner = next(p for p in LABELLED if p.name == "error_proportional")
     assert np.argmax(plan(planner, with_noise(), 120)) == NOISE
+
+
+def starved(least, *, sizes=600, seed=0):
+    """`scar.characterize` on five Gaussian classes, one of `least` samples, with a pool of all."""
+    from scar import characterize
+
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(5, 20))
+    centres *= 3.0 / np.linalg.norm(centres, axis=1, keepdims=True)
+
+    def draw(counts):
+        labels = np.repeat(np.arange(5), counts)
+        return centres[labels] + rng.normal(size=(len(labels), 20)), labels
+
+    now, pool, test = draw([sizes] * 4 + [least]), draw([400] * 5), draw([200] * 5)
+    return characterize(*now, pool_embeddings=pool[0], pool_labels=pool[1], test=test)
+
+
+@pytest.mark.parametrize("least", [3, 30])
+def test_a_starved_class_of_five_is_never_met_and_gets_most(least):
+    found = starved(least)
+    right = found.test_scores.predictions.raw == np.repeat(np.arange(5), 200)
+    assert right[-200:].mean() < right[:-200].mean() - 0.1
+    assert np.isnan(found.needs.enough.iloc[4])
+    assert found.needs["flags"].iloc[4] == "few_samples"
+    for text in (repr(found), repr(found.plan())):
+        assert "(met" not in text.partition("enough")[0].replace("(met; undefined_steps)", "")
+        assert f"Too little is known to tell a need of 4 ({found.counts[4]} samples, " in text
+    assert "most needed by heldout: 4 (too little is known)" in repr(found)
+    added = found.plan().allocation.counts
+    assert added[4] > added.sum() / 2
+    for planner in ("scar", "scar_class_mix", "scar_even", "tempered", "slice_tuner"):
+        assert found.plan(300, planner).allocation.counts[4] > 150, planner
+
+
+def test_small_classes_of_one_size_are_told_together():
+    found = starved(60, sizes=60)
+    assert not found.needs["flags"].str.contains("few_samples").any()
+
+
+def test_where_the_set_is_said_to_need_more_and_no_class_is_the_answer_says_so():
+    found = starved(600)
+    each = found.estimates["heldout"]
+    assert (each.step_sizes == 0).all()
+    larger = replace(found, estimates={"heldout": replace(each, foundation_size=24_559.0)})
+    for text in (repr(larger), repr(larger.plan()), repr(larger.plan(300))):
+        assert "By the heldout estimate 24,559 samples are needed, 2,400 are held, and yet no class lacks any" in text
+    assert "asks for no samples; give a budget" in repr(found.plan())
 
 
 def test_the_noise_is_recognised_from_probes_on_real_subsets():

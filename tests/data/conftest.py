@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scar.data.fashion_mnist import FILES
+from scar.data.sources.fashion_mnist import FILES
 
 LICENCE = "  1 This software and database is being provided to you, the LICENSEE, by  \n"
 

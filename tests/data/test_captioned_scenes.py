@@ -3,9 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scar.data.captioned_scenes import CaptionedScenes
 from scar.data.samples import TEST, TRAIN
-from scar.data.scene_grammar import (
+from scar.data.sources._scene_grammar import (
     BACKGROUNDS,
     COLOURS,
     COUNTS,
@@ -17,6 +16,7 @@ from scar.data.scene_grammar import (
     Scene,
     describe,
 )
+from scar.data.sources.captioned_scenes import CaptionedScenes
 
 HERE = Path()
 

@@ -5,13 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scar.data.checks import (
-    encode_labels,
-    validate_aligned,
-    validate_embeddings,
-    validate_labels,
-    validate_samples,
-)
+from scar.data.checks import encode_labels, validate_aligned, validate_embeddings, validate_labels, validate_samples
 from scar.data.samples import Samples
 
 
@@ -63,9 +57,9 @@ def test_given_names_fix_the_order_and_may_be_without_samples() -> None:
         (np.array(["a", np.nan], dtype=object), None, "labels are missing in 1 rows"),
         ([1, 2, 3], None, r"0\.\.K-1 without a gap, got 1, 2, 3"),
         ([-1, 0], None, r"0\.\.K-1 without a gap, got -1, 0"),
-        ([0, 3], ["a", "b", "c"], r"labels\[1\]=3 lies outside 0\.\.2"),
-        ([0, -1], ["a", "b"], r"labels\[1\]=-1 lies outside 0\.\.1"),
-        (["a", "x"], ["a", "b"], r"labels\[1\]='x' is not among the class names: a, b"),
+        ([0, 3], ["a", "b", "c"], r"labels\[1\]: the label '3' is none of the classes 0\.\.2"),
+        ([0, -1], ["a", "b"], r"labels\[1\]: the label '-1' is none of the classes 0\.\.1"),
+        (["a", "x"], ["a", "b"], r"labels\[1\]: the label 'x' is none of the classes a, b"),
         (["a", "b"], ["a", "b", "a"], "class_names holds 'a' more than once"),
         ([1j, 2j], None, "expected class indices or names"),
     ],
@@ -80,11 +74,7 @@ def test_labels_that_are_no_classes_are_refused_by_name(labels: Any, names: Any,
     [
         ([0, 1, 2], {}, r"labels\[2\]=2 lies outside 0\.\.1, the 2 classes \(1 such labels\)"),
         ([0, 0, 0], {"class_names": ["a", "b"]}, r"labels hold a single class \('a'\)"),
-        (
-            [0, 0, 1],
-            {"class_names": ["a", "b"]},
-            "every class needs at least 2 training samples, but 'b' has 1",
-        ),
+        ([0, 0, 1], {"class_names": ["a", "b"]}, "every class needs at least 2 training samples, but 'b' has 1"),
         ([0, 0, 1, 1], {"length": 5}, "labels has 4 entries, but there are 5 samples"),
         (["a", "b"], {}, "encode_labels turns names into indices"),
     ],
@@ -103,19 +93,8 @@ def test_embeddings_of_every_kind_become_float32() -> None:
     import torch
 
     values = np.arange(6.0).reshape(3, 2)
-    kinds = [
-        values,
-        values.tolist(),
-        pd.DataFrame(values),
-        torch.tensor(values),
-        torch.tensor(values).bfloat16(),
-    ]
-    for each in [
-        *kinds,
-        values.astype(np.int8),
-        values.astype(np.float16),
-        pd.DataFrame(values).astype(object),
-    ]:
+    kinds = [values, values.tolist(), pd.DataFrame(values), torch.tensor(values), torch.tensor(values).bfloat16()]
+    for each in [*kinds, values.astype(np.int8), values.astype(np.float16), pd.DataFrame(values).astype(object)]:
         result = validate_embeddings(each)
         assert result.dtype == np.float32
         np.testing.assert_array_equal(result, values)

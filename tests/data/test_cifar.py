@@ -1,5 +1,6 @@
 """The batches are written here as Python 2 wrote the originals: strings are bytes, arrays refer to numpy.core."""
 
+import codecs
 import pickle
 import tarfile
 from functools import partial
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from cifar_files import NAMES10, dump, write_cifar10, write_cifar100
+from class_folders import digest, write_folders
 
-from scar.data import cifar
-from scar.data.cifar import Cifar10, Cifar100
 from scar.data.fetch import FetchError
+from scar.data.paths import data_folder
+from scar.data.sources import cifar
+from scar.data.sources.cifar import Cifar10, Cifar100
 
 
 @pytest.fixture
@@ -61,6 +64,63 @@ def test_a_sub_sample_is_class_aware(cifar10: Path) -> None:
     assert np.bincount(samples.labels[~train]).tolist() == [2] * 10  # type: ignore[index]
 
 
+def write_again(folder: Path, protocol: int, change: Any) -> None:
+    """Read what Python 2 wrote and write it as Python 3 does."""
+    for path in folder.iterdir():
+        content = pickle.loads(path.read_bytes(), encoding="bytes")
+        path.write_bytes(pickle.dumps(change(content), protocol=protocol))
+
+
+def as_text(value: Any) -> Any:
+    """Return the same with texts for bytes and arrays for lists of numbers."""
+    if isinstance(value, dict):
+        return {as_text(key): as_text(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return np.array(value) if isinstance(value[0], int) else [as_text(each) for each in value]
+    return value.decode() if isinstance(value, bytes) else value
+
+
+@pytest.mark.parametrize("change", [as_text, lambda content: content], ids=["texts and arrays", "bytes and lists"])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_batches_that_python_3_wrote_again_are_the_same(cifar10: Path, protocol: int, change: Any) -> None:
+    folder = cifar10 / "cifar-10-batches-py"
+    original = Cifar10().load(cifar10)
+    write_again(folder, protocol, change)
+    assert (b"_codecs" in (folder / "data_batch_1").read_bytes()) == (protocol == 2)
+    samples = Cifar10().load(cifar10)
+    np.testing.assert_array_equal(samples.payloads["image"], original.payloads["image"])
+    np.testing.assert_array_equal(samples.labels, original.labels)
+    assert samples.class_names == original.class_names
+
+
+class Encoded:
+    """Calls `codecs.encode`, or another function of the module, when it is unpickled."""
+
+    def __init__(self, *arguments: Any, function: Any = codecs.encode) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (Encoded("text", "utf-8"), "no text, or not as latin1"),
+        (Encoded(b"text", "latin1"), "no text, or not as latin1"),
+        (Encoded("text"), "missing 1 required positional argument"),
+        (Encoded("\u2026", "latin1"), "can't encode character"),
+        (Encoded("name", function=codecs.lookup), r"it refers to _codecs\.lookup"),
+    ],
+    ids=["encoding", "bytes", "no encoding", "no latin1", "another function"],
+)
+def test_nothing_but_bytes_comes_of_the_codecs(cifar10: Path, payload: Any, message: str) -> None:
+    path = cifar10 / "cifar-10-batches-py" / "data_batch_3"
+    path.write_bytes(pickle.dumps({b"data": payload, b"labels": [0]}))
+    with pytest.raises(ValueError, match=rf"data_batch_3 is damaged: .*{message}"):
+        Cifar10().load(cifar10)
+
+
 class Evil:
     def __reduce__(self) -> Any:
         return (eval, ("__import__('pathlib').Path('pwned').touch()",))
@@ -83,6 +143,8 @@ def test_a_pickle_that_would_run_code_is_refused(cifar10: Path, payload: Any, mo
         ({b"data": np.zeros((4, 3071), np.uint8), b"labels": [0, 1, 2, 3]}, r"uint8 data of shape \(4, 3071\)"),
         ({b"data": np.zeros((4, 3072), np.uint8), b"labels": [0, 1, 2]}, "for 3 labels"),
         ({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0.5, 1.5]}, "labels are not whole numbers"),
+        ({b"data": np.zeros((2, 3072), np.uint8), b"labels": b"ab"}, "labels are not whole numbers"),
+        ([0, 1], "it holds a list, not a dictionary"),
     ],
 )
 def test_a_batch_of_another_shape_is_named(cifar10: Path, content: Any, message: str) -> None:
@@ -113,6 +175,16 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     release = cifar._Release(**{**vars(cifar._CIFAR10), "md5": digest})
     monkeypatch.setattr(Cifar10, "release", release)
     return path
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_archive_that_dataset_root_points_at_is_unpacked_without_a_network(
+    tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    monkeypatch.setenv("SCAR_OFFLINE", "1")
+    root = archive if named else archive.parent
+    paths = Cifar10(root=str(root)).files(tmp_path / "cache")
+    assert [path.parent for path in paths] == [tmp_path / "cache" / "cifar-10-batches-py"] * len(paths)
 
 
 def test_an_archive_that_is_there_is_unpacked_and_nothing_else_written(tmp_path: Path, archive: Path) -> None:
@@ -153,3 +225,27 @@ def test_without_data_or_permission_to_fetch_the_message_says_what_to_do(
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match=r"dataset\.root=.* does not hold"):
         Cifar10(root=str(tmp_path)).files(tmp_path)
+
+
+def test_a_copy_says_in_which_way_it_is_not_the_release(cifar10: Path) -> None:
+    assert Cifar10(train_size=50).load(cifar10).notes == (
+        "the copy deviates from the release: 200 training images, not 50000, 40 test images, not 10000",
+    )
+
+
+@pytest.mark.slow
+def test_the_real_data_have_the_published_counts_and_are_the_same_as_files(tmp_path: Path) -> None:
+    try:
+        source = Cifar10(root=str(data_folder()))
+        samples = source.load(tmp_path)
+    except FileNotFoundError:
+        pytest.skip("CIFAR-10 is not in the folder of fetched data; put a copy there, or name its folder by SCAR_DATA")
+    assert samples.labels is not None
+    assert samples.class_names == tuple(name.decode() for name in NAMES10)
+    assert samples.notes == ()
+    for part, size in (("train", 5000), ("test", 1000)):
+        assert np.bincount(samples.labels[samples.splits == part]).tolist() == [size] * 10
+    few = Cifar10(root=source.root, train_size=100, test_size=50).load(tmp_path)
+    write_folders(tmp_path / "files", few, list(few.class_names))
+    again = Cifar10(root=str(tmp_path / "files")).load(tmp_path)
+    assert {digest(again, row) for row in range(150)} == {digest(few, row) for row in range(150)}

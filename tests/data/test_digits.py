@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from scar.data.digits import Digits
+from scar.data.sources.digits import Digits
 
 
 def test_the_digits_of_scikit_learn_are_read_without_loss(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from media_files import write_image, write_tone, write_video
 from PIL import Image
 
 from scar.data.duplicates import exact_duplicates
-from scar.data.encoded import EncodedImages
-from scar.data.media import AudioFile, ImageFiles, UnreadableMedia, VideoFile
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.media import AudioFile, ImageFiles, VideoFile
 from scar.data.samples import Samples
+from scar.data.sources._encoded import EncodedImages
 from scar.data.undecoded import undecoded
 
 

@@ -4,10 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scar.data.embeddings_file import EmbeddingsFile
 from scar.data.fetch import FetchError
+from scar.data.sources.embeddings_file import EmbeddingsFile
+from scar.encoders.embeddings.extraction import extract
 from scar.encoders.precomputed import Precomputed
-from scar.extraction import extract
 from scar.testing import check_encoder
 
 
@@ -127,7 +127,7 @@ def spoil(folder: Path, what: str) -> dict[str, Any]:
         ("objects", r"embeddings\.npy cannot be read: .*Python objects"),
         ("cut", r"embeddings\.npy cannot be read"),
         ("short", r"embeddings\.npy has 40 rows, but .*labels\.npy has 39"),
-        ("floats", r"labels\.npy: labels must be \[N\] whole numbers or names, got float64"),
+        ("floats", r"labels\.npy: the labels are float64 numbers; ordinal or continuous"),
         ("lists", r"all\.parquet, row 6, column 'embedding': expected as many numbers as in row 1"),
         ("null", r"all\.parquet, row 40, column 'embedding': expected as many numbers"),
         ("column", r"all\.parquet: the column 'label' is missing"),
@@ -163,3 +163,61 @@ def test_missing_files_are_named_with_the_way_out(arrays: Path, tmp_path: Path) 
         EmbeddingsFile(root=str(tmp_path / "nowhere")).files(tmp_path)
     with pytest.raises(ValueError, match=r"leaves the folder"):
         EmbeddingsFile(root=str(arrays), file="../embeddings.npy").files(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange(40)[:, None] % 2,
+        np.array([b"a", "é".encode()])[np.arange(40) % 2],
+        (np.arange(40) % 2).astype(np.float32),
+    ],
+    ids=["column", "bytes", "floats"],
+)
+def test_labels_in_files_are_taken_as_in_python(arrays: Path, labels: np.ndarray) -> None:
+    np.save(arrays / "labels.npy", labels)
+    samples = EmbeddingsFile(root=str(arrays)).load(arrays)
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [0, 1] * 20
+
+
+def test_one_hot_labels_are_refused_as_in_python(arrays: Path) -> None:
+    np.save(arrays / "labels.npy", np.eye(2)[np.arange(40) % 2])
+    with pytest.raises(ValueError, match=r"labels\.npy: the labels are multi-label"):
+        EmbeddingsFile(root=str(arrays)).load(arrays)
+
+
+def test_bfloat16_is_widened(arrays: Path) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    save_file(
+        {"embedding": torch.from_numpy(vectors()).bfloat16(), "label": torch.arange(40) % 2}, arrays / "a.safetensors"
+    )
+    samples = EmbeddingsFile(root=str(arrays), file="a.safetensors", labels_file=None).load(arrays)
+    assert samples.payloads["embedding"].dtype == np.float32
+    assert np.allclose(samples.payloads["embedding"], vectors(), rtol=1e-2)
+
+
+@pytest.mark.parametrize("column", ["id", "groups", "split"])
+@pytest.mark.parametrize("values", [[*map(float, range(40))], [None, *map(str, range(39))]], ids=["floats", "null"])
+def test_ids_groups_and_parts_are_names_as_in_a_table(tmp_path: Path, column: str, values: list[Any]) -> None:
+    write_parquet(tmp_path / "a.parquet", vectors(), label=[i % 2 for i in range(40)], name=values)
+    given = {column: ("name",) if column == "groups" else "name"}
+    with pytest.raises(ValueError, match=r"a\.parquet, row 1, column 'name': expected a text, found"):
+        EmbeddingsFile(root=str(tmp_path), file="a.parquet", labels_file=None, **given).load(tmp_path)  # type: ignore[arg-type]
+
+
+def test_files_that_are_not_used_are_named(arrays: Path) -> None:
+    for name in ("splits", "ids", "groups", "other"):
+        np.save(arrays / f"{name}.npy", np.arange(40))
+    notes = EmbeddingsFile(root=str(arrays)).load(arrays).notes
+    assert len(notes) == 1
+    assert notes[0].startswith("groups.npy, ids.npy, splits.npy beside embeddings.npy not used")
+
+
+def test_vectors_that_tell_nothing_apart_are_refused(arrays: Path) -> None:
+    for matrix, message in ((np.ones((40, 6)), "are the same in all 40 rows"), (vectors() * 1e30, "squares overflow")):
+        np.save(arrays / "embeddings.npy", matrix)
+        with pytest.raises(ValueError, match=message):
+            EmbeddingsFile(root=str(arrays)).load(arrays)

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from media_files import write_animation, write_image
 
-from scar.data.animated_emoji import AnimatedEmoji
-from scar.data.emoji import plain_code
-from scar.data.emoji_pairs import EmojiPairs
 from scar.data.fetch import OFFLINE, FetchError
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
 from scar.data.source import Source
+from scar.data.sources._emoji import plain_code
+from scar.data.sources.animated_emoji import AnimatedEmoji
+from scar.data.sources.emoji_pairs import EmojiPairs
 
 GROUPS = {"0": "smileys", "1": "people", "2": "component"}
 CODES = {**{f"1F60{i}": 0 for i in range(6)}, **{f"1F46{i}-FE0F-200D-1F33E": 1 for i in range(8)}, "1F3FB": 2}

@@ -9,22 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scar.data import fashion_mnist
 from scar.data.duplicates import exact_duplicates
-from scar.data.fashion_mnist import FILES, FashionMnist
 from scar.data.paths import data_folder
+from scar.data.sources import fashion_mnist
+from scar.data.sources.fashion_mnist import FILES, FashionMnist
 
 
 def test_images_labels_ids_and_splits_follow_the_files(tmp_path: Path, write_fashion: Callable[..., Any]) -> None:
     written = write_fashion(tmp_path / "fashion_mnist")
     samples = FashionMnist().load(tmp_path)
     assert len(samples) == 260
-    assert samples.ids[[0, 199, 200, 259]].tolist() == [
-        "train-00000",
-        "train-00199",
-        "test-00000",
-        "test-00059",
-    ]
+    assert samples.ids[[0, 199, 200, 259]].tolist() == ["train-00000", "train-00199", "test-00000", "test-00059"]
     np.testing.assert_array_equal(samples.labels, np.concatenate([written[FILES[1]], written[FILES[3]]]))
     np.testing.assert_array_equal(samples.payloads["image"][200], written[FILES[2]][0])
     assert (samples.splits == "train").sum() == 200
@@ -123,7 +118,7 @@ def test_torchvision_delivers_where_there_is_no_package(
     monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
     monkeypatch.setattr(FashionMNIST, "resources", [(name, calculate_md5(mirror / name)) for name in FILES])
     monkeypatch.setattr(fashion_mnist, "_INSTALLED", tmp_path / "not installed")
-    monkeypatch.setattr("scar.data.fetch.shutil.which", lambda tool: None)
+    monkeypatch.setattr("scar.data.package_origins.shutil.which", lambda tool: None)
     samples = FashionMnist().load(tmp_path / "cache")
     np.testing.assert_array_equal(samples.payloads["image"][0], written[FILES[0]][0])
     server.shutdown()

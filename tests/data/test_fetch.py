@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scar.data import fetch
-from scar.data.fetch import FetchError, Origin, debian_package, locate, npm_package, obtain
+from scar.data.fetch import FetchError, Origin, locate, obtain
+from scar.data.package_origins import debian_package, npm_package
 from scar.data.paths import data_folder
 
 
@@ -146,7 +147,7 @@ def test_a_tool_that_hangs_is_stopped(
     tmp_path: Path, tools: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools("exec sleep 30")
-    monkeypatch.setattr(fetch, "_DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr("scar.data.package_origins._DOWNLOAD_SECONDS", 0.2)
     start = time.monotonic()
     with pytest.raises(FetchError, match=r"did not finish within 0\.2 s"):
         _from_debian(tmp_path)

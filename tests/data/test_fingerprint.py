@@ -49,7 +49,7 @@ def test_other_files_stay_in_the_memo_and_a_broken_one_is_made_anew(files: list[
     memo.write_text("{broken")
     fingerprint(files[:1], memo)
     fingerprint(files[1:], memo)
-    assert sorted(json.loads(memo.read_text())) == sorted(str(path) for path in files)
+    assert set(json.loads(memo.read_text())) - {"checksum"} == {str(path) for path in files}
 
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from scar.data.fetch import FetchError
-from scar.data.hub import HubSource
-from scar.data.hub_files import Snapshot
-from scar.data.media import UnreadableMedia
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.sources._hub_files import Snapshot
+from scar.data.sources.hub import HubSource
 from scar.data.unreadable import drop_unreadable
 
 pytest.importorskip("datasets")
@@ -216,7 +216,7 @@ def test_a_hub_that_does_not_answer_does_not_hold_the_run(
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setattr("scar.data.hub_files._SECONDS", 1)
+        monkeypatch.setattr("scar.data.sources._hub_files._SECONDS", 1)
         started = time.perf_counter()
         with pytest.raises(FetchError, match=r"(?s)timed out.*hf download"):
             HubSource(**AG_NEWS).files(tmp_path)

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scar.data.idx import read_idx
+from scar.data.sources._idx import read_idx
 
 IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
 CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]) + IMAGES.tobytes()
@@ -33,5 +33,7 @@ def test_an_idx_file_is_read_gzipped_or_not(tmp_path: Path, name: str) -> None:
 def test_a_damaged_file_is_named_with_the_cure(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"train-images-idx3-ubyte.gz is damaged: .*({reason}).*delete it"):
+    with pytest.raises(
+        ValueError, match=rf"train-images-idx3-ubyte.gz is damaged: .*({reason}).*; put a whole copy there"
+    ):
         read_idx(path, dimensions=3)

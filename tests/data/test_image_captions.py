@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from media_files import write_image
 
-from scar.data.coco_captions import CocoCaptions
-from scar.data.flickr30k import Flickr30k
 from scar.data.samples import Samples
 from scar.data.source import Source
+from scar.data.sources.coco_captions import CocoCaptions
+from scar.data.sources.flickr30k import Flickr30k
 
 COLOURS = [(60 + 15 * i, 10, 200) for i in range(12)]
 FLICKR_TABLE = "flickr_annotations_30k.csv"

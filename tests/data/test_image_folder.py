@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from scar.data.fetch import FetchError
-from scar.data.image_folder import ImageFolder
-from scar.data.media import UnreadableMedia
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.sources.image_folder import ImageFolder
 from scar.data.unreadable import drop_unreadable
 
 
@@ -62,7 +62,7 @@ def test_one_level_of_folders_gets_a_class_aware_test_part(tmp_path: Path) -> No
 
 def test_a_part_is_found_under_any_usual_name_and_two_of_them_have_to_be_named(tmp_path: Path) -> None:
     write_images(tmp_path / "train", {"a": 3, "b": 3})
-    with pytest.raises(FileNotFoundError, match=r"train/ and none of test, val"):
+    with pytest.raises(FileNotFoundError, match=r"train/ and none of test, testing, val"):
         ImageFolder(root=str(tmp_path)).load(tmp_path)
     write_images(tmp_path / "validation", {"a": 1, "b": 2})
     assert (ImageFolder(root=str(tmp_path)).load(tmp_path).splits == "test").sum() == 3
@@ -94,7 +94,7 @@ def test_an_unchanged_image_is_not_read_again(tmp_path: Path, monkeypatch: pytes
     source = ImageFolder(root=str(tmp_path / "mine"))
     before = source.files(tmp_path / "cache")
     read: list[Path] = []
-    monkeypatch.setattr("scar.data.listing.checksum", lambda path: read.append(path) or "0" * 64)  # type: ignore[func-returns-value]
+    monkeypatch.setattr("scar.data.sources._listing.checksum", lambda path: read.append(path) or "0" * 64)  # type: ignore[func-returns-value]
     assert source.files(tmp_path / "cache") == before
     assert not read
     (tmp_path / "mine" / "a" / "001.jpg").write_bytes(b"other")

@@ -5,7 +5,8 @@ import pytest
 from media_files import write_animation, write_image, write_noise, write_tone, write_video
 from PIL import Image
 
-from scar.data.media import AnimatedImage, AudioFile, ImageFiles, UnreadableMedia, VideoFile, middles
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.media import AnimatedImage, AudioFile, ImageFiles, VideoFile, middles
 
 
 def test_segments_of_equal_length_are_shown_by_their_middles() -> None:
@@ -46,7 +47,9 @@ def test_grey_and_cmyk_images_become_rgb_but_deep_ones_are_refused(tmp_path: Pat
     images = ImageFiles([tmp_path / name for name in ("grey.png", "print.jpg", "deep.png")])
     assert images[0].getpixel((0, 0)) == (77, 77, 77)
     assert images[1].getpixel((0, 0)) == (255, 255, 255)
-    with pytest.raises(UnreadableMedia, match=r"deep\.png: pixels of mode I;16 have more than 8 bits"):
+    with pytest.raises(
+        UnreadableMedia, match=r"deep\.png: pixels of mode I;16 have more than 8 bits; say by dataset\.depth"
+    ):
         images[2]
 
 

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from scar.data.fetch import FetchError
-from scar.data.media import AudioFile, UnreadableMedia, VideoFile
-from scar.data.table import TableSource
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.media import AudioFile, VideoFile
+from scar.data.sources.table import TableSource
 from scar.data.unreadable import drop_unreadable
 
 Row = dict[str, Any]
@@ -64,7 +65,7 @@ COLUMNS: Row = {"text": "review", "label": "stars", "id": "key"}
 def test_every_format_gives_the_same_samples(tmp_path: Path, name: str) -> None:
     rows = reviews()
     WRITERS[name](tmp_path / name, rows)
-    given = {"split": "part", "test_values": ("test", "val"), "groups": ("writer",)}
+    given = {"quoting": True, "split": "part", "test_values": ("test", "val"), "groups": ("writer",)}
     samples = TableSource(root=str(tmp_path), **COLUMNS, **given).load(tmp_path)
     assert list(samples.payloads["text"]) == [row["review"] for row in rows]
     assert samples.class_names == ("bad", "good")

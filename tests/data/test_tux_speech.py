@@ -9,7 +9,7 @@ from scar.data.duplicates import exact_duplicates
 from scar.data.fetch import OFFLINE, FetchError
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
-from scar.data.tux_speech import TuxSpeech
+from scar.data.sources.tux_speech import TuxSpeech
 
 ANIMALS = ("frog", "cat", "dog", "cow", "horse")
 TOOLS = ("saw", "drill", "axe", "file", "nail")
@@ -157,7 +157,7 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Non
 def test_the_package_is_kept_without_its_pictures(
     stamps: Path, apt: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scar.data.tux_speech._INSTALLED", stamps / "not installed")
+    monkeypatch.setattr("scar.data.sources.tux_speech._INSTALLED", stamps / "not installed")
     source = stamps / "tux_speech" / "stamps"
     (source / "animals" / "some" / "cat.png").write_bytes(b"picture")
     apt(source)
@@ -168,7 +168,7 @@ def test_the_package_is_kept_without_its_pictures(
 
 
 def test_what_cannot_be_fetched_is_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scar.data.tux_speech._INSTALLED", tmp_path / "not installed")
+    monkeypatch.setattr("scar.data.sources.tux_speech._INSTALLED", tmp_path / "not installed")
     monkeypatch.setenv(OFFLINE, "1")
     with pytest.raises(FetchError, match=r"tux_speech: stamps not found.*\n.*Debian package tuxpaint-stamps-default"):
         make().files(tmp_path)

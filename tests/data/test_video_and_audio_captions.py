@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from media_files import write_tone, write_video
 
-from scar.data.audiocaps import AudioCaps
 from scar.data.fingerprint import fingerprint
-from scar.data.msr_vtt import MsrVtt
 from scar.data.source import Source
+from scar.data.sources.audiocaps import AudioCaps
+from scar.data.sources.msr_vtt import MsrVtt
 
 CLIPS = (
     ("train", "aaa", 30, 1),

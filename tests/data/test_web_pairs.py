@@ -10,7 +10,7 @@ import scar.conf
 from hydra import compose, initialize_config_module
 from PIL import Image
 
-from scar.config import build
+from scar.config.build import build
 
 CONF = Path(next(iter(scar.conf.__path__)))
 PAIRS = {"cc3m": 2.82e6, "cc12m": 10.8e6, "yfcc15m": 15e6, "laion40m": 40e6}

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from scar.data.fetch import FetchError
-from scar.data.media import UnreadableMedia
+from scar.data.image_decoding import UnreadableMedia
+from scar.data.sources.webdataset import WebDatasetSource
 from scar.data.unreadable import drop_unreadable
-from scar.data.webdataset import WebDatasetSource
 
 
 def encoded(colour: int) -> bytes:
@@ -139,13 +139,13 @@ def test_a_truncated_or_compressed_shard_is_named(shards: Path, tmp_path: Path) 
         ([("0.png", b"x")], {}, r"a\.tar: the sample '0' has no cls; it has png"),
         ([("0.cls", b"1")], {}, r"a\.tar: the sample '0' has no jpg;jpeg;png;webp; it has cls"),
         ([("0.png", b"x"), ("0.png", b"y")], {}, r"member 0\.png: the sample '0' has two members png"),
-        ([("0.png", b"x"), ("0.cls", b" ")], {}, r"member 0\.cls: the label is empty"),
+        ([("0.png", b"x"), ("0.cls", b" ")], {}, r"key '0', column 'cls': the label is empty"),
         ([("0.png", b"x"), ("0.json", b"{")], {"label": "json:label"}, r"member 0\.json: "),
         ([("0.png", b"x"), ("0.json", b"{}")], {"label": "json:label"}, r"member 0\.json: there is no value 'label'"),
         (
             [("0.png", b"x"), ("0.cls", b"1"), ("1.png", b"x"), ("1.cls", b"0"), ("0.png", b"x"), ("0.cls", b"1")],
             {},
-            "'0' is that of",
+            "the sample '0' has two members png",
         ),
     ],
 )
@@ -175,3 +175,37 @@ def test_bad_settings_are_refused(fields: dict[str, Any], message: str) -> None:
 def test_a_shard_in_both_parts_is_refused(shards: Path) -> None:
     with pytest.raises(ValueError, match=r"both take val-000\.tar"):
         WebDatasetSource(root=str(shards), test_shards="val-*.tar").files(shards)
+
+
+def write_members(path: Path, names: list[str]) -> None:
+    """A shard with pictures, classes of the parity of the last digit of the name, and other files."""
+    with tarfile.open(path, "w") as tar:
+        for name in names:
+            digit = int(next((c for c in reversed(name) if c.isdigit()), "0"))
+            kind = name.rpartition(".")[2].lower()
+            add(tar, name, encoded(digit) if kind == "png" else str(digit % 2).encode())
+
+
+@pytest.mark.parametrize(
+    ("names", "ids", "note"),
+    [
+        ([f"{i:03d}.{kind}" for i in range(8) for kind in ("PNG", "Cls")], [f"{i:03d}" for i in range(8)], None),
+        ([f"v.1.{i}.{kind}" for i in range(8) for kind in ("png", "cls")], [f"v.1.{i}" for i in range(8)], "last dot"),
+        ([f"{i}.{kind}" for kind in ("png", "cls") for i in range(8)], [str(i) for i in range(8)], None),
+        (
+            ["README.md", *(f"{i}.{kind}" for i in range(8) for kind in ("png", "cls", "json"))],
+            [str(i) for i in range(8)],
+            "1 other members of the shards left out",
+        ),
+        ([f"{i}.{kind}" for i in range(8) for kind in ("seg.png", "png", "cls")], [str(i) for i in range(8)], None),
+    ],
+    ids=["capitals", "dots", "not side by side", "readme", "two pictures"],
+)
+def test_shards_as_they_are_written(tmp_path: Path, names: list[str], ids: list[str], note: str | None) -> None:
+    write_members(tmp_path / "a.tar", names)
+    samples = WebDatasetSource(root=str(tmp_path)).load(tmp_path)
+    assert samples.ids.tolist() == ids
+    assert samples.labels is not None
+    assert samples.labels.tolist() == [0, 1] * 4
+    assert len(samples.payloads["image"][3].getbands()) == 3
+    assert [each for each in samples.notes if note is None or note not in each] == []

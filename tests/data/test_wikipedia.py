@@ -9,9 +9,9 @@ import pytest
 from wikipedia_files import kinds, write_dump, write_wikipedia
 
 from scar.data.fetch import FetchError
-from scar.data.sql_dump import dump_rows
-from scar.data.topics import PACKAGED, Topics
-from scar.data.wikipedia import Wikipedia
+from scar.data.sources._sql_dump import dump_rows
+from scar.data.sources._topics import PACKAGED, Topics
+from scar.data.sources.wikipedia import Wikipedia
 
 
 @pytest.fixture

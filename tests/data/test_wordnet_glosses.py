@@ -7,7 +7,7 @@ import pytest
 
 from scar.data.duplicates import exact_duplicates
 from scar.data.paths import data_folder
-from scar.data.wordnet_glosses import LEXICOGRAPHER_FILES, WordnetGlosses, read_glosses
+from scar.data.sources.wordnet_glosses import LEXICOGRAPHER_FILES, WordnetGlosses, read_glosses
 
 
 def test_large_classes_are_kept_under_their_names_and_small_ones_reported(wordnet: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_damaged_file_is_named_with_its_line(wordnet: Path, damage: str) -> No
     }
     path.write_bytes(changed[damage])
     line = {"cut": 74, "shifted": 6, "binary": r"\d+"}[damage]
-    with pytest.raises(ValueError, match=rf"data\.noun, line {line} is not a whole synset"):
+    with pytest.raises(ValueError, match=rf"data\.noun is damaged: line {line} is not a whole synset"):
         WordnetGlosses(min_class_size=10).load(wordnet)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tiny_checkouts import VIDEOCLIP, imported, make_pengi, make_videoclip
 from tiny_models import TEXTS, sounds, videos
 
-from scar.encoders.base import Encoder
+from scar.encoders.encoder import Encoder
 from scar.encoders.pengi import Pengi
 from scar.encoders.videoclip_xl import VideoClipXL
 

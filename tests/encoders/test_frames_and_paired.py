@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from tiny_models import Video, videos
 
-from scar.encoders.base import Embed, Encoder
+from scar.encoders.encoder import Embed, Encoder
 from scar.encoders.frames import Frames
 from scar.encoders.paired import Paired
 from scar.encoders.pixels import Pixels
 from scar.encoders.transformers_pair import TransformersPair
 from scar.encoders.wordllama import WordLlama
-from scar.store import make_key
+from scar.store.code import classes_of, sources
+from scar.store.keys import make_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,8 @@ def test_frames_are_keyed_by_the_encoder_of_images_and_its_code() -> None:
     one, other = Frames(image=Pixels()), Frames(image=Pixels(batch_size=3))
     assert one.weights() == []
     assert Frames(image=Colours()).weights() == [Path("weights")]
-    assert {"scar.encoders.pixels", "scar.encoders.images", "scar.encoders.payloads"} <= set(one.helpers)
+    reached = sources().closure(classes_of(one))
+    assert {"scar.encoders.pixels", "scar.encoders._images", "scar.encoders._payloads"} <= reached
     assert make_key("x", config=one) == make_key("x", config=other)
     assert make_key("x", config=one) != make_key("x", config=Frames(image=Pixels(), frames=9))
     assert make_key("x", config=one) != make_key("x", config=Frames(image=Colours()))

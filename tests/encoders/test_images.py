@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scar.encoders.images import resize_batch, to_array
+from scar.encoders._images import resize_batch, to_array
 
 
 @pytest.mark.parametrize("resolution", [48, 112, 160])
@@ -43,12 +43,7 @@ def test_every_mode_of_pil_is_read(photographs: list[Image.Image], mode: str) ->
 
 @pytest.mark.parametrize(
     "bad",
-    [
-        np.zeros((4, 4), np.float32),
-        np.zeros((4, 4, 4), np.uint8),
-        np.zeros(4, np.uint8),
-        np.zeros((0, 4), np.uint8),
-    ],
+    [np.zeros((4, 4), np.float32), np.zeros((4, 4, 4), np.uint8), np.zeros(4, np.uint8), np.zeros((0, 4), np.uint8)],
     ids=["float", "four channels", "flat", "empty"],
 )
 def test_what_is_no_image_is_refused(bad: np.ndarray) -> None:

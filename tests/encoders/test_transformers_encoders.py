@@ -20,7 +20,7 @@ from tiny_families import (
 )
 from tiny_models import TEXTS, sounds, videos, with_changed
 
-from scar.encoders.base import Embed
+from scar.encoders.encoder import Embed
 from scar.encoders.transformers_pair import TransformersPair
 from scar.encoders.transformers_text import TransformersText
 from scar.encoders.transformers_vision import TransformersVision

@@ -39,6 +39,6 @@ def test_related_texts_are_nearer(packaged: None) -> None:
 def test_missing_weights_are_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(FileNotFoundError, match=r"does not hold l2_supercat_256\.safetensors"):
         WordLlama(folder=str(tmp_path)).weights()
-    monkeypatch.setattr("scar.encoders.base.find_spec", lambda name: None)
+    monkeypatch.setattr("scar.encoders.encoder.find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match=r"package wordllama, .*pip install 'scar-data\[packaged\]'"):
         WordLlama().weights()

@@ -62,7 +62,7 @@ def zygote():
 
 def rows(folder: Path) -> pd.DataFrame:
     """Return the rows of a study without what may differ between two runs of it."""
-    from scar.results import load_rows
+    from scar.job.rows import load_rows
 
     frame = load_rows(folder / "outputs" / "s")
     return frame.sort_values([c for c in frame.columns if c != "flag"], kind="stable").reset_index(drop=True)

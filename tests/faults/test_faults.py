@@ -7,8 +7,9 @@ import time
 import pytest
 
 from faults.conftest import log, rows
-from scar.artefact import faults
-from scar.care import artefacts
+from scar.commands.store_admin import artefacts
+from scar.common.files import read_json, write_json
+from scar.store.artefact import faults
 
 pytestmark = pytest.mark.slow
 SWEEP = ["seed=0,1", "completion=scar,random"]
@@ -127,8 +128,7 @@ def test_ctrl_c_twice(zygote, tmp_path, calm):
 def test_a_cache_of_an_older_schema_is_left_alone_and_made_again(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
     for each in artefacts(tmp_path / "outputs" / "store"):
-        meta = json.loads((each.folder / "meta.json").read_text())
-        (each.folder / "meta.json").write_text(json.dumps({**meta, "schema": 0}))
+        write_json(each.folder / "meta.json", {**read_json(each.folder / "meta.json"), "schema": 0})
     (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "outputs" / "s" / "before")
     check_whole(zygote, tmp_path, calm)
     assert "schema 0" in log(tmp_path)

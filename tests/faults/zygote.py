@@ -9,10 +9,10 @@ import os
 import sys
 
 import faults.injected as injected
-import scar.measurements
-import scar.observe
+import scar.commands.run
+import scar.job.measurements
+import scar.measures.from_probes
 import scar.probes.train
-import scar.run
 
 
 def child(command: dict) -> None:
@@ -26,7 +26,7 @@ def child(command: dict) -> None:
     name, *values = command["fault"]
     getattr(injected, name)(*values)
     sys.argv = ["scar", *command["start"]]
-    scar.run.main()
+    scar.commands.run.main()
 
 
 def main() -> None:

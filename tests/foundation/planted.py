@@ -33,24 +33,65 @@ def gap_observations(
             rows["hm"].append((difficulty["test"] < test[:, None]).sum(axis=1))
             rows["hf"].append(random.binomial(heldout * (steps - 1), test))
     data = {name: np.array(values) for name, values in rows.items()}
-    half = np.full(data["tm"].shape, 0.5)
-    sizes = np.repeat((data["size"] // steps)[:, None], steps, axis=1)
-    return Observations(
+    held = {
+        "heldout_misses": data["hm"],
+        "heldout_false_alarms": data["hf"],
+        "heldout_class_sizes": np.full(steps, heldout),
+    }
+    return _of_errors(
+        np.repeat((data["size"] // steps)[:, None], steps, axis=1),
         factors=data["factor"],
         parts=data["part"],
         sizes=data["size"],
-        class_sizes=sizes,
-        scale=half,
-        coverage=half,
-        authenticity=half,
-        richness=half,
-        true_positives=sizes,
         train_misses=data["tm"],
         train_false_alarms=data["tf"],
-        heldout_misses=data["hm"] if heldout_errors else None,
-        heldout_false_alarms=data["hf"] if heldout_errors else None,
-        heldout_class_sizes=np.full(steps, heldout) if heldout_errors else None,
         n_total=total,
+        **(held if heldout_errors else dict.fromkeys(held)),
+    )
+
+
+def _of_errors(class_sizes, **counts):
+    """Observations [P, K] of error counts, with measures that no estimator of errors looks at."""
+    half = np.full(class_sizes.shape, 0.5)
+    measures = dict.fromkeys(("scale", "coverage", "authenticity", "richness"), half)
+    return Observations(class_sizes=class_sizes, true_positives=class_sizes, **measures, **counts)
+
+
+def power_law_observations(rng, gap, exponent, *, counts, heldout, factors=(1, 2, 4, 8), max_parts=3, limit=0.08):
+    """Draw error counts of classes whose expected gap is ``gap · t^-exponent`` [K] at a share t of the data.
+
+    A gap is half of a difference of miss rates: training samples are missed at the rate `limit`, held-out samples at
+    ``limit + 2 gap``, and keep their difficulty over all probes. There are no false alarms.
+
+    Args:
+        rng: of all draws.
+        gap: [K] at the whole of the data.
+        exponent: of all classes.
+        counts: [K] training samples.
+        heldout: [K] held-out samples.
+    """
+    counts, heldout = np.asarray(counts), np.asarray(heldout)
+    difficulty = [rng.random(size) for size in heldout]
+    rows = [(factor, part) for factor in factors for part in range(min(factor, max_parts))]
+    sizes, train, test = [], [], []
+    for factor, _ in rows:
+        own = np.maximum(counts // factor, 1)
+        missed = np.clip(limit + 2 * np.asarray(gap) * factor**exponent, 0, 1)
+        sizes.append(own)
+        train.append(rng.binomial(own, limit))
+        test.append([(each < rate).sum() for each, rate in zip(difficulty, missed, strict=True)])
+    sizes, none = np.array(sizes), np.zeros((len(rows), counts.size), dtype=np.int64)
+    return _of_errors(
+        sizes,
+        factors=np.array([factor for factor, _ in rows]),
+        parts=np.array([part for _, part in rows]),
+        sizes=sizes.sum(axis=1),
+        train_misses=np.array(train),
+        train_false_alarms=none,
+        heldout_misses=np.array(test),
+        heldout_false_alarms=none,
+        heldout_class_sizes=heldout,
+        n_total=int(sizes[0].sum()),
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scar.foundation import concept_bound, reference_concept_sizes, step_foundation_size
+from scar.foundation.bound import concept_bound, reference_concept_sizes, step_foundation_size
 
 MEASURES = {
     "scale": np.full((2, 3), 0.5),
@@ -79,11 +79,7 @@ def test_invalid_arguments_of_the_reference_sizes_are_named(bound, factors, rate
         reference_concept_sizes(bound, factors, rate=rate)
 
 
-@given(
-    h=st.floats(1e-300, 1e300),
-    epsilon=st.floats(1e-3, 0.5),
-    delta=st.floats(1e-9, 0.5),
-)
+@given(h=st.floats(1e-300, 1e300), epsilon=st.floats(1e-3, 0.5), delta=st.floats(1e-9, 0.5))
 def test_the_bound_of_a_step_falls_to_delta_at_its_foundation_size(h, epsilon, delta):
     (n,) = step_foundation_size([h], epsilon=epsilon, delta=delta)
     if h <= delta:

@@ -3,8 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scar.foundation import fit_growth
-from scar.foundation.growth import WEAK_PRIOR
+from scar.foundation.growth import WEAK_PRIOR, fit_growth
 
 FACTORS = np.array([1, 2, 5, 10, 15, 20, 30])
 FRACTIONS = np.repeat(1.0 / FACTORS, FACTORS)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import gap_observations, only_factors, permuted, replaced
 
-from scar.foundation import HeldoutEstimator
+from scar.foundation.heldout import HeldoutEstimator
 
 
 def falling(scale=0.15, turn=1500.0, power=1.2, levels=1.0):
@@ -212,8 +212,7 @@ def test_missing_heldout_counts_are_named_with_the_way_out(name):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("epsilon", 0.0), ("delta", 1.0), ("level", 1.5), ("error", "total"), ("set_gap", "max")],
+    ("field", "value"), [("epsilon", 0.0), ("delta", 1.0), ("level", 1.5), ("error", "total"), ("set_gap", "max")]
 )
 def test_invalid_parameters_are_named(field, value):
     with pytest.raises(ValueError, match=field):

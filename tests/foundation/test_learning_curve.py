@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import gap_observations, only_factors, permuted, replaced
 
-from scar.foundation import LearningCurveEstimator
 from scar.foundation.accuracy_curves import FORMS, accuracy_form, fit_accuracy
+from scar.foundation.learning_curve import LearningCurveEstimator
 
 TOTAL = 8000
 

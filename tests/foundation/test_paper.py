@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from planted import growth_observations, only_factors, permuted, replaced
 
-from scar.foundation import PaperEstimator, set_foundation_size, step_foundation_size
+from scar.foundation.bound import step_foundation_size
+from scar.foundation.paper_text import PaperEstimator
+from scar.foundation.set_level import set_foundation_size
 
 H = np.array([0.6, 0.3, 0.2, 0.5, 0.4])
 
@@ -108,7 +110,6 @@ def test_parameters_matter(observations):
     narrow = PaperEstimator(level=0.5).fit(observations)
     assert np.ptp(narrow.interval_) < np.ptp(default.interval_)
     assert PaperEstimator(delta=0.05).fit(observations).foundation_size_ < default.foundation_size_
-    assert PaperEstimator(order=1).get_params()["order"] == 1
 
 
 def test_zero_training_error_is_no_difficulty():

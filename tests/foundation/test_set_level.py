@@ -7,12 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
 
-from scar.foundation import (
-    elementary_symmetric,
-    reference_set_foundation_size,
-    set_foundation_size,
-    step_foundation_size,
-)
+from scar.foundation.bound import step_foundation_size
+from scar.foundation.set_level import elementary_symmetric, reference_set_foundation_size, set_foundation_size
 
 EPSILON, DELTA = 0.01, 0.01
 sizes = st.floats(-300, 300).map(lambda exponent: 10.0**exponent)

@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from scar.config_nodes import ConfigError
-from scar.data.corrected import Corrected
-from scar.data.digits import Digits
+from scar.config.nodes import ConfigError
 from scar.data.source import Source
+from scar.data.sources.corrected import Corrected
+from scar.data.sources.digits import Digits
 from scar.encoders.paired import Paired
 from scar.encoders.pixels import Pixels
 from scar.encoders.random_vectors import RandomVectors
 from scar.inspection.crossfit import assign_folds
-from scar.inspection.duplicates import content_groups, find_pairs
-from scar.inspection.effects import corrections, write_corrections
+from scar.inspection.effects_of_acting import corrections, write_corrections
 from scar.inspection.findings import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import check_labels
 from scar.inspection.mismatched import pair_agreement
+from scar.inspection.near_duplicates import content_groups, find_pairs
 from scar.inspection.neighbours import find_neighbours, planned_bytes
-from scar.inspection.settings import InspectionSettings
+from scar.inspection.options import InspectionSettings
 from scar.studies.common import compose_config
-from scar.studies.inspect import run
+from scar.studies.inspection_study import run
 
 SETTINGS = InspectionSettings(neighbours=20, effect_seeds=2, shown=5)
 
@@ -93,10 +93,10 @@ def test_findings_say_what_the_plan_adds_of_their_class(planted):
 
 
 def test_nothing_is_computed_twice(planted, monkeypatch):
-    import scar.inspection.inspect as module
+    import scar.inspection.inspection as module
 
     inspection, *_ = planted
-    monkeypatch.setattr(module, "cross_fit", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr("scar.probes.train.train_probes", lambda *_, **__: pytest.fail("trained again"))
     again = module.inspect_job(inspection.job, SETTINGS)
     assert again.table.equals(inspection.table)
 
@@ -181,7 +181,7 @@ def test_a_million_samples_of_384_numbers_are_planned_below_four_gibibytes():
 
 @pytest.mark.parametrize("joint", [True, False])
 def test_mismatched_pairs_agree_least(joint):
-    from scar.embeddings import EmbeddingSet
+    from scar.encoders.embeddings.embedding_set import EmbeddingSet
 
     rng = np.random.default_rng(0)
     image = rng.standard_normal((300, 6)).astype(np.float32)
@@ -256,7 +256,7 @@ def test_a_list_of_corrections_must_fit_the_data(tmp_path):
     with pytest.raises(FileNotFoundError, match="columns id, class_name, drop"):
         source.files(tmp_path)
     for text, message in (
-        ("id,class_name\n1,2\n", "lacks the columns drop"),
+        ("id,class_name\n1,2\n", "the column .drop. is missing"),
         ("id,class_name,drop\nnobody,1,\n", "names 'nobody'"),
         (f"id,class_name,drop\n{digits.load(tmp_path).ids[0]},walrus,\n", "class 'walrus'"),
         ("id,class_name,drop\nx,1,\nx,2,\n", "more than once"),

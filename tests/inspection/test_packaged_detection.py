@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scar.data.paths import data_folder
 from scar.data.source import Source
 from scar.inspection.findings import DUPLICATE, LABEL
-from scar.inspection.inspect import inspect_job
-from scar.inspection.settings import InspectionSettings
-from scar.pipeline import Job
-from scar.store import Store
+from scar.inspection.inspection import inspect_job
+from scar.inspection.options import InspectionSettings
+from scar.job.algorithm import algorithm
+from scar.store.store import Store
 from scar.studies.common import compose_config
 
 SHARE = 0.05
@@ -61,9 +62,9 @@ def planted_flips(samples):
 def test_flips_are_found_and_so_are_all_duplicates_across_splits(dataset, encoder, tmp_path):
     overrides = [f"dataset={dataset}", f"encoder={encoder}", "dataset.train_size=4000", "dataset.test_size=1000"]
     config = compose_config([*overrides, "subsets=quick", "probe=converged_path", "completion=random"])
-    samples = config.dataset.load(Job(config, Store(tmp_path)).data_dir)
+    samples = config.dataset.load(data_folder(config.paths.data_dir))
     flipped = planted_flips(samples)[0]
-    job = Job(replace(config, dataset=Planted(source=config.dataset)), Store(tmp_path))
+    job = algorithm(replace(config, dataset=Planted(source=config.dataset)), Store(tmp_path))
     inspection = inspect_job(job, InspectionSettings(most=2000))
     errors = inspection.of(LABEL)
     true = errors["id"].isin(samples.ids[flipped]).to_numpy()

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from scar.measures import coverage_deficit
 from scar.measures.coverage import step_coverage
-from scar.measures.debias import DEVIATION, EXPECTED, SIZES, null_moments
+from scar.measures.debias import DEVIATION, EXPECTED, SIZES, coverage_deficit, null_moments
 
 DRAWS = 400
 

@@ -2,19 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scar.measures import dataset_measures
+from scar.measures.dataset import dataset_measures
 
 GOOD = {"n_total": 1000, "n_primary": 600, "n_extended": 700, "foundation_size": 4000.0, "accuracy": 0.8}
 
 
 def test_the_measures_are_those_of_the_text():
     measures = dataset_measures(**GOOD)
-    assert (measures.scale, measures.coverage, measures.authenticity, measures.richness) == (
-        0.25,
-        0.25,
-        0.8,
-        1.0,
-    )
+    assert (measures.scale, measures.coverage, measures.authenticity, measures.richness) == (0.25, 0.25, 0.8, 1.0)
     smaller = dataset_measures(**{**GOOD, "foundation_size": 100.0})
     assert (smaller.scale, smaller.richness) == (1.0, 0.1)
 

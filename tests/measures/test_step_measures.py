@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from naive_measures import draw_logits, naive_measures
 
-from scar.measures import StepStatistics, scar_measures
+from scar.measures.steps import StepStatistics, scar_measures
 
 FIELDS = ("scale", "coverage", "authenticity", "richness", "true_positives", "coverage_defined")
 

@@ -6,9 +6,8 @@ import pytest
 import torch
 from naive_measures import draw_logits
 
-from scar.measures import StepAuthenticity, StepCoverage, StepRichness, StepScale, scar_measures
-
-NAMES = ("scale", "coverage", "authenticity", "richness")
+from scar.measures.metrics import StepAuthenticity, StepCoverage, StepRichness, StepScale
+from scar.measures.steps import MEASURES, scar_measures
 
 
 def collection(classes, decision="argmax", **options):
@@ -30,7 +29,7 @@ def feed(metrics, logits, labels, batch=97):
 
 
 def assert_equals_one_shot(values, measures):
-    for name in NAMES:
+    for name in MEASURES:
         np.testing.assert_allclose(values[name].numpy(), getattr(measures, name), rtol=1e-14, err_msg=name)
 
 
@@ -49,7 +48,7 @@ def test_merged_states_equal_one_process():
     left, right = collection(5), collection(5)
     feed(left, logits[:300], labels[:300])
     feed(right, logits[300:], labels[300:])
-    for name in NAMES:
+    for name in MEASURES:
         left[name].merge_state(right[name])
     assert_equals_one_shot(left.compute(), scar_measures(logits, labels))
 
@@ -98,10 +97,7 @@ def test_invalid_arguments_are_named():
         (lambda: StepRichness(3, "softmax"), "decision='softmax'"),
         (lambda: StepCoverage(3, bins=0), "bins=0"),
         (lambda: StepScale(3, fraction=2.0), "fraction=2.0"),
-        (
-            lambda: StepScale(3).update(torch.zeros(2, 4), torch.zeros(2, dtype=torch.long)),
-            "logits has shape",
-        ),
+        (lambda: StepScale(3).update(torch.zeros(2, 4), torch.zeros(2, dtype=torch.long)), "logits has shape"),
     ):
         with pytest.raises(ValueError, match=message):
             build()
@@ -109,8 +105,9 @@ def test_invalid_arguments_are_named():
 
 def test_the_measures_alone_do_not_import_torch_or_scipy():
     code = (
-        "import sys; from scar.measures import scar_measures, StepStatistics, coverage_deficit; "
-        "from scar.foundation import ReferenceEstimator, set_foundation_size; "
+        "import sys; from scar.measures.steps import scar_measures; "
+        "from scar.measures.debias import coverage_deficit; from scar.foundation.published import ReferenceEstimator; "
+        "from scar.foundation.set_level import set_foundation_size; "
         "sys.exit(any(name in sys.modules for name in ('torch', 'scipy', 'torchmetrics')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

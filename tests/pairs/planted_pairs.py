@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from hydra import compose, initialize_config_module
 
-from scar.config import Config, build
+from scar.config.build import build
+from scar.config.schema import Config
 from scar.data.checks import validate_samples
 from scar.data.samples import Samples
 from scar.data.source import Source
-from scar.encoders.base import Encoder
+from scar.encoders.encoder import Encoder
 from scar.encoders.paired import Paired
-from scar.labels import CrossModalLabels
-from scar.pipeline import Job
-from scar.store import Store
+from scar.job.algorithm import algorithm
+from scar.sampling.step_functions import CrossModalLabels
+from scar.store.store import Store
 
 WORDS = ("anchor", "bridge", "candle", "desert", "engine")
 LIGHT = ["dataset=digits", "subsets=quick", "logger=csv", "study=test", "probe=converged"]
@@ -109,12 +110,12 @@ def planted_job(
     labels: dict[str, Any] | None = None,
     planner: Any = None,
     **source: Any,
-) -> Job:
+):
     """Return the job of one direction over planted pairs."""
     with initialize_config_module("scar.conf", version_base="1.3"):
         base = build(compose("config", [*LIGHT, f"paths.output_dir={folder}", *overrides]))
     config = planted_config(base, modality, labels=labels, **source)
-    return Job(config if planner is None else replace(config, completion=planner), Store(folder / "store"))
+    return algorithm(config if planner is None else replace(config, completion=planner), Store(folder / "store"))
 
 
 def planted_config(base: Config, modality: str, *, labels: dict[str, Any] | None = None, **source: Any) -> Config:

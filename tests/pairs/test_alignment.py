@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from planted_pairs import PlantedPairs, Vectors, planted_job
 
-from scar.clusters import unit_rows
-from scar.embeddings import EmbeddingSet
+from scar.common.vectors import unit_rows
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.paired import Paired
-from scar.pairs import Alignment, ModalityClusters, Supervision, align, has_joint_space
+from scar.pairs.alignment import Alignment, align, has_joint_space
 from scar.pairs.retrieval import linear_map, retrieve
+from scar.pairs.supervision import ModalityClusters, Supervision
 
 
 def embedded(rows, offsets=None):
@@ -117,13 +118,13 @@ def test_test_items_that_are_training_items_are_counted_by_modality_and_by_pair(
 
 def test_without_a_joint_space_a_map_is_fitted_and_there_are_no_pair_scores(tmp_path):
     job = planted_job(tmp_path, "image")
-    found = job.alignment
+    found = job.alignment.value
     assert not found.joint
     assert found.pair_scores == {}
     assert found.agreement["test"]["nmi"] > 0.95
     chance = 10 / found.retrieval["image_to_text"].candidates
     assert found.retrieval["image_to_text"].recall[10] > 2 * chance  # the class is known, no more
-    shuffled = planted_job(tmp_path, "image", shuffled=True).alignment
+    shuffled = planted_job(tmp_path, "image", shuffled=True).alignment.value
     assert shuffled.retrieval["image_to_text"].recall[10] < 2 * chance
     found.save(tmp_path / "alignment.json")
     assert Alignment.load(tmp_path / "alignment.json") == found

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from planted_pairs import Vectors
 
-from scar.clusters import Clustering
 from scar.data.samples import Samples
-from scar.embeddings import EmbeddingSet
-from scar.extraction import extract
-from scar.pairs.captions import vote
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.encoders.embeddings.extraction import extract
+from scar.pairs.caption_clusters import vote
 from scar.pairs.words import step_names, typical_words
+from scar.sampling.clusters import Clustering
 
 CENTROIDS = np.array([[0, 0], [10, 0], [0, 10]], np.float32)
 CLUSTERING = Clustering(centroids=CENTROIDS, labels=np.arange(3), inertia=0.0, cosine=False)
@@ -38,12 +38,12 @@ def test_the_majority_of_the_captions_decides_and_ties_go_to_the_cluster_nearest
 
 
 def test_votes_do_not_depend_on_the_chunks(monkeypatch):
-    import scar.pairs.captions
+    import scar.pairs.caption_clusters
 
     rng = np.random.default_rng(0)
     items = captioned(*(10 * rng.random((rng.integers(1, 6), 2)) for _ in range(100)))
     whole = vote(items, CLUSTERING)
-    monkeypatch.setattr(scar.pairs.captions, "_ITEMS", 7)
+    monkeypatch.setattr(scar.pairs.caption_clusters, "_ITEMS", 7)
     parts = vote(items, CLUSTERING)
     for name, value in vars(whole).items():
         assert np.array_equal(value, getattr(parts, name)), name

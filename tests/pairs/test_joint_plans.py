@@ -5,9 +5,10 @@ import pytest
 from planted_pairs import planted_job
 
 from scar.completion.allocation import allocate
+from scar.completion.by_name import find_planner
 from scar.completion.joint import Direction, JointPlanner, greedy_cells, plan_jointly
 from scar.completion.problem import CompletionProblem
-from scar.store import Store
+from scar.job.flow import artefacts
 
 
 def covered(counts, cells, gaps):
@@ -79,7 +80,7 @@ def direction(labels, needs, reserve, primary=()):
     problem = CompletionProblem(
         counts=np.zeros(k, np.int64) + 1,
         reserve=np.bincount(labels[reserve], minlength=k),
-        needs=np.asarray(needs, float),
+        step_sizes=np.asarray(needs, float) * k,
         class_names=tuple(map(str, range(k))),
     )
     return Direction(problem=problem, labels=labels, primary=np.array(primary), reserve=reserve)
@@ -115,18 +116,17 @@ def test_directions_that_differ_in_what_there_is_are_refused():
     with pytest.raises(ValueError, match="use regime=natural"):
         plan_jointly(JointPlanner(), both, probed="image", fractions=[0.1], seed=0)
     with pytest.raises(ValueError, match="use labels=cross_modal"):
-        JointPlanner().allocate(both["image"].problem, 1, labels)
+        find_planner(JointPlanner())
 
 
 def test_the_jobs_of_both_directions_add_the_same_pairs_and_score_them(tmp_path):
     jobs = [planted_job(tmp_path, modality, planner=JointPlanner(), shuffled=True) for modality in ("image", "text")]
     for job in jobs:
-        scored = {arm.subject: result.accuracy for arm, result in job.evaluate().items()}
+        scored = {arm.subject: result.accuracy for arm, result in ((arm, arm.scores.value) for arm in job.arms)}
         assert set(scored) == {"primary", "total", "joint"}
     first, second = (job.plans for job in jobs)
     for one, other in zip(first, second, strict=True):
         assert np.array_equal(one.rows, other.rows)
         assert len(one.rows) == one.budget == other.budget > 0
         assert not np.array_equal(one.counts, other.counts)
-    assert isinstance(jobs[0].twin.store, Store)
-    assert jobs[0].twin.plan_key == jobs[1].plan_key
+    assert {each.foundation.key for each in jobs[1].characterized.values()} & set(artefacts(jobs[0].final))

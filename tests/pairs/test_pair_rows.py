@@ -7,12 +7,12 @@ import pytest
 from hydra import compose, initialize_config_module
 from planted_pairs import LIGHT, planted_config
 
-from scar.config import build
-from scar.job import run_job
-from scar.reporting.alignment_table import alignment_tables
-from scar.reporting.study import load_study
+from scar.config.build import build
+from scar.job.rows import load_rows
+from scar.job.run_job import run_job
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.alignment_table import alignment_tables
 from scar.reporting.text import group_label
-from scar.results import load_rows
 
 
 def run(folder, modality):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scar.clusters import unit_rows
+from scar.common.vectors import unit_rows
 from scar.pairs.retrieval import rank_partners, retrieve
 
 ITEMS = np.arange(4)

@@ -11,7 +11,9 @@ MODALITIES = ("image", "text")
 
 
 def total_accuracy(job):
-    return next(result.accuracy for arm, result in job.evaluate().items() if arm.subject == "total")
+    return next(
+        result.accuracy for arm, result in ((arm, arm.scores.value) for arm in job.arms) if arm.subject == "total"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +37,12 @@ def test_shuffled_pairs_fall_to_the_majority_rate(folder, modality):
     majority = np.bincount(test).max() / len(test)
     assert 0.3 < majority < 0.5
     assert abs(total_accuracy(job) - majority) < 0.06
-    assert max(job.alignment.agreement["test"].values()) < 0.05
+    assert max(job.alignment.value.agreement["test"].values()) < 0.05
 
 
 def test_the_labels_are_the_clusters_of_the_other_modality(folder):
     jobs = {modality: planted_job(folder, modality, shuffled=True) for modality in MODALITIES}
-    clusters = jobs["image"].supervision.clusters
+    clusters = jobs["image"].inputs.supervision.value.clusters
     assert np.array_equal(jobs["image"].steps.labels, clusters["text"].labels)
     assert np.array_equal(jobs["text"].steps.labels, clusters["image"].labels)
     assert adjusted_rand_score(clusters["image"].labels, clusters["text"].labels) < 0.05
@@ -53,17 +55,20 @@ def test_swapping_the_modalities_changes_nothing(tmp_path, folder):
     assert np.array_equal(straight.steps.labels, swapped.steps.labels)
     for part in ("primary", "reserve", "heldout", "validation", "test"):
         assert np.array_equal(getattr(straight.split, part), getattr(swapped.split, part))
-    before, after = straight.evaluate(), swapped.evaluate()
-    for (arm, first), (other, second) in zip(before.items(), after.items(), strict=True):
+    for arm, other in zip(straight.arms, swapped.arms, strict=True):
         assert (arm.subject, arm.fraction) == (other.subject, other.fraction)
-        assert np.array_equal(first.correct, second.correct)
+        for decision in ("raw", "deployment", "uniform"):
+            assert np.array_equal(*(getattr(each.predictions.value, decision) for each in (arm, other)))
 
 
 def test_clusters_never_see_the_test_part(tmp_path, folder):
     clean, poisoned = planted_job(folder, "image"), planted_job(tmp_path, "image", poisoned=True)
     train = clean.catalogue.rows("train")
     for modality in MODALITIES:
-        first, second = clean.supervision.clusters[modality], poisoned.supervision.clusters[modality]
+        first, second = (
+            clean.inputs.supervision.value.clusters[modality],
+            poisoned.inputs.supervision.value.clusters[modality],
+        )
         assert np.array_equal(first.centroids, second.centroids)
         assert np.array_equal(first.labels[train], second.labels[train])
         assert not np.array_equal(first.labels, second.labels)  # the poison is really there
@@ -73,17 +78,17 @@ def test_clusters_never_see_the_test_part(tmp_path, folder):
 
 def test_both_directions_and_all_seeds_have_the_same_clusters_and_each_seed_one_split(folder):
     jobs = [planted_job(folder, modality, f"seed={seed}") for modality in MODALITIES for seed in (0, 1)]
-    assert len({job.labels_key for job in jobs}) == 1
+    assert len({job.inputs.supervision.key for job in jobs}) == 1
     for first, second in ((jobs[0], jobs[2]), (jobs[1], jobs[3])):
         assert np.array_equal(first.split.primary, second.split.primary)
-        assert first.split_key != second.split_key
+        assert first.inputs.split.key != second.inputs.split.key
     assert not np.array_equal(jobs[0].split.primary, jobs[1].split.primary)
 
 
 def test_parts_keep_the_shares_of_both_clusterings(folder):
     job = planted_job(folder, "image", shuffled=True)
     train = job.catalogue.rows("train")
-    for clusters in job.supervision.clusters.values():
+    for clusters in job.inputs.supervision.value.clusters.values():
         whole = np.bincount(clusters.labels[train], minlength=5) / len(train)
         for part in ("primary", "reserve"):
             rows = getattr(job.split, part)
@@ -105,13 +110,13 @@ def test_clusters_are_named_by_their_words(folder):
 
 def test_the_number_of_clusters_is_chosen_for_each_modality(folder):
     job = planted_job(folder, "image", labels={"k": None, "candidates": (3, 5, 9)})
-    for clusters in job.supervision.clusters.values():
+    for clusters in job.inputs.supervision.value.clusters.values():
         assert len(clusters.sizes) == 5
         assert set(clusters.scores) == {3, 5, 9}
 
 
 def test_several_captions_vote(folder):
-    clusters = planted_job(folder, "image", captions=3).supervision.clusters
+    clusters = planted_job(folder, "image", captions=3).inputs.supervision.value.clusters
     assert adjusted_rand_score(PlantedPairs().latent(), clusters["text"].labels) > 0.98
     assert clusters["text"].captions == 3
     assert clusters["text"].agreement > 0.98
@@ -119,7 +124,7 @@ def test_several_captions_vote(folder):
 
 
 def test_what_is_saved_is_what_is_loaded(folder, tmp_path):
-    made = planted_job(folder, "image").supervision
+    made = planted_job(folder, "image").inputs.supervision.value
     made.save(tmp_path)
     loaded = Supervision.load(tmp_path)
     assert loaded.modalities == made.modalities == MODALITIES

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.probes import ProbeSet, ProbeTask
+from scar.probes.probe_set import ProbeSet, ProbeTask
 
 
 def gaussian_classes(

@@ -6,20 +6,22 @@ import pytest
 import torch
 from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
 
-from scar.probes import ProbeConfig, ProbeTask, TrainerConfig, train_probes
+from scar.probes._shared_features import Features
 from scar.probes.adam import AdamRun, initial_weights, torch_generator
 from scar.probes.block import Block, plan_blocks
-from scar.probes.features import Features
 from scar.probes.lbfgs import LBFGSRun
-from scar.probes.rows import Source
+from scar.probes.probe_set import ProbeTask
+from scar.probes.rows import RowSource
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.probes.train import train_probes
 
 CLASSES = 5
 VALIDATION = np.arange(2000, 2300)
 X, Y = gaussian_classes(2500, 24, CLASSES)
 TASKS = tasks_of_sizes([1200, 40, 130, 501, 500, 77], pool=2000, validation=VALIDATION)
 CONFIGS = {
-    "linear": ProbeConfig(batch_size=100, max_epochs=25, patience=2),
-    "reference": ProbeConfig(
+    "linear": ProbeConfig.linear(batch_size=100, max_epochs=25, patience=2),
+    "reference": ProbeConfig.linear(
         batch_size=None, scaling="unit_norm", monitor="train_accuracy", restore_best=False, max_epochs=25
     ),
     "converged_path": ProbeConfig(solver="lbfgs", penalties=(0.1, 0.01, 0.001), patience=1),
@@ -82,7 +84,7 @@ def test_the_order_of_the_tasks_does_not_matter():
 
 
 def test_a_bank_probe_equals_a_plain_torch_loop_on_the_same_batches():
-    config = ProbeConfig(batch_size=100, max_epochs=5, restore_best=False)
+    config = ProbeConfig.linear(batch_size=100, max_epochs=5, restore_best=False)
     task = TASKS[0]
     rows = X[task.train]
     mean, std = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
@@ -116,7 +118,7 @@ def _block(tasks, config, plan=None, align=1):
 
 def _source(config, **options):
     unit_norm = config.scaling == "unit_norm"
-    return Source(Features(X), unit_norm=unit_norm, device=torch.device("cpu"), **options)
+    return RowSource(Features(X), unit_norm=unit_norm, device=torch.device("cpu"), **options)
 
 
 @pytest.mark.parametrize("name", ["linear", "converged_path"])
@@ -140,7 +142,7 @@ def test_stacked_and_padded_blocks_train_the_same_probes(name):
 
 
 def test_a_block_shape_follows_from_the_task_alone():
-    config = ProbeConfig(batch_size=100)
+    config = ProbeConfig.linear(batch_size=100)
     for index, task in enumerate(TASKS):
         (alone,) = plan_blocks([task], config, stacked=True)
         (among,) = [plan for plan in plan_blocks(TASKS, config, stacked=True) if index in plan.probes]
@@ -196,7 +198,7 @@ def test_the_memory_is_planned_before_training(caplog, limit, rows, streamed):
     width = 16 * -(-(24 * 40 + 1) // 16)  # rows begin with a cache line
     trainer = TrainerConfig(memory_gib=(4 * width * limit + 1) / 2**30)
     with caplog.at_level("INFO", "scar.probes"):
-        train(features=big, config=ProbeConfig(max_epochs=1), trainer=trainer)
+        train(features=big, config=ProbeConfig.linear(max_epochs=1), trainer=trainer)
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("scar.probes")]
     assert f"training rows {4 * width * rows / 2**20:.0f} MiB" in line
     assert f"validation rows {4 * width * len(VALIDATION) / 2**20:.0f} MiB" in line

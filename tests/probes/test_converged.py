@@ -4,7 +4,9 @@ from probe_problems import gaussian_classes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from scar.probes import ProbeConfig, ProbeTask, train_probes
+from scar.probes.probe_set import ProbeTask
+from scar.probes.settings import ProbeConfig
+from scar.probes.train import train_probes
 
 CLASSES = 6
 X, Y = gaussian_classes(6000, 40, CLASSES, separation=0.25)
@@ -23,7 +25,7 @@ def objective(x, y, weights, bias, penalty):
 @pytest.mark.parametrize("n", [60, 2000])
 def test_the_optimum_is_that_of_scikit_learn(penalty, n):
     rows = np.arange(n)
-    config = ProbeConfig(solver="lbfgs", penalties=(penalty,), max_epochs=2000)
+    config = ProbeConfig(penalties=(penalty,), tolerance=1e-5)
     probe = train_probes(X, Y, [ProbeTask(rows, VALIDATION, 0)], num_classes=CLASSES, config=config)
     assert probe.converged[0]
     assert probe.penalty[0] == np.float32(penalty)
@@ -40,7 +42,7 @@ def test_the_optimum_is_that_of_scikit_learn(penalty, n):
 
 
 def test_the_optimum_does_not_depend_on_the_seed():
-    config = ProbeConfig(solver="lbfgs", penalties=(1e-2,))
+    config = ProbeConfig(penalties=(1e-2,), tolerance=1e-5)
     tasks = [ProbeTask(np.arange(300), VALIDATION, seed) for seed in (0, 1)]
     probes = train_probes(X, Y, tasks, num_classes=CLASSES, config=config)
     np.testing.assert_array_equal(probes.weights[0], probes.weights[1])
@@ -51,18 +53,14 @@ def test_the_path_takes_the_penalty_with_the_least_validation_loss():
     task = [ProbeTask(np.arange(200), VALIDATION, 0)]
     single = [
         train_probes(
-            X, Y, task, num_classes=CLASSES, config=ProbeConfig(solver="lbfgs", penalties=(penalty,))
+            X, Y, task, num_classes=CLASSES, config=ProbeConfig(penalties=(penalty,), tolerance=1e-5)
         ).validation_loss[0]
         for penalty in penalties
     ]
     best = int(np.argmin(single))
     assert 0 < best < len(penalties) - 1
     path = train_probes(
-        X,
-        Y,
-        task,
-        num_classes=CLASSES,
-        config=ProbeConfig(solver="lbfgs", penalties=penalties[::-1], patience=1),
+        X, Y, task, num_classes=CLASSES, config=ProbeConfig(penalties=penalties[::-1], patience=1, tolerance=1e-5)
     )
     assert path.penalty[0] == np.float32(penalties[best])
     assert path.validation_loss[0] == pytest.approx(single[best], abs=2e-3)

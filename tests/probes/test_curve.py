@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from scar.probes import ProbeConfig, ProbeSet, ProbeTask, train_probes
-from scar.probes.probe_set import load_curve
+from scar.probes.probe_set import ProbeSet, ProbeTask, load_curve
+from scar.probes.settings import ProbeConfig
+from scar.probes.train import train_probes
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,8 @@ def data():
 
 def trained(data, **settings):
     features, labels, tasks = data
-    return train_probes(features, labels, tasks, num_classes=3, config=ProbeConfig(**settings))
+    make = ProbeConfig if "penalties" in settings else ProbeConfig.linear
+    return train_probes(features, labels, tasks, num_classes=3, config=make(**settings))
 
 
 def test_the_validation_loss_is_kept_for_every_epoch_and_no_more(data):
@@ -32,7 +34,7 @@ def test_the_validation_loss_is_kept_for_every_epoch_and_no_more(data):
 def test_a_curve_is_the_same_alone_and_in_company_and_survives_saving(data, tmp_path):
     features, labels, tasks = data
     both = trained(data, max_epochs=20)
-    alone = train_probes(features, labels, tasks[1:], num_classes=3, config=ProbeConfig(max_epochs=20))
+    alone = train_probes(features, labels, tasks[1:], num_classes=3, config=ProbeConfig.linear(max_epochs=20))
     np.testing.assert_array_equal(both.select([1]).curve[:, : alone.curve.shape[1]], alone.curve)
     both.save(tmp_path)
     np.testing.assert_array_equal(load_curve(tmp_path), both.curve)
@@ -43,6 +45,6 @@ def test_the_curve_is_the_share_of_right_answers_or_the_objective_where_that_is_
     shares = trained(data, max_epochs=10, monitor="train_accuracy").curve
     assert np.nanmin(shares) >= 0
     assert np.nanmax(shares) <= 1
-    solved = trained(data, solver="lbfgs", penalties=(0.01,), batch_size=None, max_epochs=200).curve
+    solved = trained(data, penalties=(0.01,), max_epochs=200).curve
     falls = np.diff(solved[0][np.isfinite(solved[0])])
     assert (falls <= 1e-6).all()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from scar.probes import ProbeConfig, TrainerConfig
+from scar.probes.settings import ProbeConfig, TrainerConfig
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -22,10 +22,10 @@ CONF = Path(__file__).parents[2] / "conf"
         ({"max_epochs": 0}, "probe.max_epochs"),
         ({"patience": 0}, "probe.patience"),
         ({"tolerance": float("nan")}, "probe.tolerance"),
-        ({"penalties": (0.1,)}, "probe.penalties"),
-        ({"solver": "lbfgs"}, "needs at least one"),
-        ({"solver": "lbfgs", "penalties": (0.0,)}, "must be above 0"),
-        ({"solver": "lbfgs", "penalties": (1.0,), "monitor": "train_accuracy"}, "probe.monitor"),
+        ({"solver": "adam"}, "adam takes none; probe=linear"),
+        ({"penalties": ()}, "needs at least one"),
+        ({"penalties": (0.0,)}, "must be above 0"),
+        ({"penalties": (1.0,), "monitor": "train_accuracy"}, "probe.monitor"),
     ],
 )
 def test_a_bad_probe_setting_is_named(settings, message):
@@ -66,17 +66,28 @@ def _check(path, schema):
     assert config.name == path.stem
 
 
-def test_the_linear_file_holds_the_defaults():
-    assert ProbeConfig(**OmegaConf.to_container(OmegaConf.load(CONF / "probe/linear.yaml"))) == ProbeConfig()
+@pytest.mark.parametrize(("name", "config"), [("converged", ProbeConfig()), ("linear", ProbeConfig.linear())])
+def test_files_and_code_have_the_same_settings(name, config):
+    assert ProbeConfig(**OmegaConf.to_container(OmegaConf.load(CONF / f"probe/{name}.yaml"))) == config
 
 
 def test_only_stopping_or_choosing_needs_a_validation_part():
-    assert ProbeConfig().needs_validation
-    assert not ProbeConfig(monitor="train_accuracy").needs_validation
-    assert not ProbeConfig(solver="lbfgs", penalties=(0.1,)).needs_validation
-    assert ProbeConfig(solver="lbfgs", penalties=(0.1, 0.2)).needs_validation
+    assert ProbeConfig.linear().needs_validation
+    assert not ProbeConfig.linear(monitor="train_accuracy").needs_validation
+    assert not ProbeConfig(penalties=(0.1,)).needs_validation
+    assert ProbeConfig(penalties=(0.1, 0.2)).needs_validation
+
+
+def test_a_penalty_is_chosen_once_only_where_there_is_a_choice_to_share():
+    assert ProbeConfig().chooses_once
+    assert not ProbeConfig(penalties=(0.1,)).chooses_once
+    assert not ProbeConfig(shared_penalty=False).chooses_once
+    assert not ProbeConfig.linear().chooses_once
 
 
 def test_the_probe_set_and_the_configs_need_no_torch():
-    code = "import sys, scar.probes; assert scar.probes.ProbeSet; assert 'torch' not in sys.modules"
+    code = (
+        "import sys, scar.probes.settings; from scar.probes.probe_set import ProbeSet; "
+        "assert ProbeSet; assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

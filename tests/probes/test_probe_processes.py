@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from two_processes import train
 
-from scar.probes import ProbeTask, TrainerConfig, train_probes
+from scar.probes.probe_set import ProbeTask
+from scar.probes.settings import TrainerConfig
+from scar.probes.train import train_probes
 
 HERE = Path(__file__).parent
 
@@ -41,7 +43,7 @@ def test_torchrun_gives_the_probes_of_one_process_on_every_rank(tmp_path):
 
 
 def test_memory_mapped_features_travel_as_their_file(tmp_path):
-    from scar.probes.features import Features
+    from scar.probes._shared_features import Features
 
     array = np.random.default_rng(0).normal(size=(5000, 40)).astype(np.float32)
     np.save(tmp_path / "x.npy", array)

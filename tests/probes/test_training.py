@@ -2,13 +2,15 @@ import numpy as np
 import pytest
 from probe_problems import assert_same, gaussian_classes, tasks_of_sizes
 
-from scar.probes import ProbeConfig, ProbeSet, ProbeTask, train_probes
+from scar.probes.probe_set import ProbeSet, ProbeTask
+from scar.probes.settings import ProbeConfig
+from scar.probes.train import train_probes
 
 CLASSES = 4
 X, Y = gaussian_classes(1500, 12, CLASSES, separation=0.5)
 VALIDATION, TEST = np.arange(1000, 1200), np.arange(1200, 1500)
 TASK = ProbeTask(np.arange(300), VALIDATION, 7)
-FAST = ProbeConfig(batch_size=50, learning_rate=0.01)
+FAST = ProbeConfig.linear(batch_size=50, learning_rate=0.01)
 
 
 def train(task=TASK, config=FAST, features=X, labels=Y, num_classes=CLASSES):
@@ -26,7 +28,9 @@ def test_training_stops_after_patience_and_returns_the_best_epoch():
     epochs = int(probe.epochs[0])
     losses = []
     for limit in range(1, epochs + 1):
-        config = ProbeConfig(batch_size=50, learning_rate=0.01, max_epochs=limit, patience=1000, restore_best=False)
+        config = ProbeConfig.linear(
+            batch_size=50, learning_rate=0.01, max_epochs=limit, patience=1000, restore_best=False
+        )
         losses.append(float(train(config=config).validation_loss[0]))
     best = int(np.argmin(losses))
     assert probe.converged[0]
@@ -36,7 +40,7 @@ def test_training_stops_after_patience_and_returns_the_best_epoch():
 
 
 def test_a_run_into_the_limit_of_epochs_is_not_converged():
-    probe = train(config=ProbeConfig(max_epochs=3))
+    probe = train(config=ProbeConfig.linear(max_epochs=3))
     assert probe.epochs[0] == 3
     assert not probe.converged[0]
 
@@ -65,7 +69,7 @@ def test_each_probe_is_scaled_by_its_own_rows_only():
 
 
 def test_the_reference_config_returns_the_last_weights_of_unit_norm_features():
-    config = ProbeConfig(
+    config = ProbeConfig.linear(
         scaling="unit_norm", batch_size=None, monitor="train_accuracy", restore_best=False, learning_rate=0.05
     )
     no_validation = ProbeTask(TASK.train, np.arange(0), 7)
@@ -79,11 +83,11 @@ def test_the_reference_config_returns_the_last_weights_of_unit_norm_features():
     for limit in range(epochs):
         settings = {"scaling": "unit_norm", "batch_size": None, "learning_rate": 0.05, "restore_best": False}
         if limit:
-            before = train(config=ProbeConfig(**settings, max_epochs=limit, patience=1000))
+            before = train(config=ProbeConfig.linear(**settings, max_epochs=limit, patience=1000))
             accuracies.append(np.mean(before.predict(0, X[TASK.train]) == Y[TASK.train]))
     # The accuracy of an epoch is counted before its update: entry e - 2 belongs to epoch e.
     assert max(accuracies[-5:]) <= max(accuracies[:-5])
-    last = train(config=ProbeConfig(**settings, max_epochs=epochs, patience=1000))
+    last = train(config=ProbeConfig.linear(**settings, max_epochs=epochs, patience=1000))
     np.testing.assert_array_equal(probe.weights, last.weights)
 
 
@@ -93,7 +97,7 @@ def test_a_probe_of_one_class_or_one_prediction_is_returned_and_flagged():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(1500, 3)).astype(np.float32) * 1e-3
     rare = np.where(rng.random(1500) < 0.03, 1, 0)
-    majority = train(features=noise, labels=rare, config=ProbeConfig(scaling="none"), num_classes=2)
+    majority = train(features=noise, labels=rare, config=ProbeConfig.linear(scaling="none"), num_classes=2)
     assert set(majority.predict(0, noise[VALIDATION])) == {0}
     assert majority.degenerate[0]
     assert not train().degenerate[0]
@@ -102,7 +106,7 @@ def test_a_probe_of_one_class_or_one_prediction_is_returned_and_flagged():
 def test_probes_survive_saving(tmp_path):
     probes = train_probes(
         X, Y, tasks_of_sizes([50, 80, 60], pool=900, validation=VALIDATION), num_classes=CLASSES,
-        config=ProbeConfig(max_epochs=2, scaling="unit_norm"),
+        config=ProbeConfig.linear(max_epochs=2, scaling="unit_norm"),
     )  # fmt: skip
     probes.save(tmp_path)
     loaded = ProbeSet.load(tmp_path)
@@ -126,7 +130,7 @@ def test_probes_survive_saving(tmp_path):
         ({"task": ProbeTask(np.arange(9), np.arange(0), 0)}, r"tasks\[0\].validation is empty"),
         ({"task": ProbeTask(np.array([0, 1500]), VALIDATION, 0)}, r"tasks\[0\].train must be a list of rows"),
         (
-            {"config": ProbeConfig(learning_rate=1e38, scaling="none", restore_best=False, max_epochs=3)},
+            {"config": ProbeConfig.linear(learning_rate=1e38, scaling="none", restore_best=False, max_epochs=3)},
             "not finite",
         ),
     ],

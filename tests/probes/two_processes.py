@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 import scar  # noqa: F401  (its import hook comes before torch's companions)
-from scar.probes import ProbeConfig, ProbeSet, ProbeTask, TrainerConfig, train_probes
+from scar.probes.probe_set import ProbeSet, ProbeTask
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.probes.train import train_probes
 
 
 def train(trainer: TrainerConfig) -> ProbeSet:
@@ -17,7 +19,7 @@ def train(trainer: TrainerConfig) -> ProbeSet:
     x = (rng.normal(size=(5, 30))[y] * 0.3 + rng.normal(size=(1500, 30))).astype(np.float32)
     sizes = (900, 100, 333, 700, 501)
     tasks = [ProbeTask(rng.permutation(1000)[:n], np.arange(1000, 1300), n) for n in sizes]
-    config = ProbeConfig(batch_size=100, max_epochs=20)
+    config = ProbeConfig.linear(batch_size=100, max_epochs=20)
     return train_probes(x, y, tasks, num_classes=5, config=config, trainer=trainer)
 
 

@@ -5,9 +5,11 @@ import pytest
 import torch
 from tiny_captions import COLOURS, colours, tiny
 
-from scar.embeddings import EmbeddingSet
-from scar.reduction.codes import encode_images, read_codes, write_codes
-from scar.reduction.refine import collapse, generate, refine
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.reduction.caption_writing import generate
+from scar.reduction.codes import read_codes
+from scar.reduction.image_codes import encode_images, write_codes
+from scar.reduction.refine import collapse, refine
 from scar.reduction.tokens import decode, encode, make_tokenizer, open_tokenizer
 from scar.reduction.training import train_captioner
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from scar.reduction.config import FEATURES, MOST_CLUSTERS, RULES
-from scar.reduction.features import cluster_features
+from scar.completion.selection.semantic_dedup import SemanticDedupSelection
+from scar.reduction.cluster_features import cluster_features
 from scar.reduction.keep import FILTERED, clusters_for, find_rule, keep, probe_scores
-from scar.selection.semantic_dedup import SemanticDedupSelection
+from scar.reduction.settings import FEATURES, MOST_CLUSTERS, RULES
 
 every_rule = pytest.mark.parametrize("rule", RULES)
 every_feature = pytest.mark.parametrize("name", FEATURES)

@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from scar.reduction.pair_score import (
-    QUANTILES,
-    filter_pairs,
-    matching_score,
-    mismatch_auroc,
-    pair_score,
-    score_distribution,
-)
+from scar.reduction.pair_score import filter_pairs, mismatch_auroc, pair_score
 
 
 def planted(size=400, mismatched=0.2, noise=0.5, seed=0):
@@ -63,33 +56,6 @@ def test_a_threshold_keeps_what_reaches_it():
     assert filter_pairs([0.1, 0.3, 0.2], threshold=0.2).tolist() == [False, True, True]
     with pytest.raises(ValueError, match=r"reduction\.pair_threshold=2 leaves no pair: the highest score is 0\.3"):
         filter_pairs([0.1, 0.3], threshold=2)
-
-
-def test_a_matching_head_is_asked_in_batches():
-    asked = []
-
-    def match(images, captions):
-        asked.append(len(captions))
-        return np.asarray(images) / 10
-
-    scores = matching_score(match, np.arange(7), list("abcdefg"), batch_size=3)
-    np.testing.assert_allclose(scores, np.arange(7) / 10)
-    assert asked == [3, 3, 1]
-    with pytest.raises(ValueError, match="one probability per pair"):
-        matching_score(lambda i, c: [2.0] * len(c), np.arange(3), list("abc"))
-    with pytest.raises(ValueError, match="lengths differ: images has 3, captions has 2"):
-        matching_score(match, np.arange(3), list("ab"))
-
-
-def test_distributions_before_and_after_share_their_bins_and_sum_to_one():
-    before, after = np.random.default_rng(0).normal(0, 1, 500), np.random.default_rng(1).normal(1, 0.5, 120)
-    found = score_distribution(before, after, bins=20)
-    assert len(found.edges) == 21
-    assert found.before.sum() == pytest.approx(1)
-    assert found.after.sum() == pytest.approx(1)
-    assert found.mean == (pytest.approx(before.mean()), pytest.approx(after.mean()))
-    assert found.sizes == (500, 120)
-    np.testing.assert_allclose(found.quantiles[1], np.quantile(after, QUANTILES))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf, open_dict
 
-from scar.config import build, job_digest
-from scar.config_nodes import ConfigError
+from scar.config.build import build, job_digest
+from scar.config.nodes import ConfigError
 from scar.reduction.captioner_config import CaptionerConfig
-from scar.reduction.config import ReductionConfig
+from scar.reduction.settings import ReductionConfig
 
 
 @pytest.fixture(autouse=True)

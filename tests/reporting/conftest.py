@@ -3,7 +3,7 @@
 import pytest
 from synthetic import write_study
 
-from scar.reporting.study import load_study
+from scar.reporting.study_folder import load_study
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from omegaconf import OmegaConf
 
-from scar.evaluation import SCORES, score
-from scar.indicators import ClassSizes, dataset_indicators
-from scar.results import PREDICTIONS, Rows, arm_name, save_predictions, write_frame
+from scar.evaluation.scores import SCORES, Predictions, score_decisions
+from scar.job.rows import PREDICTIONS, Rows, arm_name, save_predictions, write_frame
+from scar.sampling.class_sizes import ClassSizes
+from scar.sampling.indicators import dataset_indicators
 
 NAMES = (
     "T-shirt/top",
@@ -46,7 +47,7 @@ def write_study(
 
     Args:
         folder: of the study.
-        groups: dataset, encoder, modality, regime.
+        groups: dataset, encoder, modality, regime, and the mix of the pool unless it is that of the regime.
         seeds: how many, from 0.
         strategies: completions.
         classes: how many of `NAMES`.
@@ -66,12 +67,13 @@ def write_study(
 
 
 def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, constant):
-    dataset, encoder, modality, regime = group
-    job = folder / "jobs" / f"{dataset}-{encoder}-{modality}-{regime}-{seed}-{strategy}".replace("/", "")
+    dataset, encoder, modality, regime, *given = group
+    mix = given[0] if given else "same" if regime.startswith("long_tailed") else "natural"
+    job = folder / "jobs" / f"{dataset}-{encoder}-{modality}-{regime}-{mix}-{seed}-{strategy}".replace("/", "")
     job.mkdir(parents=True)
     names = NAMES[:classes]
     shared = {"study": folder.name, "job": job.name, "dataset": dataset, "encoder": encoder, "modality": modality}
-    rows = Rows(**shared, regime=regime, seed=seed, completion=strategy)
+    rows = Rows(**shared, regime=regime, mix=mix, seed=seed, completion=strategy)
     rng = np.random.default_rng([sum(map(ord, "".join(group))), seed])  # the same for all strategies of a seed
     primary = (np.geomspace(600, 60, classes) if regime == "long_tailed" else np.full(classes, 300)).astype(int)
     primary = rng.permutation(primary)
@@ -84,13 +86,14 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     added = _add_plan(rows, names, primary, total, strategy)
     outcomes = _outcomes(rng, n_test, classes, strategy, gain, constant)
     truth = outcomes.pop("labels")
-    predicted = {arm: np.where(right, truth, (truth + 1) % classes) for arm, right in outcomes.items()}
+    predicted = {arm: decided(np.where(right, truth, (truth + 1) % classes)) for arm, right in outcomes.items()}
     for arm, classes_predicted in predicted.items():
         _add_scores(rows, arm, classes_predicted, truth, primary, added, total)
     write_frame(rows.frame(), job / "rows.parquet")
     save_predictions(job / PREDICTIONS, truth, predicted)
     config = {
         "dataset": {"name": dataset}, "encoder": {"name": encoder}, "regime": {"name": regime}, "seed": seed,
+        "pool": {"name": "labelled", "mix": mix},
         "completion": {"name": strategy}, "probe": {"name": "linear"}, "budgets": {"driver": "heldout"},
         "paths": {"output_dir": "outputs"},
     }  # fmt: skip
@@ -202,6 +205,11 @@ def _add_plan(rows, names, primary, total, strategy):
     return added
 
 
+def decided(predicted):
+    """Predictions of an arm whose raw and matched decisions are the same."""
+    return Predictions(raw=predicted, deployment=predicted, uniform=predicted, converged=True)
+
+
 def _outcomes(rng, n_test, classes, strategy, gain, constant):
     labels = np.arange(n_test) % classes
     ease, hardness = rng.normal(0, 0.02), np.random.default_rng(7).normal(0, 0.6, n_test)
@@ -228,7 +236,7 @@ def _add_scores(rows, arm, predicted, labels, primary, added, total):
     if fraction:
         common["fraction"] = float(fraction)
         size = primary.sum() + added[float(fraction)]
-    scores = score(predicted, labels)
+    scores = score_decisions(predicted, labels)
     majority = scores.accuracy <= np.bincount(labels).max() / len(labels)
     common |= {"n": int(size), "flag": "majority_rate" if majority else ""}
     for metric in SCORES:

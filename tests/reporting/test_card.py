@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from synthetic import write_study
 
-from scar.reporting.card import CardConfig, make_cards, render_card
 from scar.reporting.comparison import compare
-from scar.reporting.croissant import render_croissant
-from scar.reporting.study import load_study
+from scar.reporting.formats.card import make_cards, render_card
+from scar.reporting.formats.croissant import render_croissant
+from scar.reporting.settings import CardConfig
+from scar.reporting.study_folder import load_study
 
 ABOUT = CardConfig(description="Clothes.", license="MIT", url="https://example.org/clothes", cite_as="Nobody")
 
 
 @pytest.fixture(scope="module")
 def card(study):
-    (card,) = make_cards(study, compare(study, resamples=100), ABOUT).values()
+    (card,) = make_cards(study, compare(study), ABOUT).values()
     return card
 
 
@@ -97,7 +98,7 @@ def test_plan_files_are_named_relative_to_the_card_with_their_checksum(card, stu
 
 
 def test_nothing_is_invented_where_the_owner_says_nothing(study, study_folder):
-    (card,) = make_cards(study, compare(study, resamples=100)).values()
+    (card,) = make_cards(study, compare(study)).values()
     document = json.loads(render_croissant(card, study_folder))
     assert not {"license", "url", "citeAs"} & document.keys()
     assert "License" not in render_card(card)
@@ -106,6 +107,6 @@ def test_nothing_is_invented_where_the_owner_says_nothing(study, study_folder):
 def test_each_group_has_a_card_of_its_own(tmp_path):
     groups = [("digits", "pixels", "image", "natural"), ("digits", "pixels", "image", "long_tailed")]
     study = load_study(write_study(tmp_path / "two", seeds=1, groups=groups))
-    cards = make_cards(study, compare(study, resamples=100))
-    assert set(cards) == {"_digits_pixels_image_natural", "_digits_pixels_image_long_tailed"}
-    assert cards["_digits_pixels_image_natural"].title == "Digits · pixels"
+    cards = make_cards(study, compare(study))
+    assert set(cards) == {"_digits_pixels_image_natural_natural", "_digits_pixels_image_long_tailed_same"}
+    assert cards["_digits_pixels_image_natural_natural"].title == "Digits · pixels"

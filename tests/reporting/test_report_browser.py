@@ -5,7 +5,7 @@ from browser import browser
 from PIL import Image
 from synthetic import write_study
 
-from scar.reporting import write_report
+from scar.reporting.write import write_report
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"phone": 390, "desktop": 1280}

@@ -7,11 +7,11 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from synthetic import write_study
 
-from scar.report import ReportConfig, build, write
+from scar.commands.report import ReportConfig, build, write
 
 
 def run(*overrides, cwd):
-    command = [sys.executable, "-m", "scar.report", *overrides]
+    command = [sys.executable, "-m", "scar.commands.report", *overrides]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
 
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic import write_study
+from synthetic import decided, write_study
 
-from scar.reporting.encoder_agreement import encoder_agreements
-from scar.reporting.encoder_verdicts import size_sentence
-from scar.reporting.leaderboard import leaderboards, on_front
-from scar.reporting.leaderboard_table import leaderboard_tables
-from scar.reporting.pareto_figure import draw_fronts
-from scar.reporting.study import load_study
-from scar.results import load_predictions, save_predictions
+from scar.job.rows import load_predictions, save_predictions
+from scar.reporting.figures.pareto_figure import draw_fronts
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.encoder_agreement import encoder_agreements
+from scar.reporting.tables.encoder_verdicts import size_sentence
+from scar.reporting.tables.leaderboard import leaderboards, on_front
+from scar.reporting.tables.leaderboard_table import leaderboard_tables
 
 STRENGTH = {"minilm": 0.9, "wordllama": 0.7, "random_vectors": 0.4}
 SPEED = {"minilm": 100.0, "wordllama": 5000.0, "random_vectors": 4000.0}
@@ -26,13 +26,13 @@ def study(tmp_path_factory):
     groups = [("wordnet_glosses", encoder, "text", "natural") for encoder in STRENGTH]
     folder = write_study(tmp_path_factory.mktemp("outputs") / "boards", groups=groups, strategies=("scar",), n_test=600)
     for job in (folder / "jobs").iterdir():
-        _, encoder, _, _, seed, _ = job.name.split("-")
+        _, encoder, _, _, _, seed, _ = job.name.split("-")
         rng = np.random.default_rng(int(seed))
         hard = np.random.default_rng(9).random(600)  # the same items are hard for all encoders
-        arms = load_predictions(job)
-        arms.pop("labels")
+        arms = [name for name in load_predictions(job) if name != "labels" and "/" not in name]
         right = hard + 0.1 * rng.standard_normal(600) < STRENGTH[encoder]
-        save_predictions(job / "predictions.npz", LABELS, {a: np.where(right, LABELS, (LABELS + 1) % 4) for a in arms})
+        made = decided(np.where(right, LABELS, (LABELS + 1) % 4))
+        save_predictions(job / "predictions.npz", LABELS, dict.fromkeys(arms, made))
         status = json.loads((job / "status.json").read_text())
         cost = {"samples": 1000, "rows": 1000, "embedded": 1000, "reused": 0, "seconds": 1000 / SPEED[encoder]}
         status["encoder"] = {**cost, "dimension": 256, "parameters": 8_000_000}
@@ -41,7 +41,7 @@ def study(tmp_path_factory):
 
 
 def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
-    (board,) = leaderboards(study, resamples=300)
+    (board,) = leaderboards(study)
     assert board.frame.encoder.tolist() == ["minilm", "wordllama", "random_vectors"]
     for metric in ("accuracy", "balanced_accuracy"):
         ranks = board.frame[[f"{metric}_rank", f"{metric}_rank_low", f"{metric}_rank_high"]]
@@ -55,7 +55,7 @@ def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
 
 
 def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning(study):
-    (board,) = leaderboards(study, resamples=300)
+    (board,) = leaderboards(study)
     assert "The control random vectors loses to every other encoder." in board.sentences
     board.frame.loc[2, ["accuracy_rank_low"]] = 2
     assert any(
@@ -101,7 +101,7 @@ def test_encoders_whose_needs_follow_one_order_agree_and_opposite_ones_do_not(st
 
 
 def test_equal_plans_share_all_their_ids(study):
-    (found,) = encoder_agreements(study, resamples=100)
+    (found,) = encoder_agreements(study)
     row = found.pairs[found.pairs.quantity == "selected"].iloc[0]
     assert row.overlap == 1.0
     assert 0 < row.by_chance < 0.01
@@ -133,7 +133,7 @@ def test_what_the_class_sizes_alone_would_say_stands_beside_the_agreement(study)
     planned = rows[(rows.metric == "added") & (rows.fraction == rows.fraction.max())]
     rows.loc[held.index, "value"] = held.class_id.to_numpy(dtype=float) * 100 + 50
     rows.loc[planned.index, "value"] = planned.class_id.to_numpy(dtype=float) * 10
-    (found,) = encoder_agreements(replace(study, rows=rows), resamples=100)
+    (found,) = encoder_agreements(replace(study, rows=rows))
     order = found.order.set_index("quantity")
     assert order.loc["added", "class_size"] == pytest.approx(1.0)
     assert order.loc["added", "control"] == pytest.approx(1.0)

@@ -7,20 +7,20 @@ import pandas as pd
 import pytest
 from synthetic import NAMES, write_study
 
-from scar.reporting.alignment_figure import alignment_frame, draw_alignment
-from scar.reporting.class_figure import draw_recalls, recalls_frame
 from scar.reporting.comparison import compare
-from scar.reporting.completion_figure import draw_completion
-from scar.reporting.figure2 import draw_growth, growth_frame
-from scar.reporting.figure3a import draw_sizes, published_sizes_frame, sizes_frame
-from scar.reporting.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
-from scar.reporting.labels import place_labels
-from scar.reporting.measures_figure import draw_measures, measures_by_size
-from scar.reporting.need_figure import draw_needs, gaps_frame, needs_frame
-from scar.reporting.plan_figure import draw_plan
-from scar.reporting.plan_table import plan_by_class
-from scar.reporting.study import load_study
-from scar.reporting.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle
+from scar.reporting.figures._label_places import place_labels
+from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
+from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
+from scar.reporting.figures.completion_figure import draw_completion
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
+from scar.reporting.figures.plan_figure import draw_plan
+from scar.reporting.figures.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle
+from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame, sizes_frame
+from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import group_label
 
 
@@ -28,7 +28,7 @@ def drawings(study):
     (group,) = study.groups()
     yield draw_sizes(sizes_frame(study))
     yield draw_bubbles(bubbles_frame(study))
-    yield draw_completion(compare(study, resamples=100), group)
+    yield draw_completion(compare(study), group)
     yield draw_plan(plan_by_class(study.rows, seed=0, estimator="heldout"), title="plan")
     yield draw_measures(measures_by_size(study.rows), title="measures")
     yield draw_growth(growth_frame(study.rows, seed=0), title="growth")
@@ -61,7 +61,7 @@ def test_figures_are_the_same_bytes_every_time(study):
 @pytest.mark.slow
 def test_figures_are_the_same_bytes_in_another_process(tmp_path):
     script = (
-        "import sys; from scar.reporting.figure3b import *;"
+        "import sys; from scar.reporting.paper.figure3b import *;"
         "sys.stdout.buffer.write(draw_bubbles(published_bubbles_frame()).render('svg'))"
     )
     first, second = (
@@ -166,9 +166,9 @@ def test_two_groups_do_not_share_one_curve(tmp_path):
         measures_by_size(study.rows)
     with pytest.raises(ValueError, match="'regime'"):
         growth_frame(study.rows, seed=0)
-    partial = {k: v for k, v in study.groups()[0].items() if k != "regime"}
+    partial = {k: v for k, v in study.groups()[0].items() if k not in ("regime", "mix")}
     with pytest.raises(ValueError, match="'regime'"):
-        draw_completion(compare(study, resamples=100), partial)
+        draw_completion(compare(study), partial)
 
 
 def test_an_open_interval_does_not_open_the_axis():
@@ -188,13 +188,13 @@ def _forecasts():
         for stage in ("plan", "collect")
         for who in ("scar", "random")
         for f in (0.1, 0.5, 1.0)
-        for metric in ("expected_gain", "expected_balanced_gain")
+        for metric in ("expected_matched_gain", "expected_matched_balanced_gain")
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def test_the_forecast_shows_every_strategy_and_says_the_leader_in_words():
-    from scar.reporting.whatif_figure import draw_whatif, whatif_frame
+    from scar.reporting.figures.whatif_figure import draw_whatif, whatif_frame
 
     frame = whatif_frame(_forecasts(), seed=0)
     assert len(frame) == 12
@@ -207,7 +207,7 @@ def test_the_forecast_shows_every_strategy_and_says_the_leader_in_words():
 def test_the_shopping_list_is_largest_first_with_its_promise():
     import pandas as pd
 
-    from scar.reporting.shopping_table import shopping_table
+    from scar.reporting.tables.shopping_table import shopping_table
 
     common = {"seed": 0, "fraction": float("nan"), "estimator": ""}
     rows = [
@@ -219,12 +219,12 @@ def test_the_shopping_list_is_largest_first_with_its_promise():
         rows.append({**common, "stage": "dataset", "subject": "total", "metric": "class_size", "class_id": j, "value": have})  # fmt: skip
         rows.append({**common, "estimator": "heldout", "stage": "foundation", "subject": "total", "metric": "need",
                      "class_id": j, "value": need, "low": need - 5, "high": need + 5})  # fmt: skip
-    rows.append({**common, "stage": "collect", "subject": "scar", "metric": "expected_gain", "value": 0.02, "low": 0.01, "high": 0.03})  # fmt: skip
+    rows.append({**common, "stage": "collect", "subject": "scar", "metric": "expected_matched_gain", "value": 0.02, "low": 0.01, "high": 0.03})  # fmt: skip
     group = {"dataset": "digits", "encoder": "pixels", "modality": "image", "regime": "natural"}
     table = shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="scar", estimator="heldout")
     assert table.cells.Class.tolist() == ["dog", "cat"]
     assert table.cells.Collect.tolist() == ["40", "5"]
-    assert "accuracy +2.00 points" in table.notes[0]
+    assert "matched accuracy +2.00 points" in table.notes[0]
     assert shopping_table(pd.DataFrame(rows), group=group, seed=0, strategy="random", estimator="heldout") is None
 
 

@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 from synthetic import write_study
 
-from scar.indicators import dataset_indicators
+from scar.job.rows import Rows
 from scar.reporting.content import gather
-from scar.reporting.indicators_table import (
+from scar.reporting.formats.page import render_page
+from scar.reporting.formats.terminal import plain_text
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.indicators_table import (
     cell,
     header,
     indicator_lines,
@@ -15,10 +18,7 @@ from scar.reporting.indicators_table import (
     indicator_values,
     indicators_table,
 )
-from scar.reporting.page import render_page
-from scar.reporting.study import load_study
-from scar.reporting.terminal import plain_text
-from scar.results import Rows
+from scar.sampling.indicators import dataset_indicators
 
 
 def rows_of(sizes, subject="primary", seeds=2):
@@ -32,7 +32,7 @@ def rows_of(sizes, subject="primary", seeds=2):
 def test_every_indicator_of_a_study_stands_in_the_table_in_a_fixed_order(study):
     table = indicators_table(study)
     assert list(table.cells["Set"]) == ["primary", "total"]
-    own = [name for name in table.cells.columns if name not in ("Dataset", "Encoder", "Regime", "Set")]
+    own = [name for name in table.cells.columns if name not in ("Dataset", "Encoder", "Regime", "Pool", "Set")]
     assert own[:7] == ["Classes", "Smallest", "Median", "Largest", "Skew 5%", "Tail 500", "Tail 100"]
     assert own[7:] == ["Ratio", "Entropy", "Gini"]
     total = table.cells.iloc[1]

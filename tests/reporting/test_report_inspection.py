@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 from synthetic import write_study
 
 from scar.inspection.findings import COLUMNS, DUPLICATE, LABEL
-from scar.reporting import write_report
-from scar.reporting.inspection_table import SHOWN, inspection_tables
-from scar.reporting.study import load_study
+from scar.reporting.study_folder import load_study
+from scar.reporting.tables.inspection_table import SHOWN, inspection_tables
+from scar.reporting.write import write_report
 
 
 def add_inspection(study, *, job="0inspect"):

@@ -3,8 +3,8 @@
 import pytest
 from synthetic import write_study
 
-from scar.reporting import write_report
-from scar.reporting.study import load_study
+from scar.reporting.study_folder import load_study
+from scar.reporting.write import write_report
 
 pytestmark = pytest.mark.slow
 

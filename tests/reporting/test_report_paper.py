@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from synthetic import write_study
 
-from scar.report import ReportConfig, write
-from scar.reporting.against import (
-    MEASURES,
+from scar.commands.report import ReportConfig, write
+from scar.measures.steps import MEASURES
+from scar.reporting.paper.against import (
     PAIRS,
     QUANTITIES,
     against_published,
@@ -18,10 +18,10 @@ from scar.reporting.against import (
     command_for,
     commands_to_fill,
 )
-from scar.reporting.paper_table1 import described, paper_tables, runs_here
-from scar.reporting.published import config_of, published_runs
-from scar.reporting.study import load_study
-from scar.reporting.tolerances import Tolerances
+from scar.reporting.paper.paper_table1 import described, paper_tables, runs_here
+from scar.reporting.paper.published_rows import config_of, published_runs
+from scar.reporting.settings import Tolerances
+from scar.reporting.study_folder import load_study
 
 RESNET = {"dataset": "cifar10", "encoder": "resnet", "modality": "image"}
 
@@ -41,7 +41,9 @@ def frame(root):
 
 def published_by_hand():
     """Mean of three runs by column, read without pandas."""
-    lines = [ln for ln in (files("scar.reporting") / "published_table2.csv").read_text().splitlines() if ln[0] != "#"]
+    lines = [
+        ln for ln in (files("scar.reporting.paper") / "published_table2.csv").read_text().splitlines() if ln[0] != "#"
+    ]
     runs = [r for r in csv.DictReader(lines) if all(r[k] == v for k, v in RESNET.items())]
     return {c: sum(float(r[c]) for r in runs) / len(runs) for c in ("scar_acc", "total_acc", "foundation_size")}
 
@@ -106,7 +108,7 @@ def test_published_cells_that_nobody_ran_are_missing_with_a_command(root):
 def test_the_command_that_fills_a_cell_is_a_valid_configuration(cell):
     from hydra import compose, initialize_config_module
 
-    from scar.config import build
+    from scar.config.build import build
 
     _, _, *overrides = command_for(cell).split()
     single = [o.split(",")[0] for o in overrides]

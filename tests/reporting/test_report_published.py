@@ -4,16 +4,18 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from scar.reporting import effects
-from scar.reporting.deviations import DEVIATIONS, deviations_markdown
-from scar.reporting.published import published_characteristics, published_runs, published_table
+from scar.reporting.paper import deviation_effects as effects
+from scar.reporting.paper.deviations import DEVIATIONS, deviations_markdown
+from scar.reporting.paper.published_rows import published_characteristics, published_runs, published_table
 
 ARMS = {"Pri. Acc.": "primary_acc", "SCAR": "scar_acc", "rand.": "random_acc", "avg.": "average_acc"}
 
 
 def cells():
     """(dataset, modality, encoder) → rows as text, read without pandas."""
-    lines = [ln for ln in (files("scar.reporting") / "published_table2.csv").read_text().splitlines() if ln[0] != "#"]
+    lines = [
+        ln for ln in (files("scar.reporting.paper") / "published_table2.csv").read_text().splitlines() if ln[0] != "#"
+    ]
     found = {}
     for row in csv.DictReader(lines):
         found.setdefault((row["dataset"], row["modality"], row["encoder"]), []).append(row)
@@ -38,7 +40,7 @@ def test_a_known_line_of_the_published_table():
 
 
 def test_published_facts_name_their_source_and_are_complete():
-    text = (files("scar.reporting") / "published_table2.csv").read_text()
+    text = (files("scar.reporting.paper") / "published_table2.csv").read_text()
     assert "arXiv 2508.19659" in text.splitlines()[0]
     runs = published_runs()
     assert len(runs) == 114

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scar.report import ReportConfig, ReportPaths, write
-from scar.reporting.reduction_figure import draw_scores
-from scar.reporting.reduction_report import reduction_tables, write_reduction
-from scar.reporting.reduction_rows import RESULTS, base_rows, cell, load_reduction, published, published_value
+from scar.commands.report import ReportConfig, ReportPaths, write
+from scar.reporting.reduction.reduction_figure import draw_scores
+from scar.reporting.reduction.reduction_report import reduction_tables, write_reduction
+from scar.reporting.reduction.reduction_rows import base_rows, cell, load_reduction, published, published_value
+from scar.reporting.reduction.results import RESULTS
 
 ARMS = {"full": 0.5, "full_short": 0.2, "random": 0.2, "random_refined": 0.25, "reduced": 0.22, "reduced_refined": 0.3}
 METRICS = ("tr_at_1", "tr_at_5", "tr_at_10", "ir_at_1", "ir_at_5", "ir_at_10", "zero_shot", "linear_probe")

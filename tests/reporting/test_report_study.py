@@ -8,7 +8,8 @@ from omegaconf import OmegaConf
 from synthetic import write_study
 
 from scar.reporting.axes import keep, require_named_axes
-from scar.reporting.study import load_study
+from scar.reporting.study_folder import load_study
+from scar.reporting.text import group_label, name_of
 
 
 def test_arms_that_jobs_share_count_once(study):
@@ -63,7 +64,7 @@ def test_a_setting_that_varies_between_jobs_becomes_an_axis(tmp_path):
         frame = pd.read_parquet(job / "rows.parquet")
         frame.assign(value=frame.value * 0.99).to_parquet(other / "rows.parquet")
     study = load_study(folder)
-    assert study.axes == ("dataset", "encoder", "modality", "regime", "probe.name")
+    assert study.axes == ("dataset", "encoder", "modality", "regime", "mix", "probe.name")
     assert [group["probe.name"] for group in study.groups()] == ["linear", "converged"]
     linear = study.groups()[0]
     assert len(study.of(linear)) == len(study.rows) / 2
@@ -78,7 +79,36 @@ def test_what_follows_from_an_option_is_no_axis_of_its_own(tmp_path):
         OmegaConf.save(config, job / "config.yaml")
         config.pool = {"name": "unlabelled", "level": 0.95}
         OmegaConf.save(config, other / "config.yaml")
-    assert load_study(folder).axes == ("dataset", "encoder", "modality", "regime", "pool.name")
+    assert load_study(folder).axes == ("dataset", "encoder", "modality", "regime", "mix", "pool.name")
+
+
+def test_pools_of_two_mixes_are_two_groups_and_a_label_names_the_pool(tmp_path):
+    plain = ("fashion_mnist", "efficientnet_lite0", "image")
+    mixes = ("same", "complement")
+    groups = [*((*plain, "long_tailed", mix) for mix in mixes), (*plain, "natural"), (*plain, "missing_class")]
+    study = load_study(write_study(tmp_path / "s", groups=groups, seeds=2))
+    assert study.axes == ("dataset", "encoder", "modality", "regime", "mix")
+    found = {group["mix"]: study.of(group) for group in study.groups() if group["regime"] == "long_tailed"}
+    assert set(found) == set(mixes)
+    assert all((rows.mix == mix).all() and rows.seed.nunique() == 2 for mix, rows in found.items())
+    labels = sorted(group_label(group).partition(" · EfficientNet-Lite0")[2] for group in study.groups())
+    assert labels == [
+        "",
+        " · long-tailed · complement pool",
+        " · long-tailed · same pool",
+        " · missing classes · natural pool",
+    ]
+    with pytest.raises(ValueError, match=r"vary in 'mix' \(complement, same\), which nobody named"):
+        require_named_axes(study.rows[study.rows.regime == "long_tailed"], ["dataset", "encoder", "modality", "regime"])
+
+
+def test_rows_from_before_pools_had_a_mix_are_read_as_a_group_of_their_own(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    for file in folder.glob("jobs/*/rows.parquet"):
+        pd.read_parquet(file).drop(columns="mix").to_parquet(file)
+    (group,) = load_study(folder).groups()
+    assert group["mix"] == ""
+    assert group_label(group).endswith("long-tailed")
 
 
 def test_an_empty_folder_says_how_to_fill_it(tmp_path):
@@ -116,3 +146,17 @@ def test_keep_says_what_there_is():
         keep(frame, {"regime": "noisy"})
     with pytest.raises(ValueError, match="no column 'colour'"):
         keep(frame, {"colour": "red"})
+
+
+def test_reports_call_what_a_job_used_by_the_title_in_its_configuration(tmp_path):
+    assert name_of("wordnet_glosses") == "WordNet glosses"
+    assert name_of("slice_tuner") == "Slice Tuner"
+    assert name_of("long_tailed_50") == "long-tailed 50 : 1"
+    assert name_of("my_letters") == "my_letters"
+    folder = write_study(tmp_path / "s", seeds=1)
+    for job in (folder / "jobs").iterdir():
+        config = OmegaConf.load(job / "config.yaml")
+        config.encoder = {"name": "my_letters", "title": "My letters" if job.name.endswith("scar") else ""}
+        OmegaConf.save(config, job / "config.yaml")
+    assert not [axis for axis in load_study(folder).axes if axis.endswith("title")]
+    assert name_of("my_letters") == "My letters"

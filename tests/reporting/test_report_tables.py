@@ -9,23 +9,23 @@ import pandas as pd
 import pytest
 from synthetic import NAMES, write_study
 
-from scar.reporting.caveats import failed_jobs, missing_cells, undefined_coverage
-from scar.reporting.characteristics import characteristics, summarize
 from scar.reporting.comparison import compare
-from scar.reporting.flags import flag_lines
-from scar.reporting.paper import write_paper_table
-from scar.reporting.plan_table import need_text, plan_by_class, plan_table
-from scar.reporting.study import load_study
+from scar.reporting.formats.table import PAGE, escape_latex
+from scar.reporting.paper.paper_report import write_paper_table
+from scar.reporting.paper.table1 import table1
+from scar.reporting.paper.table2 import characteristics_table, completion_table, published_format_table
+from scar.reporting.study_folder import load_study
 from scar.reporting.summary import answer
-from scar.reporting.table import PAGE, escape_latex
-from scar.reporting.table1 import table1
-from scar.reporting.table2 import characteristics_table, completion_table, published_format_table
+from scar.reporting.tables.caveats import disagreement, failed_jobs, missing_cells, undefined_coverage
+from scar.reporting.tables.characteristics import characteristics, summarize
+from scar.reporting.tables.flags import flag_lines
+from scar.reporting.tables.plan_table import need_text, plan_by_class, plan_table
 from scar.reporting.write import write_report
 
 
 @pytest.fixture(scope="module")
 def comparison(study):
-    return compare(study, resamples=300)
+    return compare(study)
 
 
 def raw(folder):
@@ -61,13 +61,21 @@ def test_cells_show_the_numbers_of_the_values(comparison):
 def test_a_planted_difference_is_marked_and_a_null_one_is_not(tmp_path):
     gain = {"scar": 0.09, "random": 0.03, "class_average": 0.09}
     study = load_study(write_study(tmp_path / "s", seeds=8, n_test=1500, gain=gain))
-    comparison = compare(study, resamples=400)
+    comparison = compare(study)
     table = completion_table(comparison)
     assert table.cells["SCAR − random"].str.contains(r"\*").all()
     assert not table.cells["SCAR − class average"].str.contains(r"\*").any()
     text = " ".join(answer(study, comparison, study.groups()[0]).benefit)
     assert "against random: better: +" in text
-    assert "against class average: no difference shown: " in text
+    assert "against class average: no difference larger than 0.5 points: " in text
+    assert table.cells["SCAR − class average"].str.contains("≈").any()
+    assert any("≈ no difference larger than 0.5 points (95 %" in note for note in table.notes)
+    (strict,) = {
+        compare(study, margin=1e-4)
+        .differences.query("second == 'class_average' and metric == 'accuracy'")
+        .verdict.iloc[-1]
+    }
+    assert strict == "cannot tell"
 
 
 def test_holm_runs_over_the_strategy_comparisons_of_a_metric(comparison):
@@ -89,16 +97,16 @@ def test_two_regimes_are_not_averaged_in_silence(tmp_path):
     groups = [("digits", "pixels", "image", regime) for regime in ("natural", "long_tailed")]
     study = load_study(write_study(tmp_path / "s", seeds=2, groups=groups))
     with pytest.raises(ValueError, match=r"'regime' .*long_tailed, natural"):
-        completion_table(compare(study, resamples=100), by=("dataset", "encoder", "modality", "fraction"))
+        completion_table(compare(study), by=("dataset", "encoder", "modality", "fraction"))
     sizes = study.rows[(study.rows.metric == "foundation_size") & (study.rows.subject == "total")]
     with pytest.raises(ValueError, match="'estimator'"):
         summarize(sizes, ["dataset", "encoder", "modality", "regime"])
-    assert len(completion_table(compare(study, resamples=100)).cells) == 6
+    assert len(completion_table(compare(study)).cells) == 6
 
 
 def test_constant_arms_are_marked(tmp_path):
     study = load_study(write_study(tmp_path / "s", seeds=2, constant=(("random", 1),)))
-    comparison = compare(study, resamples=100)
+    comparison = compare(study)
     table = completion_table(comparison)
     assert table.cells["Random"].str.contains("†").all()
     assert not table.cells["SCAR"].str.contains("†").any()
@@ -116,7 +124,7 @@ def test_missing_cells_come_with_a_command(tmp_path):
         f"{common} completion=random seed=1 subsets=quick",
         f"{common} completion=class_average seed=0,1 subsets=quick",
     }
-    table = completion_table(compare(study, resamples=100))
+    table = completion_table(compare(study))
     assert (table.cells["Class average"] == "missing").all()
     assert (table.cells["SCAR − class average"] == "missing").all()
 
@@ -132,7 +140,7 @@ def test_failed_jobs_are_listed_with_their_error(tmp_path):
 
 def test_one_job_alone_makes_tables(tmp_path):
     study = load_study(write_study(tmp_path / "s", seeds=1, strategies=("scar",)))
-    table = completion_table(compare(study, resamples=100))
+    table = completion_table(compare(study))
     assert (table.cells["Random"] == "missing").all()
     assert len(table1(study).cells) == len(characteristics_table(study).cells) == 1
 
@@ -288,3 +296,16 @@ def test_flags_with_numbers_or_classes_come_as_one_line(study):
     unseen = next(line for line in lines if "absent from the primary set" in line)
     assert "Trouser" in unseen
     assert "at 5 %, 10 % and 25 %" in unseen
+
+
+def test_where_the_set_needs_more_and_no_class_does_the_caveats_say_so(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=2))
+    rows = study.rows
+    assert disagreement(rows, "heldout") == ""
+    needs = (rows.metric == "need") & (rows.estimator == "heldout") & (rows.subject == "primary")
+    rows.loc[needs, "value"] = 0.0
+    assert "yet no class lacks any by itself: a plan by need adds nothing" in disagreement(rows, "heldout")
+    assert disagreement(rows, "heldout").endswith("(2 of 2 seeds)")
+    assert "seeds" not in disagreement(rows, "heldout", seed=0)
+    rows.loc[needs & (rows.class_id == 0), "value"] = np.nan  # of one class too little is known: it is not met
+    assert disagreement(rows, "heldout") == ""

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from synthetic import write_study
 
-from scar.loggers import JobLogger, LoggerConfig
-from scar.report import ReportConfig, ReportPaths, write
-from scar.reporting.from_wandb import rebuild_study
-from scar.reporting.study import load_study
-from scar.reporting.wandb_study import log_study
-from scar.wandb_files import offline_runs, read_run
+from scar.commands.report import ReportConfig, ReportPaths, write
+from scar.config.runtime import LoggerConfig
+from scar.job.loggers import JobLogger
+from scar.reporting.figures.job_figures import job_figures
+from scar.reporting.formats._wandb_files import offline_runs, read_run
+from scar.reporting.formats.from_wandb import rebuild_study
+from scar.reporting.formats.wandb_study import log_study
+from scar.reporting.study_folder import load_study
 
 FILES = ("config.yaml", "rows.parquet", "predictions.npz")
 
@@ -27,7 +29,7 @@ def output(tmp_path_factory):
     for number, job in enumerate(study.jobs):
         logger = JobLogger(
             LoggerConfig(figures=number == 0), job.folder, job=job.folder.name, study="quick", name=job.folder.name,
-            tags=[], settings=job.config,
+            tags=[], settings=job.config, draw=job_figures,
         )  # fmt: skip
         with logger as log:
             frame = pd.read_parquet(job.folder / "rows.parquet")
@@ -117,10 +119,41 @@ def test_a_run_whose_files_are_gone_is_named(output, tmp_path):
     aside = run.parent / "artifacts"
     aside.rename(run.parent / "aside")
     try:
-        with pytest.raises(FileNotFoundError, match=r"config\.yaml is neither at"):
+        with pytest.raises(FileNotFoundError, match=r"config\.yaml is not at"):
             rebuild_study(str(moved.parent), tmp_path / "again")
     finally:
         (run.parent / "aside").rename(aside)
+
+
+def test_no_file_outside_the_folder_of_a_run_is_read(output, tmp_path):
+    run = offline_runs(output / "quick" / "jobs")[0]
+    moved = shutil.copytree(run.parent, tmp_path / "runs" / run.parent.name)
+    for file in (moved / "artifacts" / "staging").iterdir():
+        file.unlink()
+        file.symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("s")
+    with pytest.raises(ValueError, match="leaves the folder"):
+        rebuild_study(str(moved.parent), tmp_path / "again")
+    shutil.rmtree(moved / "artifacts")  # the paths that the run notes are those of files that are there
+    with pytest.raises(FileNotFoundError, match="only files in the folder of a run are read"):
+        rebuild_study(str(moved.parent), tmp_path / "again")
+
+
+def test_a_damaged_run_is_named(output, tmp_path):
+    run = offline_runs(output / "quick" / "jobs")[0]
+    moved = shutil.copytree(run.parent, tmp_path / "runs" / run.parent.name)
+    files = {file.name: file for file in (moved / "artifacts" / "staging").iterdir()}
+    whole = (run.parents[2] / "rows.parquet").read_bytes()
+    victim = next(file for file in files.values() if file.read_bytes() == whole)
+    victim.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(ValueError, match=r"is damaged: .* has another checksum"):
+        rebuild_study(str(moved.parent), tmp_path / "again")
+    victim.write_bytes(whole)
+    log = bytearray((moved / run.name).read_bytes())
+    log[200] ^= 4
+    (moved / run.name).write_bytes(log)
+    with pytest.raises(ValueError, match="is damaged: the record at byte"):
+        rebuild_study(str(moved.parent), tmp_path / "again")
 
 
 class PublicInterface:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from scar.indicators import left_skew, long_tail
-from scar.studies import profiles
-from scar.studies.cells import OTHER, OWN, SECOND, SYNTHETIC, build_cells
-from scar.studies.derived import BLENDS, CLASS_SIZES, LABEL_SETS, derive, size_profiles
-from scar.studies.questions import needed_for_findings, questions
-from scar.studies.settings import IndicatorStudy
+from scar.sampling.indicators import left_skew, long_tail
+from scar.studies.indicators import profiles
+from scar.studies.indicators.cells import OTHER, OWN, SECOND, SYNTHETIC, build_cells
+from scar.studies.indicators.derived_datasets import BLENDS, CLASS_SIZES, LABEL_SETS, derive, size_profiles
+from scar.studies.indicators.indicator_settings import IndicatorStudy
+from scar.studies.indicators.questions import needed_for_findings, questions
 
 STUDY = IndicatorStudy().scaled(0.1)
 

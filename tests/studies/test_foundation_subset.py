@@ -4,11 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scar.pipeline import Job
-from scar.store import Store
+from scar.job.algorithm import algorithm
+from scar.store.store import Store
 from scar.studies.common import compose_config
-from scar.studies.foundation_subset import RULES, Settings, draw_rows, plan_parts, study_subsets
-from scar.studies.foundation_subset_table import compare, conclude
+from scar.studies.foundation_subset.foundation_subset_study import (
+    RULES,
+    SubsetStudySettings,
+    draw_rows,
+    plan_parts,
+    study_subsets,
+)
+from scar.studies.foundation_subset.foundation_subset_table import compare, conclude
 
 LIGHT = ["dataset=digits", "encoder=pixels", "subsets=quick", "probe.max_epochs=60", "logger=csv"]
 
@@ -20,7 +26,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def job(store):
-    return Job(compose_config([*LIGHT, f"paths.store_dir={store}"]), Store(store))
+    return algorithm(compose_config([*LIGHT, f"paths.store_dir={store}"]), Store(store))
 
 
 @pytest.mark.parametrize("name", list(RULES))
@@ -37,7 +43,7 @@ def test_subsets_are_nested_class_aware_and_of_the_right_size(job, name):
 
 
 def test_the_sizes_that_the_estimator_asks_for_are_tried_where_they_are_smaller_than_everything(job):
-    parts = plan_parts(job, Settings(gaps=(1e-4, 0.05), shares=(0.1,)))
+    parts = plan_parts(job, SubsetStudySettings(gaps=(1e-4, 0.05), shares=(0.1,)))
     origins = {part.origin for part in parts}
     assert "gap 0.0001" not in origins
     assert {"all", "0.1", "gap 0.05"} <= origins
@@ -94,7 +100,7 @@ def test_a_size_asked_for_in_some_seeds_is_compared_over_these():
 
 def test_the_study_runs_and_runs_again_from_the_store(store, tmp_path):
     config = compose_config([*LIGHT, f"paths.store_dir={store}"])
-    settings = Settings(seeds=2, shares=(0.1, 0.5), gaps=(0.05,))
+    settings = SubsetStudySettings(seeds=2, shares=(0.1, 0.5), gaps=(0.05,))
     table, sentences = study_subsets(config, settings, tmp_path / "first")
     assert set(table.selection) == set(RULES)
     assert len(sentences) >= 2 * len(RULES)

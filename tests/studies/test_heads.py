@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from scar.probes.config import ProbeConfig, TrainerConfig
-from scar.studies.heads import HeadTask, masked_predictions, train_linear, train_mlp
-from scar.studies.synthetic import fractal_images, nonsense_texts
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.studies.indicators.head_training import train_linear, train_mlp
+from scar.studies.indicators.heads import HeadTask, masked_predictions
+from scar.studies.indicators.synthetic import fractal_images, nonsense_texts
 
 
 def test_logits_outside_the_target_classes_cannot_win_or_count_as_zero():
@@ -35,7 +36,7 @@ def test_a_linear_head_divides_by_lines_and_an_mlp_by_more():
         rows=rows, labels=labels[rows], validation=stop, validation_labels=labels[stop],
         classes=np.array([5, 6, 7]), seed=1,
     )  # fmt: skip
-    config = ProbeConfig(learning_rate=0.05, max_epochs=60)
+    config = ProbeConfig.linear(learning_rate=0.05, max_epochs=60)
     linear = train_linear(x, [task], config=config, trainer=TrainerConfig())[0]
     mlp = train_mlp(x, [task, task], max_epochs=200, patience=200)
     answers = {name: task.classes[head(x[stop]).argmax(axis=1)] for name, head in (("linear", linear), ("mlp", mlp[0]))}
@@ -57,7 +58,7 @@ def test_tasks_with_different_label_sets_are_trained_side_by_side_as_alone():
         )
         for keep in (np.ones(len(x), bool), both)
     ]  # fmt: skip
-    settings = {"config": ProbeConfig(max_epochs=5), "trainer": TrainerConfig()}
+    settings = {"config": ProbeConfig.linear(max_epochs=5), "trainer": TrainerConfig()}
     together = train_linear(x, tasks, **settings)
     for task, head in zip(tasks, together, strict=True):
         np.testing.assert_array_equal(head(x), train_linear(x, [task], **settings)[0](x))

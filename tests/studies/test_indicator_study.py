@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_module
 
-from scar.config import build
-from scar.studies import indicators
-from scar.studies.evaluate import SeedResult
-from scar.studies.settings import IndicatorStudy
-from scar.studies.verdicts import agreements, comparisons, findings
+from scar.config.build import build
+from scar.studies.indicators import indicator_study as indicators
+from scar.studies.indicators.evaluate import SeedResult
+from scar.studies.indicators.indicator_settings import IndicatorStudy
+from scar.studies.indicators.verdicts import agreements, comparisons, findings
 
 STUDY = IndicatorStudy(seeds=3)
 MEASURED = {"scale": np.nan, "coverage": 0.9, "authenticity": 0.9, "richness": 0.99}
@@ -118,7 +118,7 @@ def test_the_study_runs_on_digits_and_again_from_the_store(digits, tmp_path, mon
 def test_a_modality_without_shifts_is_refused(digits):
     from types import SimpleNamespace
 
-    from scar.studies.material import gather
+    from scar.studies.indicators.source_features import gather
 
     job = SimpleNamespace(config=SimpleNamespace(probed="audio"), steps=SimpleNamespace(labels=np.zeros(3)))
     with pytest.raises(ValueError, match="modality='audio' has no named shifts"):

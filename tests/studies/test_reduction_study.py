@@ -13,11 +13,11 @@ import pytest
 
 from scar.data.samples import Samples
 from scar.pairs.retrieval import Ranks
-from scar.reduction.config import ReductionConfig
-from scar.reduction.evaluate import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
+from scar.reduction.settings import ReductionConfig
+from scar.studies.reduction.arm_differences import conclude, differences, verdict
 from scar.studies.reduction.arms import ARMS, COMPARED, cases
-from scar.studies.reduction.compare import conclude, differences, verdict
-from scar.studies.reduction.material import Material, make_material
+from scar.studies.reduction.judge import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
+from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
 
 TINY = (
     *("experiment=reduction", "encoder=pixels_pca", "dataset.train_size=480", "dataset.test_size=96"),
@@ -125,8 +125,8 @@ def test_purity_is_the_share_of_the_most_common_label():
 
 
 def test_wrong_labels_cost_authenticity():
-    from scar.foundation.config import FoundationConfig
-    from scar.probes.config import ProbeConfig
+    from scar.foundation.settings import FoundationConfig
+    from scar.probes.settings import ProbeConfig
 
     rng = np.random.default_rng(0)
     centres = rng.normal(scale=3, size=(4, 8))
@@ -173,9 +173,9 @@ def samples(**groups: np.ndarray) -> Samples:
 
 
 def test_material_keeps_every_caption_and_reads_back(tmp_path):
-    made = make_material(samples(mismatched=np.array(["no", "no", "yes", "no"])), 8)
+    made = make_pair_arrays(samples(mismatched=np.array(["no", "no", "yes", "no"])), 8)
     made.save(tmp_path)
-    again = Material.load(tmp_path)
+    again = PairArrays.load(tmp_path)
     assert again.texts == ["one", "two", "three", "four"]
     texts, owners = again.test_captions()
     assert (texts, owners.tolist()) == (["two", "four", "vier"], [0, 1, 1])
@@ -184,11 +184,11 @@ def test_material_keeps_every_caption_and_reads_back(tmp_path):
     assert again.labels is None
     assert again.scene is None
     np.testing.assert_array_equal(again.images, made.images)
-    assert make_material(samples(), 16).images.shape == (4, 16, 16, 3)
+    assert make_pair_arrays(samples(), 16).images.shape == (4, 16, 16, 3)
 
 
 def test_the_texts_of_a_material_are_made_once_and_are_no_part_of_what_is_written(tmp_path):
-    made = make_material(samples(), 8)
+    made = make_pair_arrays(samples(), 8)
     before, after = tmp_path / "before", tmp_path / "after"
     for folder in (before, after):
         folder.mkdir()
@@ -205,13 +205,13 @@ def test_the_texts_of_a_material_are_made_once_and_are_no_part_of_what_is_writte
 def test_material_without_captions_is_refused():
     only = samples()
     with pytest.raises(ValueError, match="dataset holds no text; a reduction needs pairs"):
-        make_material(Samples(**vars(only) | {"payloads": {"image": only.payloads["image"]}}), 8)
+        make_pair_arrays(Samples(**vars(only) | {"payloads": {"image": only.payloads["image"]}}), 8)
 
 
 def command(folder: Path, *overrides: str, spy: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | ({"PYTHONPATH": str(spy)} if spy else {})
     return subprocess.run(
-        [sys.executable, "-m", "scar.run", *TINY, *overrides],
+        [sys.executable, "-m", "scar.commands.run", *TINY, *overrides],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from scar.foundation import HeldoutEstimator, LearningCurveEstimator, PaperEstimator, ReferenceEstimator
-from scar.measures import Observations
+from scar.common.types import Floats
+from scar.foundation.heldout import HeldoutEstimator
+from scar.foundation.learning_curve import LearningCurveEstimator
+from scar.foundation.paper_text import PaperEstimator
+from scar.foundation.published import ReferenceEstimator
+from scar.measures.observations import Observations
 from scar.studies.need.reality import gap_curve
 
-Floats = NDArray[np.float64]
 Answer = tuple[str, str, float, Floats, Floats]
 """Question, estimator, target, sizes [K + 1] and intervals [K + 1, 2]; the set stands last."""
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
 
+from scar.common.randomness import derive_seed, generator
+from scar.common.types import Floats
 from scar.foundation.gaps import heldout_counts, measure_gaps
-from scar.measures import Observations
-from scar.observe import observe
-from scar.pipeline import Job
-from scar.randomness import derive_seed, generator
-from scar.store import Key, make_key
-from scar.subsets import Subset, stratified_order
-
-Floats = NDArray[np.float64]
+from scar.job.job import Job
+from scar.measures.from_probes import observe
+from scar.measures.observations import Observations
+from scar.probes.probe_set import ProbeTask
+from scar.sampling.subsets import Subset, stratified_order
+from scar.store.keys import Key, make_key
 
 FRACTIONS = (1.0, 0.84, 0.71, 0.59, 0.5, 0.42, 0.35, 0.3, 0.25, 0.18, 0.125, 0.0625)
 """Sizes, as shares of everything: a geometric grid over the factor 4 between what one has and everything."""
@@ -40,16 +42,16 @@ def real_subsets(rows: NDArray[np.int64], labels: NDArray[np.int64], *, seed: in
 
 def reality_key(job: Job) -> Key:
     """The artefact that holds the observations of all sizes."""
-    code = ["scar.probes", "scar.observe", "scar.subsets", "scar.studies.need.reality"]
     settings = {"probe": job.config.probe, "seed": job.config.seed}
-    return make_key("need_study", config=settings, upstream=[job.embeddings_key, job.split_key], code=code)
+    upstream = [job.inputs.embeddings.key, job.inputs.split.key]
+    return make_key("need_study", config=settings, upstream=upstream, code=[observe_reality])
 
 
 def observe_reality(job: Job) -> Observations:
     """Train and observe probes on all sizes up to primary and reserve together, or read them from the store."""
 
     def make(folder: Path) -> None:
-        from scar.probes import ProbeTask, train_probes
+        from scar.probes.train import share_penalty, train_probes
 
         config, split = job.config, job.split
         subsets = real_subsets(split.total, split.labels, seed=config.seed)
@@ -58,9 +60,9 @@ def observe_reality(job: Job) -> Observations:
             for s in subsets
         ]
         features = job.embeddings.array()
-        probes = train_probes(
-            features, split.labels, tasks, num_classes=job.num_classes, config=config.probe, trainer=config.trainer
-        )
+        settings: dict[str, Any] = {"num_classes": job.num_classes, "config": config.probe, "trainer": config.trainer}
+        tasks = share_penalty(features, split.labels, tasks, **settings)
+        probes = train_probes(features, split.labels, tasks, **settings)
         seen = observe(probes, subsets, features, split.labels, num_classes=job.num_classes, heldout=split.heldout)
         seen.save(folder / "observations.npz")
 
@@ -91,8 +93,6 @@ def falling_crossing(sizes: Floats, curve: Floats, target: float) -> float:
     Returns:
         The size; 0 if the curve starts at or below the target, inf if it never gets there.
     """
-    from sklearn.isotonic import IsotonicRegression
-
     logs = np.log(sizes)
     smooth = IsotonicRegression(increasing=False).fit_transform(logs, curve)
     above = np.flatnonzero(smooth > target)

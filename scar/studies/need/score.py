@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from scar.common.types import Floats
 
 WORST = 3.0
 """|log2| of an answer that is not one (undefined, out of reach), and the cap of every other."""

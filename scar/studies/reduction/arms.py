@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scar.reduction.config import ReductionConfig
+from scar.reduction.keep import clusters_for
+from scar.reduction.settings import ReductionConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arm:
+class PairArm:
     """One way to make a training set for the pair model.
 
     Attributes:
@@ -24,14 +25,14 @@ class Arm:
     short: bool = False
 
 
-FULL = Arm(name="full", pairs="full")
+FULL = PairArm(name="full", pairs="full")
 ARMS = (
     FULL,
-    Arm(name="full_short", pairs="full", short=True),
-    Arm(name="random", pairs="random"),
-    Arm(name="random_refined", pairs="random", refined=True),
-    Arm(name="reduced", pairs="reduced"),
-    Arm(name="reduced_refined", pairs="reduced", refined=True),
+    PairArm(name="full_short", pairs="full", short=True),
+    PairArm(name="random", pairs="random"),
+    PairArm(name="random_refined", pairs="random", refined=True),
+    PairArm(name="reduced", pairs="reduced"),
+    PairArm(name="reduced_refined", pairs="reduced", refined=True),
 )
 """Four that the study is about; ``random_refined`` completes Table 2a, ``full_short`` costs what a reduced set costs."""
 COMPARED = (
@@ -94,8 +95,6 @@ def cases(base: ReductionConfig, pairs: int) -> list[Case]:
         base: settings of the study.
         pairs: training pairs.
     """
-    from scar.reduction.keep import clusters_for
-
     clusters = base.clusters or clusters_for(pairs)
     found = [
         Case(table="2b", name=name, override=f"reduction.keep={rule}", reduction=replace(base, keep=rule))

@@ -1,0 +1,1 @@
+"""The commands ``scar``, ``scar-report`` and ``scar-admin``: one readable column each."""

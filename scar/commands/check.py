@@ -1,0 +1,254 @@
+"""What one's data are before anything is trained: classes, parts, odd names, unreadable samples, duplicates, lengths, cost."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from hydra.errors import HydraException
+
+from scar.common.console import console, errors, escape
+from scar.common.extras import told
+from scar.common.files import CorruptArtefactError
+from scar.common.randomness import generator
+from scar.config.nodes import make_target
+from scar.data.paths import data_folder
+from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.unreadable import find_unreadable
+from scar.encoders.embeddings.cost import COST, read_cost
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.store.artefact import read_meta
+from scar.sweep.hydra_internals import packaged_configuration
+
+if TYPE_CHECKING:
+    from scar.data.source import Source
+    from scar.encoders.encoder import Encoder
+
+TRIED = 500
+"""Images, sounds and videos that are read, drawn at random; ``--every`` reads them all."""
+_SHOWN = 20
+
+
+def check(
+    overrides: Sequence[str], *, data_dir: str | None, store: str, every: bool = False, as_json: bool = False
+) -> int:
+    """Print what the data are; returns the exit code: 0 where a run would take them, else 1.
+
+    Args:
+        overrides: as those of ``scar``.
+        data_dir: of fetched data.
+        store: folder where earlier embeddings show what the encoder costs.
+        every: read every sample, instead of some.
+        as_json: print one JSON object.
+    """
+    try:
+        found = examine_data(overrides, data_folder(data_dir), Path(store), every=every)
+    except (OSError, ValueError, RuntimeError, ImportError, HydraException) as error:
+        found = {"ok": False, "error": told(error) if isinstance(error, ImportError) else str(error)}
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    elif "error" in found:
+        errors().print(f"[bold red]error[/] {escape(found['error'])}")
+    else:
+        _show(found)
+    return 0 if found["ok"] else 1
+
+
+def examine_data(overrides: Sequence[str], data_dir: Path, store: Path, *, every: bool) -> dict[str, Any]:
+    """Return everything that the command says, as plain values.
+
+    Raises:
+        ValueError: the data, or the overrides, are refused; the message says why.
+        FileNotFoundError: the data are not there.
+    """
+    source, encoder = _made(overrides)
+    samples = source.load(data_dir)
+    rows = np.arange(len(samples))
+    if not every and len(samples) > TRIED and set(samples.payloads) - {"text", "embedding"}:
+        rows = np.sort(generator(0, "check").permutation(len(samples))[:TRIED])
+    tried = samples.take(rows)
+    unreadable = find_unreadable(tried)
+    share = len({each.id for each in unreadable}) / len(rows)
+    allowed = source.max_unreadable if source.on_error == "skip" else 0.0
+    readable = tried.take(np.flatnonzero(~np.isin(tried.ids, [each.id for each in unreadable])))
+    found = {
+        "ok": share <= allowed,
+        "dataset": source.name,
+        "encoder": encoder.name,
+        "samples": len(samples),
+        "modalities": list(samples.payloads),
+        "parts": {part: int((samples.splits == part).sum()) for part in (TRAIN, TEST)},
+        "classes": _classes(samples),
+        "groups": {name: len(np.unique(column)) for name, column in samples.groups.items()},
+        "notes": list(samples.notes),
+        "tried": len(rows),
+        "unreadable": [vars(each) for each in unreadable],
+        "duplicates": _duplicates(samples if len(rows) == len(samples) else readable),
+        "sizes": {name: _sizes(name, payload) for name, payload in readable.payloads.items()},
+        "texts_against_encoder": _against(encoder, readable),
+        "cost": _cost(encoder, store, len(samples)),
+        "next": shlex.join(["scar", *overrides]),
+    }
+    return {**found, "warnings": _warnings(found)}
+
+
+def _made(overrides: Sequence[str]) -> tuple[Source, Encoder]:
+    with packaged_configuration() as compose:
+        composed = compose("config", list(overrides))
+        return make_target(composed.dataset, "dataset"), make_target(composed.encoder, "encoder")
+
+
+def _classes(samples: Samples) -> list[dict[str, Any]]:
+    if samples.labels is None:
+        return []
+    sizes = {
+        part: np.bincount(samples.labels[samples.splits == part], minlength=len(samples.class_names))
+        for part in (TRAIN, TEST)
+    }
+    return [
+        {"name": name, **{part: int(sizes[part][k]) for part in sizes}} for k, name in enumerate(samples.class_names)
+    ]
+
+
+def _duplicates(samples: Samples) -> dict[str, Any]:
+    from scar.data.duplicates import content_hashes, exact_duplicates
+    from scar.data.undecoded import undecoded
+
+    try:
+        found = exact_duplicates(samples, hashes=content_hashes(undecoded(samples)))
+    except OSError as error:
+        return {"text": f"not looked for: {error}"}
+    return {
+        "text": str(found),
+        "within_train": found.within_train,
+        "within_test": found.within_test,
+        "across": list(found.across),
+        "conflicting": found.conflicting,
+        "looked_at": len(samples),
+    }
+
+
+def _sizes(modality: str, payload: Sequence[Any]) -> dict[str, Any]:
+    """Return what is measured of the payloads of a modality: least, median and most."""
+    if modality == "text":
+        lengths = [len(text) for item in payload for text in ((item,) if isinstance(item, str) else item)]
+        return {"characters": _spread(lengths)}
+    if modality == "image":
+        shapes = [np.asarray(image).shape[:2] for image in payload]
+        return {"height": _spread([s[0] for s in shapes]), "width": _spread([s[1] for s in shapes])}
+    if modality == "audio":
+        waves = [sound.read(8000) for sound in payload]
+        silent = sum(not np.abs(wave).max() > _SILENCE for wave in waves)
+        return {"seconds": _spread([len(wave) / 8000 for wave in waves]), "silent": silent}
+    return {}
+
+
+_SILENCE = 1e-4
+# Of full scale: -80 dB.
+
+
+def _spread(values: Sequence[float]) -> list[float]:
+    return [round(float(np.quantile(values, q)), 2) for q in (0, 0.5, 1)] if len(values) else []
+
+
+def _against(encoder: Encoder, samples: Samples) -> dict[str, Any]:
+    """Return how many tokens the texts have and how many the encoder reads; nothing where that is not known."""
+    from scar.encoders.text_lengths import text_lengths
+
+    if "text" not in samples.payloads or "text" not in encoder.modalities or not len(samples):
+        return {}
+    items = [samples.payloads["text"][row] for row in range(len(samples))]
+    texts = [text for item in items for text in ((item,) if isinstance(item, str) else item)]
+    known = text_lengths(encoder.towers()["text"], texts)
+    if known is None:
+        return {}
+    tokens, limit = known
+    return {
+        "tokens": _spread(tokens.tolist()),
+        "limit": limit,
+        "truncated_share": round(float((tokens > limit).mean()), 4),
+    }
+
+
+def _cost(encoder: Encoder, store: Path, size: int) -> dict[str, Any]:
+    """Return seconds and bytes of the embeddings, by what the encoder has cost before; nothing where it has not."""
+    for folder in sorted((store / "embeddings").glob("*/*"), reverse=True):
+        try:
+            if read_meta(folder)["about"].get("encoder") != encoder.name or not (folder / COST).is_file():
+                continue
+            cost = read_cost(folder)
+            dimension = EmbeddingSet.load(folder).dimension
+        except (CorruptArtefactError, OSError, ValueError, KeyError):
+            continue
+        if cost["embedded"]:
+            rate = cost["seconds"] / cost["embedded"]
+            return {"seconds": round(rate * size, 1), "mebibytes": round(size * dimension * 4 / 2**20, 1)}
+    return {}
+
+
+def _warnings(found: dict[str, Any]) -> list[str]:
+    """Return what should be looked at before a run."""
+    said = list(found["notes"])
+    sizes = found["sizes"]
+    small = [each["name"] for each in found["classes"] if each[TRAIN] < _FEW]
+    untested = [each["name"] for each in found["classes"] if not each[TEST]]
+    if small:
+        said.append(f"{len(small)} classes have fewer than {_FEW} training samples: {_few(small)}")
+    if untested:
+        said.append(f"{len(untested)} classes have no test sample: {_few(untested)}")
+    if found["duplicates"].get("across"):
+        said.append(found["duplicates"]["text"])
+    if found["unreadable"]:
+        ids = {each["id"] for each in found["unreadable"]}
+        said.append(f"{len(ids)} of {found['tried']} samples that were tried cannot be read (dataset.on_error=skip)")
+    if sizes.get("audio", {}).get("silent"):
+        said.append(f"{sizes['audio']['silent']} sounds are silent")
+    if found["texts_against_encoder"].get("truncated_share"):
+        known = found["texts_against_encoder"]
+        said.append(
+            f"{100 * known['truncated_share']:g} % of the texts are longer than the {known['limit']} tokens that "
+            f"encoder={found['encoder']} reads; the rest of them does not count"
+        )
+    return said
+
+
+_FEW = 10
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+
+
+def _show(found: dict[str, Any]) -> None:
+    def say(name: str, text: str) -> None:
+        console().print(f"[bold]{name:<12}[/]{escape(text)}")
+
+    say("dataset", f"{found['dataset']}: {found['samples']} samples of {' + '.join(found['modalities'])}")
+    say("parts", ", ".join(f"{part} {count}" for part, count in found["parts"].items()))
+    if found["classes"]:
+        shown = [f"{each['name']} {each[TRAIN]} + {each[TEST]}" for each in found["classes"][:_SHOWN]]
+        more = f" … and {len(found['classes']) - _SHOWN} more" if len(found["classes"]) > _SHOWN else ""
+        say("classes", f"{len(found['classes'])} (train + test): {', '.join(shown)}{more}")
+    for name, count in found["groups"].items():
+        say("groups", f"{name}: {count}")
+    for modality, values in found["sizes"].items():
+        for what, value in values.items():
+            spread = isinstance(value, list)
+            said = f"{value[0]:g} to {value[2]:g}, half of them below {value[1]:g}" if spread and value else str(value)
+            say(modality, f"{what} {said}")
+    say("tried", f"{found['tried']} samples, {len(found['unreadable'])} payloads unreadable")
+    for each in found["unreadable"][:_SHOWN]:
+        say("", f"{each['id']} ({each['modality']}): {each['reason']}")
+    say("duplicates", f"{found['duplicates']['text']} ({found['duplicates'].get('looked_at', 0)} samples looked at)")
+    cost = found["cost"]
+    told_cost = f"{cost['seconds']:g} s of embedding, {cost['mebibytes']:g} MiB" if cost else ""
+    say(
+        "cost", told_cost or f"encoder={found['encoder']} has embedded nothing here yet, so that its speed is not known"
+    )
+    for warning in found["warnings"]:
+        console().print(f"[yellow]{'look at':<12}[/]{escape(warning)}")
+    say("next", found["next"])

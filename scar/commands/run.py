@@ -1,0 +1,52 @@
+"""The command ``scar``: compose, validate, run one job or a sweep, report once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+from scar.commands._arguments import prepared
+from scar.common import ranks
+from scar.common.console import errors
+from scar.common.termination import EXIT_CODE, Terminated, raise_on_sigterm
+from scar.job.record import SWEEP
+from scar.sweep.adaptive_seeds import AdaptiveSweeper
+from scar.sweep.hydra_internals import explain_compositions, register, share_config_store
+from scar.sweep.local_launcher import LocalLauncher
+from scar.sweep.optuna_sweeper import OptunaSweeper
+from scar.sweep.run_composed import run_composed
+from scar.sweep.study_callback import study_callback
+
+
+@hydra.main(version_base="1.3", config_path="pkg://scar.conf", config_name="config")
+def _app(composed: DictConfig) -> float | None:
+    return run_composed(composed)
+
+
+def main() -> None:
+    """Run the command; the exit code is 1 if any job failed."""
+    sys.argv[1:] = prepared(sys.argv[1:])
+    sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
+    os.environ.setdefault(SWEEP, uuid.uuid4().hex)  # names this command in the records of its jobs, in all processes
+    raise_on_sigterm()
+    register(LocalLauncher, OptunaSweeper, AdaptiveSweeper)
+    share_config_store()
+    explain_compositions()
+    try:
+        with ranks.crew() as leads:
+            if leads:
+                _app()
+    except KeyboardInterrupt as end:
+        errors().print("[yellow]interrupted[/]; what was finished is kept: repeat the command to go on")
+        sys.exit(EXIT_CODE if isinstance(end, Terminated) else 130)
+    study_callback().finish()
+    sys.exit(study_callback().exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What every room uses: console, progress, files, memory, randomness. It knows nothing of datasets or probes."""

@@ -1,0 +1,251 @@
+"""What sources of rows with named columns share: which column is what, classes, test part, and the samples made of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.common.randomness import generator
+from scar.common.types import Ints
+from scar.data.checks import first_few, validate_samples
+from scar.data.image_decoding import Depth, check_depth
+from scar.data.labels import UNLABELLED, Classes, LabelRules, encode_classes, label_rules
+from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.source import Source
+from scar.data.stratify import draw_groups, draw_test_part, keep_sizes
+
+MEDIA = ("image", "audio", "video")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSource(Source):
+    """A source whose samples are rows; null means that there is no such column.
+
+    Two modalities make pairs, which need no label.
+
+    Attributes:
+        image: column of the images.
+        audio: column of the sounds.
+        video: column of the videos.
+        text: column of the texts.
+        captions: columns of several captions per sample, or one column of lists; in place of `text`.
+        label: column of the classes: whole numbers or names.
+        id: column of unique ids; None numbers the rows.
+        groups: columns that `split.group` may name; the first of them also keeps a drawn test part apart.
+        class_names: names of the classes 0..K-1; empty takes those of the data.
+        labels: what the values of `label` mean.
+        depth: values (low, high) that become 0 and 255 in images of more than 8 bits; None refuses such images.
+        test_fraction: share of the samples that forms the test part where none is given.
+    """
+
+    image: str | None = None
+    audio: str | None = None
+    video: str | None = None
+    text: str | None = "text"
+    captions: tuple[str, ...] = ()
+    label: str | None = "label"
+    id: str | None = None
+    groups: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = field(default=())
+    labels: LabelRules = field(default_factory=LabelRules)
+    depth: tuple[float, ...] | None = None
+    test_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for each in ("captions", "groups", "class_names"):
+            object.__setattr__(self, each, tuple(getattr(self, each)))
+        object.__setattr__(self, "labels", label_rules(self.labels))
+        object.__setattr__(self, "depth", check_depth(self.depth))
+        self._require_share("test_fraction")
+        if self.text is not None and self.captions:
+            raise ValueError(
+                f"dataset.text={self.text} and dataset.captions={list(self.captions)} are both texts; "
+                "set dataset.text=null or dataset.captions=[]"
+            )
+        if not self.modalities:
+            raise ValueError(
+                "dataset.text, dataset.captions, dataset.image, dataset.audio and dataset.video name no column; "
+                "name the one that holds the content"
+            )
+        if self.label is None and len(self.modalities) < 2:
+            raise ValueError(
+                "dataset.label is null, which only pairs of two modalities allow; name the column of the classes"
+            )
+
+    @property
+    def window(self) -> Depth | None:
+        """`depth` as a pair."""
+        return check_depth(self.depth)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those of the columns that are set; texts come last."""
+        media = tuple(each for each in MEDIA if getattr(self, each) is not None)
+        return (*media, "text") if self.text is not None or self.captions else media
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read, once."""
+        single = [self.image, self.audio, self.video, self.text, self.label, self.id]
+        return tuple(dict.fromkeys([*(c for c in single if c is not None), *self.captions, *self.groups]))
+
+    def assemble(
+        self,
+        payloads: Mapping[str, Sequence[Any]],
+        *,
+        labels: Sequence[Any] | None,
+        known_names: tuple[str, ...] = (),
+        splits: NDArray[np.str_] | None,
+        ids: NDArray[np.str_],
+        groups: Mapping[str, NDArray[np.str_]],
+        where: Callable[[int], str],
+        items: Sequence[str] | None = None,
+        notes: Sequence[str] = (),
+    ) -> Samples:
+        """Make samples of aligned columns: classes, test part and sub-sample.
+
+        Args:
+            payloads: one sequence of length N per modality.
+            labels: [N] values of the label column, or None for pairs without one.
+            known_names: class names that the data bring; `class_names` has precedence.
+            splits: [N] given parts, or None to draw a test part.
+            ids: [N] ids.
+            groups: columns of [N] group names.
+            where: what a message calls a row.
+            items: [N] what each row is about, where several rows may be about the same: an image with several captions.
+            notes: what a reader should know of the rows.
+        """
+        check_unique(ids, where)
+        found = None
+        if items is not None and not groups and splits is None and len(set(items)) < len(items):
+            splits = draw_part(None, np.array(items), len(items), self.test_fraction, self.seed)
+            notes = [*notes, f"{len(items)} rows are about {len(set(items))} items, which the test part keeps whole"]
+        if labels is not None:
+            found = encode_classes(
+                labels,
+                self.class_names or known_names,
+                lambda row: f"{where(row)}, column {str(self.label)!r}: the label",
+                rules=self.labels,
+            )
+        return finish(
+            self,
+            payloads,
+            found,
+            rules=self.labels,
+            splits=splits,
+            ids=ids,
+            groups=groups,
+            fraction=self.test_fraction,
+            notes=notes,
+        )
+
+
+def finish(
+    source: Source,
+    payloads: Mapping[str, Sequence[Any]],
+    classes: Classes | None,
+    *,
+    rules: LabelRules,
+    splits: NDArray[np.str_] | None,
+    ids: NDArray[np.str_],
+    groups: Mapping[str, NDArray[np.str_]],
+    fraction: float,
+    notes: Sequence[str] = (),
+) -> Samples:
+    """Make samples of aligned rows: those with a label, a test part where none is given, the sub-sample, all checked.
+
+    Args:
+        source: whose sizes and seed count.
+        payloads: one sequence of length N per modality.
+        classes: of the N rows; None for pairs without labels.
+        rules: which of them are left out.
+        splits: [N] given parts, or None to draw a test part.
+        ids: [N] ids.
+        groups: columns of [N] group names; the first keeps a drawn test part apart.
+        fraction: share of the samples that forms a drawn test part.
+        notes: what a reader should know of the rows.
+    """
+    samples = Samples(
+        ids=ids,
+        payloads=payloads,
+        labels=None if classes is None else classes.labels,
+        class_names=() if classes is None else classes.names,
+        splits=np.full(len(ids), TRAIN) if splits is None else splits,
+        groups=groups,
+        notes=(*notes, *(() if classes is None else classes.notes)),
+    )
+    if samples.labels is not None and (samples.labels == UNLABELLED).any():
+        samples = samples.take(np.flatnonzero(samples.labels != UNLABELLED))
+    if splits is None:
+        group = next(iter(samples.groups.values()), None)
+        samples = replace(samples, splits=draw_part(samples.labels, group, len(samples), fraction, source.seed))
+    elif rules.on_test_only == "skip":
+        samples = _without_test_only(samples)
+    rows = keep_sizes(
+        samples.labels, samples.splits, train_size=source.train_size, test_size=source.test_size, seed=source.seed
+    )
+    return validate_samples(samples if len(rows) == len(samples) else samples.take(rows), name=source.name)
+
+
+def _without_test_only(samples: Samples) -> Samples:
+    """Leave out the classes that the training part lacks."""
+    if samples.labels is None:
+        return samples
+    sizes = np.bincount(samples.labels[samples.splits == TRAIN], minlength=len(samples.class_names))
+    lost = sorted({int(label) for label in samples.labels} - set(np.flatnonzero(sizes).tolist()))
+    if not lost:
+        return samples
+    kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))
+    names = [name for k, name in enumerate(samples.class_names) if k not in lost]
+    note = f"{len(samples) - len(kept)} test rows of classes without training rows left out: " + first_few(
+        [samples.class_names[k] for k in lost]
+    )
+    order = np.cumsum(~np.isin(np.arange(len(samples.class_names)), lost)) - 1
+    return replace(
+        kept, labels=order[kept.labels].astype(np.int64), class_names=tuple(names), notes=(*samples.notes, note)
+    )
+
+
+def check_unique(ids: NDArray[np.str_], where: Callable[[int], str]) -> None:
+    """Refuse an id that stands for two rows, naming both."""
+    distinct, first, counts = np.unique(ids, return_index=True, return_counts=True)
+    if len(distinct) < len(ids):
+        repeated = distinct[counts > 1][np.argmin(first[counts > 1])]
+        rows = np.flatnonzero(ids == repeated)
+        raise ValueError(f"{where(int(rows[1]))}: the id {str(repeated)!r} is that of {where(int(rows[0]))} already")
+
+
+def draw_part(
+    labels: Ints | None, groups: NDArray[np.str_] | None, size: int, fraction: float, seed: int
+) -> NDArray[np.str_]:
+    """Cut a test part from data that come without one: class-aware, and of whole groups where there are groups.
+
+    Returns:
+        [N] ``"train"`` or ``"test"``; it depends on `seed` (of the dataset) alone.
+    """
+    classes = np.zeros(size, np.int64) if labels is None else labels
+    if groups is None:
+        return draw_test_part(classes, fraction, seed)
+    wanted = np.bincount(classes, minlength=1) * fraction
+    return np.where(draw_groups(classes, groups, wanted, generator(seed, "test part")), TEST, TRAIN)
+
+
+def parts_of(
+    values: Sequence[str], train: tuple[str, ...], test: tuple[str, ...], where: Callable[[int], str], *, column: str
+) -> NDArray[np.str_]:
+    """Turn the values of a split column into ``"train"`` and ``"test"``.
+
+    Raises:
+        ValueError: a value is in neither list; the message says where.
+    """
+    part = {**dict.fromkeys(train, TRAIN), **dict.fromkeys(test, TEST)}
+    for row, value in enumerate(values):
+        if value not in part:
+            raise ValueError(
+                f"{where(row)}, column {column!r}: the split {value!r} is neither in dataset.train_values={list(train)} "
+                f"nor in dataset.test_values={list(test)}; add it to one of them"
+            )
+    return np.array([part[value] for value in values])

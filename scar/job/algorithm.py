@@ -1,0 +1,298 @@
+"""Algorithm 1 as one column, from the samples of a dataset to the scores of what was added.
+
+The order is dataset, embeddings, labels, split, subsets, probes, measures, foundation, budget, plan, retraining, scores.
+Each stage is a function of `scar.job.stages`; calling it gives a handle whose key is known at once and whose value is
+made, or read from the store, when it is asked for. So this file computes nothing: it says what is made from what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from scar.common.types import Floats, Ints
+from scar.completion.forecast import Forecaster, NoForecaster
+from scar.completion.forecast_settings import ForecastConfig, why_none
+from scar.completion.plan import CompletionPlan
+from scar.completion.planner import PairPlanner
+from scar.completion.pools import UnlabelledPool, UnlabelledView
+from scar.completion.problem import CompletionProblem
+from scar.data.catalogue import Catalogue
+from scar.data.fingerprint import fingerprint
+from scar.data.paths import data_folder
+from scar.data.source import Source
+from scar.encoders.embeddings.embedding_set import EmbeddingSet
+from scar.encoders.embeddings.extraction import KeptSamples
+from scar.encoders.embeddings.stored import embed, encoder_key
+from scar.encoders.encoder import Encoder
+from scar.evaluation.deployment import is_declared
+from scar.foundation.settings import FoundationConfig
+from scar.job import stages
+from scar.job.flow import Besides, Flow, Handle
+from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job
+from scar.pairs.alignment import Alignment
+from scar.probes.settings import ProbeConfig, TrainerConfig
+from scar.sampling.splits import Split
+from scar.sampling.step_functions import CrossModalLabels
+from scar.sampling.subsets import SubsetsConfig
+from scar.store.keys import Key, make_key
+from scar.store.store import Store
+
+if TYPE_CHECKING:
+    from scar.config.schema import Config
+
+SUBJECTS = ("primary", "total")
+"""The training sets that are characterized: what there is now, and everything."""
+
+
+def algorithm(config: Config, store: Store) -> Job:
+    """Return the stages of a configuration (Algorithm 1); nothing is computed."""
+    flow = Flow(store)
+    inputs = prepare(config, flow)  # dataset, embeddings, labels, split
+    characterized = characterize_both(config, flow, inputs)  # subsets, probes, measures, foundation
+    completion = complete(config, flow, inputs, characterized)  # budget, plan
+    arms = evaluate(config, flow, inputs, characterized, completion)  # retraining, scores
+    return Job(
+        config=config,
+        store=store,
+        inputs=inputs,
+        characterized=characterized,
+        completion=completion,
+        arms=arms,
+        alignment=agreement(config, flow, inputs),
+    )
+
+
+def prepare(config: Config, flow: Flow) -> Inputs:
+    """Return the samples of a source, embedded, labelled and divided."""
+    place = {"source": config.dataset, "data_dir": data_folder(config.paths.data_dir)}
+    dataset = flow(stages.DATASET, besides=_files(config.dataset, flow, place), source=config.dataset)
+    towers = {name: _tower(config, flow, dataset, config.encoder.towers()[name]) for name in config.modalities}
+    embeddings = towers[config.probed]
+    supervision = None
+    if isinstance(config.labels, CrossModalLabels):
+        both = {name: towers[name] for name in sorted(towers)}
+        supervision = flow(stages.SUPERVISION, dataset, both, besides=Besides(runtime=place), labels=config.labels)
+    steps = flow(stages.STEPS, dataset, supervision, probed=config.probed)
+    seen = (dataset, steps, supervision, embeddings if config.regime.needs_features else None)
+    stock = flow(stages.STOCK, *seen, split=config.split, regime=config.regime, seed=config.seed)
+    split = flow(stages.SPLIT, stock, mix=config.mix)
+    parts: dict[str, Any] = {"dataset": dataset, "towers": towers, "embeddings": embeddings, "steps": steps}
+    return Inputs(
+        supervision=supervision,
+        split=split,
+        deployment=flow(stages.DEPLOYMENT, split, steps, deployment=config.deployment),
+        pools=flow(stages.COMPARED_POOLS, stock, mixes=config.budgets.of) if config.budgets.of else None,
+        **parts,
+    )
+
+
+def characterize_both(config: Config, flow: Flow, inputs: Inputs) -> dict[str, Characterized]:
+    """Characterize what there is now, and everything."""
+    parts: dict[str, Any] = {"subsets": config.subsets, "probe": config.probe, "foundation": config.foundation}
+    parts |= {"seed": config.seed, "trainer": config.trainer}
+    return {subject: characterize_set(flow, inputs.data, subject=subject, **parts) for subject in SUBJECTS}
+
+
+def characterize_set(
+    flow: Flow,
+    data: Data,
+    *,
+    subject: str,
+    subsets: SubsetsConfig,
+    probe: ProbeConfig,
+    foundation: FoundationConfig,
+    seed: int,
+    trainer: TrainerConfig,
+) -> Characterized:
+    """Down-sample a training set, train probes on its subsets, measure them, and estimate how much would be enough."""
+    machine = Besides(runtime={"trainer": trainer})
+    drawn = flow(stages.SUBSETS, data[2], subject=subject, subsets=subsets, seed=seed)
+    penalty = None
+    if probe.chooses_once:
+        whole = flow(stages.ROWS, data[2], None, subject=subject, fraction=None)
+        penalty = flow(stages.PENALTY, whole, data, besides=machine, probe=probe, seed=seed)
+    probes = flow(stages.PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
+    how: dict[str, Any] = {"decision": foundation.decision, "bins": foundation.bins, "min_count": foundation.min_count}
+    measures = flow(stages.MEASURES, probes, drawn, data, **how)
+    sizes = flow(stages.FOUNDATION, measures, config=foundation)
+    return Characterized(penalty=penalty, probes=probes, measures=measures, foundation=sizes)
+
+
+def complete(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized]) -> Completion:
+    """Return what each budget should add, and what that promises."""
+    planner, seed = config.completion, config.seed
+    view, planned = _seen(config, flow, inputs, characterized)
+    penalty = characterized["primary"].penalty
+    about: dict[str, Any] = {
+        "forecast": config.forecast,
+        "probe": config.probe,
+        "seed": seed,
+        "trainer": config.trainer,
+    }
+    about |= {"heldout": config.split.heldout > 0, "declared": is_declared(config.deployment)}
+    forecaster = prepare_forecasts(flow, inputs.data, inputs.deployment, penalty, **about)
+    by_forecast = forecaster if planner.asks_forecasts and config.forecast.seeds == "all" else None
+    problem = state(config, flow, inputs, characterized, planned, "primary", by_forecast)
+    outlook = None
+    if isinstance(planner, PairPlanner):
+        plans = _plan_pairs(config, flow, {config.probed: (problem, inputs.split, planned)})
+    else:
+        budgets = flow(stages.BUDGETS, problem, fractions=config.budgets.fractions)
+        pool = None
+        if config.selection.needs_features or config.selection.needs_margins:
+            seen = (characterized["primary"].probes, inputs.embeddings, inputs.split, planned)
+            pool = flow(stages.POOL, *seen, selection=config.selection, seed=seed)
+        chosen: dict[str, Any] = {"planner": planner, "selection": config.selection, "seed": seed}
+        plans = flow(stages.PLANS, problem, budgets, inputs.split, planned, pool, **chosen)
+        known = state(config, flow, inputs, characterized, planned, "total" if view is None else "primary", by_forecast)
+        ahead: dict[str, Any] = {"fractions": sorted({*config.budgets.what_if, *config.budgets.fractions})}
+        ahead |= {"collect": config.budgets.collect, "planner": planner, "seed": seed}
+        outlook = flow(stages.OUTLOOK, problem, known, inputs.split, planned, forecaster, **ahead)
+    return Completion(view=view, planned=planned, problem=problem, plans=plans, forecaster=forecaster, outlook=outlook)
+
+
+def prepare_forecasts(
+    flow: Flow,
+    data: Data,
+    deployment: Handle[Floats],
+    penalty: Handle[float] | None,
+    *,
+    forecast: ForecastConfig,
+    probe: ProbeConfig,
+    heldout: bool,
+    declared: bool,
+    seed: int,
+    trainer: TrainerConfig,
+) -> Handle[Forecaster | NoForecaster]:
+    """Return what forecasts any class sizes from compositions of the primary set, or refuses to."""
+    refusal, probes, drawn = why_none(forecast, probe, seed, heldout=heldout), None, None
+    if not refusal:
+        machine = Besides(runtime={"trainer": trainer})
+        drawn = flow(stages.COMPOSITIONS, data[2], forecast=forecast, seed=seed)
+        probes = flow(stages.COMPOSITION_PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
+    how: dict[str, Any] = {"refusal": refusal, "declared": declared, "scores": forecast.scores}
+    return flow(stages.FORECASTER, probes, drawn, deployment, data, **how)
+
+
+def state(
+    config: Config,
+    flow: Flow,
+    inputs: Inputs,
+    characterized: Mapping[str, Characterized],
+    planned: Handle[Ints],
+    subject: str,
+    forecaster: Handle[Forecaster | NoForecaster] | None,
+) -> Handle[CompletionProblem]:
+    """Return what a planner is given, as the driver sees a training set."""
+    own = characterized[subject]
+    others = [replace(config, encoder=each) for each in config.completion.voters(config.encoder, config.probed)]
+    votes = [characterize_both(each, flow, prepare(each, flow))[subject].foundation for each in others]
+    return flow(
+        stages.PROBLEM,
+        own.foundation,
+        own.measures,
+        characterized["total"].measures if config.completion.sees_reserve else None,
+        votes,
+        inputs.steps,
+        inputs.split,
+        planned,
+        inputs.pools,
+        inputs.deployment,
+        forecaster,
+        besides=Besides(runtime={"budgets": config.budgets}, keyed={"budgets": config.budgets.planned}),
+        subject=subject,
+        modalities=config.modalities,
+    )
+
+
+def evaluate(
+    config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized], completion: Completion
+) -> list[Arm]:
+    """Return everything that is retrained and tested: primary, total, and primary plus each plan (§5.2).
+
+    What is added to the primary set is trained with the penalty of the primary set, so that arms differ in their data
+    alone. Every arm decides raw and matched to the mix of each score.
+    """
+    wanted: list[tuple[str, float | None]] = [(subject, None) for subject in SUBJECTS]
+    wanted += [(config.completion.name, fraction) for fraction in config.budgets.fractions]
+    machine, arms = Besides(runtime={"trainer": config.trainer}), []
+    for subject, fraction in wanted:
+        plans = None if fraction is None else completion.plans
+        rows = flow(stages.ROWS, inputs.split, plans, subject=subject, fraction=fraction)
+        penalty = characterized["total" if subject == "total" else "primary"].penalty
+        probe = flow(stages.ARM, rows, penalty, inputs.data, besides=machine, probe=config.probe, seed=config.seed)
+        predictions = flow(stages.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
+        scores = flow(
+            stages.SCORES, predictions, inputs.deployment, inputs.split, declared=is_declared(config.deployment)
+        )
+        made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probe": probe}
+        arms.append(Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made))
+    return arms
+
+
+def agreement(config: Config, flow: Flow, inputs: Inputs) -> Handle[Alignment] | None:
+    """Return how well the two modalities of pairs agree; None where labels are given."""
+    if inputs.supervision is None:
+        return None
+    towers = {name: inputs.towers[name] for name in sorted(inputs.towers)}
+    return flow(stages.ALIGNMENT, inputs.dataset, towers, inputs.supervision, encoder=config.encoder)
+
+
+def _files(source: Source, flow: Flow, place: Mapping[str, Any]) -> Besides:
+    """Return what the dataset depends on besides its settings: the content of its files."""
+    folder = place["data_dir"]
+    return Besides(runtime={"data_dir": folder}, content=lambda: [fingerprint(source.files(folder), memo=_memo(flow))])
+
+
+def _tower(config: Config, flow: Flow, dataset: Handle[Catalogue], encoder: Encoder) -> Handle[EmbeddingSet]:
+    """Return the [N, D] embeddings of one modality, of every sample of the source."""
+    assert flow.store is not None
+    tower = partial(encoder_key, encoder, _memo(flow))
+    handle: Handle[EmbeddingSet]
+
+    def read(catalogue: Catalogue) -> KeptSamples:
+        return KeptSamples(config.dataset, data_folder(config.paths.data_dir), catalogue.ids)
+
+    def key() -> Key:
+        return make_key("embeddings", upstream=[dataset.key, str(tower())])
+
+    def obtain() -> EmbeddingSet:
+        assert flow.store is not None
+        return embed(flow.store, handle.key, dataset.value, read, encoder, tower())
+
+    handle = Handle(key, obtain, [dataset], stored=True)
+    return handle
+
+
+def _memo(flow: Flow) -> Any:
+    return None if flow.store is None else flow.store.memo
+
+
+def _seen(
+    config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized]
+) -> tuple[Handle[UnlabelledView] | None, Handle[Ints]]:
+    """Return what planning may see of the reserve."""
+    view = None
+    if isinstance(config.pool, UnlabelledPool):
+        probes = characterized["primary"].probes
+        view = flow(stages.VIEW, probes, inputs.embeddings, inputs.split, pool=config.pool, seed=config.seed)
+    return view, flow(stages.PLANNED_LABELS, inputs.split, view)
+
+
+def _plan_pairs(
+    config: Config, flow: Flow, own: Mapping[str, tuple[Handle[CompletionProblem], Handle[Split], Handle[Ints]]]
+) -> Handle[list[CompletionPlan]]:
+    """Return the plans that serve this direction of a pair and the other one."""
+    (other,) = (each for each in config.modalities if each != config.probed)
+    twin = replace(config, modality=other)
+    inputs = prepare(twin, flow)
+    characterized = characterize_both(twin, flow, inputs)
+    _, planned = _seen(twin, flow, inputs, characterized)
+    problem = state(twin, flow, inputs, characterized, planned, "primary", None)
+    both = {**own, other: (problem, inputs.split, planned)}
+    parts = [{name: both[name][part] for name in sorted(both)} for part in range(3)]
+    settings: dict[str, Any] = {"planner": config.completion, "probed": config.probed, "seed": config.seed}
+    return flow(stages.PAIR_PLANS, *parts, fractions=config.budgets.fractions, **settings)

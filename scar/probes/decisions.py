@@ -1,0 +1,50 @@
+"""Decisions of a probe where the class mix is another than the one it was trained on.
+
+A probe with logits ``z_j(x)``, trained at the class frequencies π, approximates ``log p(x | j) + log π_j`` up to a
+constant. Where the mix is π′ it decides by ``argmax_j z_j − log π_j + log π′_j`` (Saerens et al. 2002, Menon et al.
+2021): π′ uniform for balanced accuracy, the deployment mix for accuracy. Nothing is trained for it, so that what it gains
+is no merit of added data.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scar.common.types import Floats, Ints
+
+
+def smoothed_mix(counts: ArrayLike, prior: ArrayLike) -> Floats:
+    """Return the class frequencies [K] of few samples, ``(c_j + α p_j) / (c + α)`` with ``α = K / 2``.
+
+    Args:
+        counts: [K] samples c_j by class, c of them together; all may be 0.
+        prior: [K] a mix p, or counts that stand for one.
+    """
+    seen, towards = np.asarray(counts, dtype=np.float64), np.asarray(prior, dtype=np.float64)
+    strength = len(seen) / 2
+    mixed: Floats = (seen + strength * towards / towards.sum()) / (seen.sum() + strength)
+    return mixed
+
+
+def matched_shift(trained: ArrayLike, mix: ArrayLike) -> Floats:
+    """Return ``log π′_j − log π_j`` [K], which logits have to be shifted by; −∞ where either is 0.
+
+    A class without training samples is never decided for, and neither is one that does not occur where it is used.
+
+    Args:
+        trained: [K] training samples of each class.
+        mix: [K] shares π′ of each class where the probe is used; they need not sum to 1.
+    """
+    have, wanted = np.asarray(trained, dtype=np.float64), np.asarray(mix, dtype=np.float64)
+    usable = (have > 0) & (wanted > 0)
+    shift = np.full(len(have), -np.inf)
+    np.log(np.divide(wanted, have, where=usable, out=np.ones_like(have)), where=usable, out=shift)
+    shift[usable] += np.log(have.sum() / wanted.sum())
+    return shift
+
+
+def decide(logits: ArrayLike, shift: ArrayLike) -> Ints:
+    """Return the classes [n] of the largest of the shifted logits [n, K]."""
+    classes: Ints = (np.asarray(logits, dtype=np.float64) + np.asarray(shift)).argmax(axis=1)
+    return classes

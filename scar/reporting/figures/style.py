@@ -1,0 +1,208 @@
+"""How figures look, and how they are written: PNG, PDF and SVG that do not change from run to run."""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+
+from scar.common.console import visible
+from scar.reporting.text import count
+
+log = logging.getLogger(__name__)
+
+INK, MUTED, GRID = "#1f2328", "#66707b", "#d8dde3"
+TOTAL, EXTENSION = "#e69f00", "#009e73"
+FOUNDATION = ("#0072b2", "#56b4e9", "#d55e00", "#8a8f98")
+"""Okabe and Ito's colours, told apart by people with any colour vision; one shade per estimator."""
+STRATEGY = {"scar": "#0072b2", "random": "#d55e00", "class_average": "#009e73"}
+OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9", "#332288", "#882255", "#44aa99", "#999933", "#1f2328", "#e69f00")
+"""Of strategies that the paper does not know; with markers of their own, since no nine hues are told apart by all."""
+MARKERS = {"scar": "o", "random": "s", "class_average": "^"}
+OTHER_MARKERS = ("D", "v", "P", "X", "<", ">", "p", "h", "*")
+METADATA: dict[str, dict[str, Any]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""What Matplotlib would write into files of each format: dates and versions, which differ from run to run."""
+LEVEL = 1
+"""Of the compression of PNG; a higher one takes as long as drawing and saves a tenth of the bytes."""
+_OTHER_SCRIPTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Droid Sans Fallback", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "Malgun Gothic", "Noto Sans Arabic",
+    "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+
+
+def _families() -> list[str]:
+    """Return the font of the figures, and those that are installed of letters that it lacks."""
+    there = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _OTHER_SCRIPTS if name in there)]
+
+
+RC = {
+    "text.parse_math": False,  # a dollar in the name of a class is a dollar
+    "font.family": _families(), "font.size": 9, "axes.edgecolor": MUTED, "axes.labelcolor": INK,
+    "axes.titlesize": 10, "axes.titley": 1.0, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.titlecolor": INK,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.8, "axes.grid": True,
+    "axes.axisbelow": True, "grid.color": GRID, "grid.linewidth": 0.7, "text.color": INK, "xtick.color": MUTED,
+    "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "legend.frameon": False,
+    "legend.fontsize": 8.5, "svg.fonttype": "path", "svg.hashsalt": "scar", "pdf.fonttype": 42,
+    "figure.dpi": 100, "savefig.dpi": 150, "figure.autolayout": False, "figure.constrained_layout.use": False,
+}  # fmt: skip
+
+
+TICKS = 8
+"""Of a logarithmic axis, at most."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Drawing:
+    """A figure with what those need who cannot see it.
+
+    Attributes:
+        name: file stem, e.g. ``"figure3a"``.
+        title: for the page.
+        alt: one or two sentences that say what the figure shows, numbers included.
+        figure: the Matplotlib figure.
+        data: what is drawn, written beside the figure as CSV.
+        tips: gid of an artist → text shown when the pointer rests on it.
+    """
+
+    name: str
+    title: str
+    alt: str
+    figure: Figure
+    data: pd.DataFrame | None = None
+    tips: dict[str, str] = field(default_factory=dict)
+    _rendered: dict[str, bytes] = field(default_factory=dict)
+
+    def tip(self, artist: Artist, text: str) -> None:
+        """Give an artist a hover text."""
+        gid = f"tip{len(self.tips)}"
+        artist.set_gid(gid)
+        self.tips[gid] = text
+
+    def render(self, kind: str) -> bytes:
+        """Bytes of the figure as ``"png"``, ``"pdf"`` or ``"svg"``; the same bytes for the same rows."""
+        if kind not in METADATA:
+            raise ValueError(f"kind={kind!r}: choose one of {', '.join(METADATA)}")
+        if kind not in self._rendered:
+            buffer = BytesIO()
+            with mpl.rc_context(RC):
+                settle(self.figure)
+                more = {"pil_kwargs": {"compress_level": LEVEL}} if kind == "png" else {}
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    self.figure.savefig(buffer, format=kind, metadata=METADATA[kind], **more)
+                _tell(caught)
+            self._rendered[kind] = buffer.getvalue()
+        return self._rendered[kind]
+
+    def inline_svg(self) -> str:
+        """SVG for a page: own identifiers, hover texts, colours of ink from the page's theme."""
+        text = self.render("svg").decode()
+        text = text[text.index("<svg") :]
+        prefix = f"{self.name}-"
+        text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}\1"', text)
+        text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}\1"', text)
+        text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", text)
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        for colour, variable in ((INK, "--ink"), (MUTED, "--muted"), (GRID, "--grid"), ("#ffffff", "--panel")):
+            text = text.replace(f": {colour}", f": var({variable})")
+        for gid, tip in self.tips.items():  # last, so that nothing in a name is taken for an identifier
+            found = f'<g id="{prefix}{gid}">'
+            text = text.replace(found, f"{found}<title>{html.escape(visible(tip))}</title>", 1)
+        label = html.escape(visible(self.alt), quote=True)
+        return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+
+    def close(self) -> None:
+        """Let go of the figure."""
+        self._rendered.clear()
+        del self.figure
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw inside this context to get our look; needs no display."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure [inches] that no global state remembers."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)  # measures texts without a display
+    return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lay a figure out for good: with a layout engine, every writing would lay it out again. Call it inside `styled`."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            engine.execute(figure)
+        _tell(caught)
+        figure.set_layout_engine(None)
+
+
+def _tell(caught: Sequence[warnings.WarningMessage]) -> None:
+    """Pass warnings on; of letters that no font has, say once what to install."""
+    for each in caught:
+        if not str(each.message).startswith("Glyph "):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if any(str(each.message).startswith("Glyph ") for each in caught):
+        _tell_fonts()
+
+
+@cache
+def _tell_fonts() -> None:
+    log.warning(
+        "no installed font has all letters of the names in the figures; install one, such as fonts-noto-cjk, and delete the "
+        "font cache of Matplotlib"
+    )
+
+
+def only_grid(axes: Axes, axis: str) -> None:
+    """Keep grid lines across one axis, and no tick marks along the other."""
+    axes.grid(visible=False)
+    axes.grid(visible=True, axis=axis)
+    axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def log2_axis(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at powers of two; few, for every tick takes time."""
+    axes.set_xscale("log", base=2)
+    axes.minorticks_off()
+    axes.xaxis.set_major_locator(LogLocator(base=2, numticks=TICKS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value) if value >= 1 else f"{value:g}"))
+
+
+def few_ticks(axes: Axes) -> None:
+    """Keep a handful of ticks on both axes of a small panel."""
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def marker_of(strategy: str, position: int = 0) -> str:
+    """Marker of a strategy; strategies the paper does not know get further ones by position."""
+    return MARKERS.get(strategy, OTHER_MARKERS[position % len(OTHER_MARKERS)])
+
+
+def colour_of(strategy: str, position: int = 0) -> str:
+    """Colour of a strategy; strategies the paper does not know get further ones by position."""
+    return STRATEGY.get(strategy, OTHERS[position % len(OTHERS)])

@@ -1,0 +1,129 @@
+"""The report as one HTML file that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from omegaconf import OmegaConf
+
+from scar import __version__
+from scar.reporting.content import Content
+from scar.reporting.details import Detail
+from scar.reporting.figures.style import Drawing
+from scar.reporting.paper.deviations import DEVIATIONS
+from scar.reporting.study_folder import Study
+from scar.reporting.text import group_label, listing
+
+
+def render_page(content: Content) -> str:
+    """Return the HTML of a report."""
+    folder = files("scar.reporting.formats")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
+    study = content.study
+    page = {
+        "title": study.name,
+        "lead": _lead(study),
+        "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
+        "js": Markup((folder / "report.js").read_text(encoding="utf-8")),
+        "answers": content.answers,
+        "tables": content.tables,
+        "more_tables": content.more_tables,
+        "figures": [_figure(f) for f in content.figures],
+        "details": [_detail(d) for d in content.details],
+        "inspected": content.inspected,
+        "left_out": _left_out(content),
+        "missing": content.missing,
+        "failed": content.failed,
+        "caveats": list(content.caveats.items()),
+        "deviations": DEVIATIONS,
+        "commands": commands(study),
+        "facts": _facts(study),
+        "configs": _configs(study),
+    }
+    page["sections"] = [
+        ("answers", "Answers"), ("tables", "Tables"), ("figures", "Figures"),
+        *((d.anchor, f"Plan: {d.label}") for d in content.details),
+        *([("inspected", "Samples to look at")] if content.inspected else []),
+        ("caveats", "Caveats"), ("deviations", "Deviations"), ("reproduce", "Reproduce"),
+    ]  # fmt: skip
+    return template.render(page=SimpleNamespace(**page))
+
+
+def _figure(drawing: Drawing) -> dict[str, Any]:
+    return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}
+
+
+def _detail(detail: Detail) -> dict[str, Any]:
+    downloads = [(path.name, base64.b64encode(path.read_bytes()).decode()) for path in detail.plans]
+    return {
+        "label": detail.label,
+        "anchor": detail.anchor,
+        "table": detail.table,
+        "shopping": detail.shopping,
+        "figures": [_figure(f) for f in detail.figures],
+        "more_figures": [_figure(f) for f in detail.more_figures],
+        "downloads": downloads,
+    }
+
+
+def _left_out(content: Content) -> str:
+    if not content.left_out:
+        return ""
+    return f"{content.left_out} more groups have no section of their own: scar-report details=… or where.dataset=… shows them."
+
+
+def _lead(study: Study) -> str:
+    done = [job for job in study.jobs if job.done]
+    seeds = sorted({int(job.columns["seed"]) for job in done if job.columns})
+    labels = [group_label(group) for group in study.groups()]
+    return f"{listing(labels, 4)}: {len(done)} of {len(study.jobs)} jobs finished, {len(seeds)} seed{'s' if len(seeds) != 1 else ''}."
+
+
+def commands(study: Study) -> list[str]:
+    """What was typed: one command per distinct set of overrides, seeds and strategies gathered."""
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    for job in study.jobs:
+        overrides = [str(o) for o in job.status.get("overrides", [])]
+        swept = {o.split("=")[0]: o.split("=", 1)[1] for o in overrides if o.startswith(("seed=", "completion="))}
+        rest = tuple(o for o in overrides if not o.startswith(("seed=", "completion=")))
+        gathered = found.setdefault(rest, {})
+        for name, value in swept.items():
+            if value not in gathered.setdefault(name, []):
+                gathered[name].append(value)
+    lines = []
+    for rest, gathered in found.items():
+        swept_text = [f"{name}={','.join(sorted(values, key=_natural))}" for name, values in gathered.items()]
+        many = "-m " if any(len(v) > 1 for v in gathered.values()) else ""
+        lines.append(" ".join([f"scar {many}".strip(), *rest, *swept_text]))
+    return [*lines, f"scar-report study={study.folders[0].name}"]
+
+
+def _natural(text: str) -> tuple[int, str]:
+    return (int(text), "") if text.isdigit() else (-1, text)
+
+
+def _facts(study: Study) -> list[tuple[str, str]]:
+    done = [job for job in study.jobs if job.done]
+    versions: dict[str, set[str]] = {}
+    for job in done:
+        for package, version in dict(job.status.get("versions", {})).items():
+            versions.setdefault(package, set()).add(str(version))
+    seeds = sorted({int(job.columns["seed"]) for job in done if job.columns})
+    facts = [("Seeds", ", ".join(map(str, seeds))), ("Report made by", f"scar {__version__}")]
+    facts += [(package, ", ".join(sorted(found))) for package, found in sorted(versions.items())]
+    return [*facts, ("Needs by", study.driver), ("Rows", str(len(study.rows)))]
+
+
+def _configs(study: Study) -> list[tuple[str, str]]:
+    shown = []
+    for group in study.groups():
+        job = next((j for j in study.finished(group) if j.config), None)
+        if job is not None:
+            shown.append((f"{group_label(group)} ({job.folder.name})", OmegaConf.to_yaml(OmegaConf.create(job.config))))
+    return shown

@@ -1,0 +1,140 @@
+"""A table once, written as Markdown, LaTeX (booktabs), CSV, HTML or for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from scar.common.console import visible
+from scar.common.spreadsheets import harmless_frame
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$", "×": r"$\times$",
+    "Δ": r"$\Delta$", "ε": r"$\varepsilon$", "∞": r"$\infty$", "δ": r"$\delta$", "κ": r"$\kappa$", "λ": r"$\lambda$", "≥": r"$\geq$",
+    "≤": r"$\leq$", "≈": r"$\approx$", "†": r"$^\dagger$", "‡": r"$^\ddagger$", "·": r"$\cdot$", "–": "--", "…": r"\ldots{}",
+    "\u202f": r"\,", "→": r"$\rightarrow$", "√": r"$\surd$", "²": "$^2$", "₂": "$_2$", "“": "``", "”": "''",
+    "’": "'", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "*": "{*}",
+}  # fmt: skip
+"""What LaTeX would misread or cannot set in text; brackets and stars are options after a line break."""
+
+PAGE = 45
+"""Rows of a table that fit on a page of LaTeX."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Table:
+    """What is shown, and the numbers behind it.
+
+    Attributes:
+        name: file stem and anchor.
+        caption: one sentence.
+        cells: strings as shown; column names are the headers.
+        values: numbers and keys, one row per row of `cells`, for CSV and for sorting.
+        sort_by: header → column of `values` that orders it; other columns are ordered as text.
+        notes: below the table; each a sentence.
+    """
+
+    name: str
+    caption: str
+    cells: pd.DataFrame
+    values: pd.DataFrame
+    sort_by: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_markdown(self) -> str:
+        """GitHub Markdown: caption, table, notes."""
+        safe = self.cells.map(escape_markdown)
+        body = safe.to_markdown(index=False, disable_numparse=True, colalign=self._alignment())
+        notes = "\n".join(f"- {escape_markdown(note, cell=False)}" for note in self.notes)
+        return "\n".join([f"**{escape_markdown(self.caption, cell=False)}**", "", body, "", notes, ""])
+
+    def to_latex(self) -> str:
+        """A ``table*`` with booktabs rules, scaled to the text width; needs booktabs and graphicx.
+
+        A float cannot break, so that a long table becomes several, each of at most `PAGE` rows.
+        """
+        starts = range(0, max(len(self.cells), 1), PAGE)
+        return "\n".join(self._latex_part(start, last=start == starts[-1]) for start in starts)
+
+    def _latex_part(self, start: int, *, last: bool) -> str:
+        safe = self.cells.iloc[start : start + PAGE].map(escape_latex)
+        safe.columns = [escape_latex(c) for c in safe.columns]
+        alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
+        body = safe.style.hide(axis="index").to_latex(hrules=True, column_format=alignment).strip()
+        caption = escape_latex(self.caption) + (" (continued)" if start else "")
+        notes = r" \\ ".join(escape_latex(note) for note in self.notes) if last else ""
+        lines = [
+            r"\begin{table*}[t]", r"\centering", rf"\caption{{{caption}}}",
+            *([] if start else [rf"\label{{tab:{self.name}}}"]), r"\resizebox{\textwidth}{!}{%", body + "}",
+        ]  # fmt: skip
+        if notes:
+            lines += [r"\par\medskip", rf"\parbox{{\textwidth}}{{\footnotesize {notes}}}"]
+        return "\n".join([*lines, r"\end{table*}", ""])
+
+    def to_terminal(self, most: int | None = None) -> RichTable:
+        """The caption and the cells for a console; brackets in them are no markup.
+
+        Args:
+            most: rows that are shown; a last one counts the rest.
+        """
+        table = RichTable(
+            title=Text(visible(self.caption)), title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for position, header in enumerate(self.cells.columns):
+            widest = max(map(len, str(header).split()), default=None)  # a header breaks between words only
+            table.add_column(
+                str(header), justify="left" if position == 0 else "right", overflow="fold", min_width=widest
+            )
+        for row in self.cells.iloc[:most].itertuples(index=False):
+            table.add_row(*(Text(visible(cell)) for cell in row))
+        if most and len(self.cells) > most:
+            table.add_row(f"… and {len(self.cells) - most} more")
+        return table
+
+    def to_csv(self) -> str:
+        """The numbers at full precision."""
+        return str(harmless_frame(self.values).to_csv(index=False, float_format="%.10g"))
+
+    def html_rows(self) -> list[list[dict[str, Any]]]:
+        """Cells with their sort keys, for the HTML template."""
+        rows = []
+        for position in range(len(self.cells)):
+            row = []
+            for header in self.cells.columns:
+                key = self.values[self.sort_by[header]].iloc[position] if header in self.sort_by else ""
+                text, bracket, interval = str(self.cells[header].iloc[position]).partition(" [")
+                row.append({"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key})
+            rows.append(row)
+        return rows
+
+    def _alignment(self) -> tuple[str, ...]:
+        numeric = re.compile(r"[−+\d\[∞][^A-Za-z]*")
+        return tuple(
+            "right" if all(numeric.fullmatch(str(t)) or str(t) in ("missing", "met", "undefined", "unreachable", "–", "") for t in self.cells[c]) else "left"
+            for c in self.cells.columns
+        )  # fmt: skip
+
+
+def escape_markdown(text: object, *, cell: bool = True) -> str:
+    """Make a string safe for Markdown that is shown as HTML: no tag begins in it and, in a cell, no column ends."""
+    safe = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", visible(text))
+    return safe.replace("|", "\\|").replace("\n", " ") if cell else safe
+
+
+def escape_latex(text: object) -> str:
+    """Make a string safe for LaTeX text."""
+    return "".join(LATEX.get(character, character) for character in str(text))
+
+
+def latex_document(tables: Sequence[Table], *, header: str) -> str:
+    r"""Return LaTeX source of several tables, to be read with ``\input``."""
+    comment = f"% {header}\n% Needs \\usepackage{{booktabs}} and \\usepackage{{graphicx}}.\n"
+    return comment + "\n".join(table.to_latex() for table in tables)

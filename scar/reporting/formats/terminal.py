@@ -1,0 +1,186 @@
+"""The report for a terminal of 100 to 120 columns: short tables, plain where it is not a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from scar.evaluation.scores import LEADING, SCORES
+from scar.job.metrics import Metric
+from scar.measures.steps import MEASURES
+from scar.reporting.axes import select
+from scar.reporting.comparison import PLAIN, primary_arms, score_title
+from scar.reporting.content import Content
+from scar.reporting.formats.table import Table
+from scar.reporting.group_scores import BASELINES, STRATEGIES, strategy_order
+from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
+from scar.reporting.tables.indicators_table import indicator_lines
+from scar.reporting.tables.planners_table import findings, has_planners
+from scar.reporting.text import (
+    MISSING,
+    count,
+    decimal,
+    group_label,
+    legend_of_marks,
+    listing,
+    name_of,
+    percent,
+    share,
+    size,
+    size_interval,
+    tested_points,
+)
+
+WIDTH = 110
+CLASSES = 12
+"""Classes of the plan that are printed."""
+CAVEATS = 6
+"""Caveats that are printed."""
+DETAILS = 2
+"""With more groups than this, measures and plans by class are left to the page."""
+WIDEST = 3
+"""Strategies up to which SCAR is set against each of them; of more, against the baselines alone."""
+SHOWN = 8
+"""Groups whose comparison is printed."""
+
+
+def print_report(content: Content, console: Console) -> None:
+    """Print the report on a console."""
+    groups = content.study.groups()
+    planners = has_planners(content.comparison) and len(groups) > 1
+    for line in findings(content.study, content.comparison, metrics=SCORES[:2]) if planners else ():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for position, group in enumerate([] if planners else groups[:SHOWN]):
+        rows = content.study.of(group)
+        console.rule(group_label(group), align="left", style="dim")
+        if len(groups) <= DETAILS and position < len(content.details):
+            sizes = foundation_tables(rows, content.study.driver)
+            overview = [*indicators_overview(rows), measures_table(rows), *sizes]
+            for table in overview:
+                console.print(table.to_terminal())
+            console.print(content.details[position].table.to_terminal(CLASSES))
+        for metric in (LEADING, Metric.ACCURACY):
+            console.print(comparison_table(content, group, metric).to_terminal())
+    if planners:
+        console.print("Every planner, metric and budget: planners.md, planners.csv", style="dim")
+    elif len(groups) > SHOWN:
+        console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
+    level = f"{100 * content.comparison.level:g} %"
+    console.print(
+        "re-weighted: the probe of the primary set with decisions matched to the mix of the score, which costs nothing; "
+        "matched scores decide so for every arm, raw ones as published.",
+        style="dim",
+    )
+    console.print(
+        f"Differences in points, paired over seeds and test items, with {level} intervals; "
+        f"{legend_of_marks(content.comparison.margin, looks=content.comparison.looks)}.",
+        style="dim",
+    )
+    for line in caveat_lines(content):
+        console.print(f"! {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plain_text(content: Content) -> str:
+    """The report as plain text, `WIDTH` columns wide."""
+    file = StringIO()
+    print_report(content, Console(file=file, width=WIDTH, highlight=False, no_color=True, legacy_windows=False))
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
+
+
+def _table(title: str, headers: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    cells = pd.DataFrame(lines, columns=list(headers))
+    return Table(name="terminal", caption=title, cells=cells, values=cells)
+
+
+def measures_table(rows: pd.DataFrame) -> Table:
+    """Measures of the primary set by class: mean, lowest and highest class, undefined classes."""
+    lines = []
+    own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
+    own = own[own.factor == own.factor.min()]
+    for metric in MEASURES:
+        values = own[own.metric == metric].groupby("class_name").value.mean()
+        defined = values.dropna().sort_values()
+        if defined.empty:
+            lines.append((metric, *["undefined" if len(values) else MISSING] * 3, str(len(values))))
+            continue
+        ends = [f"{decimal(defined.iloc[i])} {defined.index[i]}" for i in (0, -1)]
+        ends = ends if np.ptp(defined) > 0 else ["", ""]
+        lines.append((metric, decimal(defined.mean()), *ends, str(len(values) - len(defined))))
+    return _table("Measures of the primary set, over classes", ("", "mean", "lowest", "highest", "undefined"), lines)
+
+
+def indicators_overview(rows: pd.DataFrame) -> list[Table]:
+    """Dataset-scale indicators of primary and total; no table where the rows hold none."""
+    lines = indicator_lines(rows)
+    return [_table("Class sizes, skew and tails", lines[0], lines[1:])] if lines else []
+
+
+def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
+    """Foundation Data Size of the primary set by the leading estimator, and what more data are expected to bring."""
+    have = rows.loc[rows.metric == Metric.N_PRIMARY, "value"].mean()
+    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+    if sizes.empty:
+        return []
+    first = leading_estimator(sizes, driver)
+    needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == first)]
+    found, seeds = foundation_of(sizes[sizes.estimator == first]), max(needs.seed.nunique(), 1)
+    text, ends = size(found["foundation"]), size_interval(found["foundation_low"], found["foundation_high"])
+    met, untold = (needs.value == 0).sum() / seeds, needs.value.isna().sum() / seeds
+    others = sizes.estimator.nunique() - 1
+    title = f"Foundation Data Size from the primary set ({count(have)} samples)"
+    title += f"; {others} other estimators: estimators.md" if others else ""
+    line = (name_of(first), text, ends, f"{met:.1f} of {len(needs) / seeds:.0f}", f"{untold:.1f}")
+    own = _table(title, ("estimator", "samples", "interval", "classes met", "cannot tell"), [line])
+    return [own, *([ahead] if (ahead := prospect_table(rows)) else [])]
+
+
+def comparison_table(content: Content, group: Mapping[str, Any], metric: str) -> Table:
+    """Scores at equal added size and SCAR's paired differences for one group, one line per budget."""
+    compared = (content.comparison.arms, content.comparison.differences)
+    arms, differences = (select(frame, {"metric": metric, **group}) for frame in compared)
+    budgeted, plain = arms[arms.fraction.notna()], select(primary_arms(content.comparison, metric), group)
+    strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
+    against = [s for s in strategies if s != "scar" and (len(strategies) <= WIDEST or s in BASELINES)]
+    seeds = sorted({int(n) for n in budgeted.seeds})
+    title = f"Test {score_title(metric)} in percent at equal added size ({' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds)"
+    heads = ["budget", "added", *PLAIN, *(name_of(s) for s in strategies)]
+    lines = []
+    for fraction in sorted(budgeted.fraction.unique()):
+        at = budgeted[np.isclose(budgeted.fraction, fraction)]
+        paired = differences[np.isclose(differences.fraction, fraction)]
+        scores = [*(_score(plain, s) for s in PLAIN), *(_score(at, s) for s in strategies)]
+        gaps = [_gap(paired, s) for s in against]
+        lines.append((share(fraction), count(float(at.added.max())), *scores, *gaps))
+    return _table(title, [*heads, *(f"SCAR − {name_of(s)}" for s in against)], lines)
+
+
+def _score(frame: pd.DataFrame, subject: str) -> str:
+    own = frame[frame.subject == subject]
+    return f"{percent(own.value.iloc[0])}{'†' if own.majority.iloc[0] else ''}" if len(own) else MISSING
+
+
+def _gap(frame: pd.DataFrame, second: str) -> str:
+    own = frame[frame.second == second]
+    if own.empty:
+        return MISSING
+    one = own.iloc[0]
+    return tested_points(one.value, one.low, one.high, one.verdict)
+
+
+def caveat_lines(content: Content) -> list[str]:
+    """Missing cells, unfinished jobs and caveats, most urgent first; at most `CAVEATS` and a count of the rest."""
+    lines = [f"missing: {what}\n    {command}" for what, command in content.missing]
+    lines += [f"not finished: {name}: {state}" + (f"\n    {c}" if c else "") for name, state, c in content.failed]
+    for group, texts in content.caveats.items():
+        label = f"{group}: " if len(content.study.groups()) > 1 else ""
+        lost = [text.split(": coverage undefined at ")[0] for text in texts if ": coverage undefined at " in text]
+        lines += [f"{label}coverage undefined at some sizes for {listing(lost)}"] if lost else []
+        lines += [f"{label}{text}" for text in texts if ": coverage undefined at " not in text]
+    rest = len(lines) - CAVEATS
+    return [*lines[:CAVEATS], f"{rest} more in report.html, under Caveats"] if rest > 0 else lines

@@ -1,0 +1,154 @@
+"""What a study of reductions measured itself: its arms, SCAR of each, paired differences, and what is known once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from scar.measures.steps import MEASURES
+from scar.reporting.formats.table import Table
+from scar.reporting.reduction.reduction_rows import RETRIEVAL, Cell, base_rows, cell
+from scar.reporting.text import decimal, known, name_of, points, points_interval
+
+SHARES = RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}
+NUMBERS: dict[str, tuple[str, Callable[[Cell], str]]] = {
+    "pairs": ("Pairs", Cell.count),
+    "compression": ("Compression", lambda each: f"{each.value:.2f}"),
+    "tr_median_rank": ("TR MdR", Cell.plain),
+    "ir_median_rank": ("IR MdR", Cell.plain),
+    "wall_seconds": ("Wall [s]", Cell.plain),
+    "cpu_seconds": ("CPU [s]", Cell.plain),
+    "pair_score": ("Pair score", lambda each: decimal(each.value, 3)),
+}
+TRUTH = {
+    "mismatches_kept": "Mismatches kept",
+    "mismatched": "Mismatched",
+    "duplicates_kept": "Duplicates kept",
+    "redundant": "Redundant",
+}
+
+
+def arm_tables(rows: pd.DataFrame, differences: pd.DataFrame | None = None) -> list[Table]:
+    """Return the tables of every dataset of a study.
+
+    Args:
+        rows: of the study.
+        differences: between its arms; None leaves their table out, where rows of several jobs are shown.
+    """
+    tables = []
+    for dataset in rows.dataset.unique():
+        own = base_rows(rows[rows.dataset == dataset])
+        arms = own[own.kind == "arm"]
+        tables += [_results(arms, dataset), _truth(arms, dataset), _scar(arms, dataset), _once(own, dataset)]
+    tables = [table for table in tables if len(table.cells.columns) > 1]
+    return [*tables, *([_differences(differences)] if differences is not None else [])]
+
+
+def _results(arms: pd.DataFrame, dataset: str) -> Table:
+    headers = {m: h for m, (h, _) in NUMBERS.items() if m not in ("pairs", "compression")}
+    found = _gather(arms, ["pairs", "compression", *SHARES, *headers])
+
+    def show(metric: str, each: Cell) -> str:
+        return each.percent() if metric in SHARES else NUMBERS[metric][1](each)
+
+    names = {"pairs": "Pairs", "compression": "Compression"} | SHARES | headers
+    return _table(
+        "reduction_arms", f"Pair models by training set, {name_of(dataset)}: percent, means over seeds", found, names, show, dataset,
+        "TR: image to text, IR: text to image; equal scores count by their expectation. Recall, zero-shot and linear-probe "
+        "accuracy with 95 % intervals over seeds. All arms have equal epochs, except “full_short”, which takes as many steps as "
+        "a reduced set. Compression: all training pairs over those of the arm. Pair score: mean cosine by a model of all pairs.",
+    )  # fmt: skip
+
+
+def _truth(arms: pd.DataFrame, dataset: str) -> Table:
+    return _table(
+        "reduction_truth", f"Planted faults in what each arm trains on, {name_of(dataset)}: percent", _gather(arms, list(TRUTH)),
+        TRUTH, lambda _, each: each.percent(), dataset,
+        "Kept: share of the planted ones; mismatched and redundant: share of the pairs of the arm.",
+    )  # fmt: skip
+
+
+def _scar(arms: pd.DataFrame, dataset: str) -> Table:
+    names = {
+        f"{kind}_{m}": f"{kind.capitalize()} {m.replace('_', ' ')}"
+        for kind in ("image", "text")
+        for m in (*MEASURES, "foundation_size")
+    }
+
+    def show(metric: str, each: Cell) -> str:
+        return each.count() if metric.endswith("size") else decimal(each.value, 3)
+
+    return _table(
+        "reduction_scar", f"SCAR of what each arm trains on, {name_of(dataset)}", _gather(arms, list(names)), names, show, dataset,
+        "Images by frozen embeddings of the study's encoder, captions by TF-IDF. Scale and richness of the set with the held-out "
+        "Foundation Data Size, coverage and authenticity as means over classes; a mismatched caption is a wrong label to the captions.",
+    )  # fmt: skip
+
+
+def _once(rows: pd.DataFrame, dataset: str) -> Table:
+    own = rows[rows.kind == "study"].drop_duplicates(["case", "metric"])
+    cells = pd.DataFrame(
+        {
+            "What": own.case,
+            "Measure": own.metric.str.replace("_", " "),
+            "Value": [f"{value:.4g}" for value in own.value],
+        }
+    )
+    return Table(
+        name=f"reduction_once_{dataset}",
+        caption=f"Captioner, captions and pair score, {name_of(dataset)}",
+        cells=cells.reset_index(drop=True),
+        values=own.reset_index(drop=True),
+    )
+
+
+def _differences(frame: pd.DataFrame) -> Table:
+    shares = frame[frame.metric.isin(SHARES)]
+    cells = pd.DataFrame(
+        {
+            "Difference": shares["first"] + " − " + shares["second"],
+            "Metric": [SHARES[metric] for metric in shares.metric],
+            "Points": [points(value) for value in shares.value],
+            "Interval": [points_interval(low, high) for low, high in zip(shares.low, shares.high, strict=True)],
+            "p (Holm)": [f"{p:.2g}" if known(p) else "not tested" for p in shares.p_holm],
+        }
+    )
+    return Table(
+        name="reduction_differences",
+        caption="Paired differences between arms, in points",
+        cells=cells.reset_index(drop=True),
+        values=frame,
+        notes=("95 % intervals over seeds × test items; p-values corrected over all that are tested.",),
+    )
+
+
+def _gather(arms: pd.DataFrame, metrics: list[str]) -> dict[str, dict[str, Cell]]:
+    present = [metric for metric in metrics if metric in set(arms.metric)]
+    names = list(dict.fromkeys(arms.case))
+    return {arm: {metric: cell(arms, case=arm, metric=metric) for metric in present} for arm in names}
+
+
+def _table(
+    name: str,
+    caption: str,
+    found: dict[str, dict[str, Cell]],
+    headers: dict[str, str],
+    show: Callable[[str, Cell], str],
+    dataset: str,
+    *notes: str,
+) -> Table:
+    cells: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
+    for arm, measured in found.items():
+        cells.append({"Arm": arm} | {headers[metric]: show(metric, each) for metric, each in measured.items()})
+        numbers = {
+            f"{m}{end}": v
+            for m, c in measured.items()
+            for end, v in (("", c.value), ("_low", c.low), ("_high", c.high))
+        }
+        values.append({"dataset": dataset, "arm": arm, **numbers})
+    return Table(
+        name=f"{name}_{dataset}", caption=caption, cells=pd.DataFrame(cells), values=pd.DataFrame(values), notes=notes
+    )

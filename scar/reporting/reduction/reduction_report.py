@@ -1,0 +1,72 @@
+"""The report of a study of reductions: the tables of the TL;DR paper beside ours, findings and Figure 7."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from scar.reporting.formats.table import Table, latex_document
+from scar.reporting.reduction.reduction_ablations import ablation_tables
+from scar.reporting.reduction.reduction_arms import arm_tables
+from scar.reporting.reduction.reduction_figure import draw_scores
+from scar.reporting.reduction.reduction_rows import load_reduction
+from scar.reporting.reduction.reduction_transfer import transfer_tables
+from scar.reporting.text import name_of
+from scar.reporting.write import write_atomically
+
+FORMATS = ("png", "pdf", "svg")
+
+
+def reduction_tables(rows: pd.DataFrame, differences: pd.DataFrame | None = None) -> list[Table]:
+    """Return every table of a study, our own first."""
+    return [*arm_tables(rows, differences), *ablation_tables(rows), *transfer_tables(rows)]
+
+
+def write_reduction(
+    target: Path,
+    rows: pd.DataFrame,
+    differences: pd.DataFrame | None = None,
+    scores: pd.DataFrame | None = None,
+    sentences: Sequence[str] = (),
+    *,
+    formats: Sequence[str] = FORMATS,
+) -> dict[str, Path]:
+    """Write reduction.md, reduction.tex, a CSV per table, and Figure 7.
+
+    Args:
+        target: folder.
+        rows: of one job or of several.
+        differences: between the arms of one job.
+        scores: pair scores before and after, of one job.
+        sentences: the findings in words.
+        formats: of the figure.
+
+    Returns:
+        File name → path.
+    """
+    tables = reduction_tables(rows, differences)
+    findings = "".join(f"- {sentence}\n" for sentence in sentences)
+    body = "\n".join(table.to_markdown() for table in tables)
+    documents = {
+        "reduction.md": f"# Data reduction\n\n{findings}\n{body}".encode(),
+        "reduction.tex": latex_document(tables, header="Data reduction").encode(),
+    }
+    documents |= {f"{table.name}.csv": table.to_csv().encode() for table in tables}
+    if scores is not None:
+        drawing = draw_scores(scores, title=name_of(rows.dataset.iloc[0]))
+        documents |= {f"{drawing.name}.{kind}": drawing.render(kind) for kind in formats}
+    target.mkdir(parents=True, exist_ok=True)
+    for name, data in documents.items():
+        write_atomically(target / name, data)
+    return {name: target / name for name in documents}
+
+
+def write_reductions(study: Path, *, console: Console | None = None) -> dict[str, Path]:
+    """Write the tables of all jobs of a study into its folder: what one job lacks, another may have trained."""
+    paths = write_reduction(study, load_reduction(study))
+    if console is not None:
+        console.print(paths["reduction.md"].read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
+    return paths

@@ -1,0 +1,190 @@
+"""A study folder as one object: rows without repeats, test outcomes by arm, plans, states and configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scar.config.schema import Config
+from scar.evaluation.sequential import ONE_LOOK, Looks
+from scar.job.metrics import Metric
+from scar.job.rows import COLUMNS
+from scar.reporting.adaptive_seeds import read_looks
+from scar.reporting.axes import GROUP, select
+from scar.reporting.study_job import Outcomes, StudyJob, read_job
+from scar.reporting.text import learn_titles
+
+IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
+"""With the axes of a group: what makes two rows the same measurement."""
+DATA = "data"
+"""Axis of studies in which jobs of one group have seen different data: the version of each."""
+RUNTIME = frozenset(each.name for each in fields(Config) if each.metadata.get("runtime"))
+"""Top-level keys of a configuration that cannot change a number."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """Everything a report reads.
+
+    Attributes:
+        name: of the study, or the names joined.
+        folders: study folders it was read from.
+        rows: long rows of all finished jobs, each measurement once.
+        axes: columns that tell one group (one line of a table) from another: dataset, encoder, modality, regime, mix of
+            the pool, and whatever else the jobs vary besides seed and strategy, e.g. ``"probe.name"``.
+        jobs: all jobs, finished or not.
+        looks: at how many seeds the sweep was to look at its comparisons; a single look where their number was fixed.
+    """
+
+    name: str
+    folders: tuple[Path, ...]
+    rows: pd.DataFrame
+    axes: tuple[str, ...]
+    jobs: tuple[StudyJob, ...]
+    looks: Looks = ONE_LOOK
+
+    @property
+    def driver(self) -> str:
+        """Estimator whose needs the plans answer (``budgets.driver`` of the jobs), or the first one in the rows."""
+        for job in self.jobs:
+            value = job.config.get("budgets", {}).get("driver")
+            if value:
+                return str(value)
+        estimators = self.rows.loc[self.rows.metric == Metric.FOUNDATION_SIZE, "estimator"].unique()
+        return "heldout" if "heldout" in estimators or not len(estimators) else str(estimators[0])
+
+    @property
+    def budget_base(self) -> str:
+        """What a budget is a share of, by ``budgets.of`` of the jobs."""
+        compared = [bool(job.config.get("budgets", {}).get("of")) for job in self.jobs]
+        return "the smallest pool" if compared and all(compared) else "the reserve"
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Values of the axes, one mapping per group, in the order of the rows."""
+        frame = self.rows[list(self.axes)].drop_duplicates()
+        return [dict(zip(self.axes, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
+
+    def of(self, group: Mapping[str, Any]) -> pd.DataFrame:
+        """Rows of one group."""
+        if set(group) == set(self.axes):
+            return self._parts.get(tuple(group[axis] for axis in self.axes), self.rows.iloc[:0])
+        return select(self.rows, group)
+
+    @cached_property
+    def _parts(self) -> dict[tuple[Any, ...], pd.DataFrame]:
+        """Rows by group; they are asked for often."""
+        return dict(iter(self.rows.groupby(list(self.axes), dropna=False, sort=False)))
+
+    def outcomes(self, group: Mapping[str, Any]) -> Outcomes:
+        """Test outcomes of every arm of one group."""
+        return Outcomes.read(self.finished(group))
+
+    def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
+        """Finished jobs of one group."""
+        return [job for job in self.jobs if job.done and job.belongs(group)]
+
+
+def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
+    """Read one study folder, or several as one study.
+
+    Raises:
+        FileNotFoundError: a folder holds no job.
+        ValueError: two jobs give different values for the same measurement.
+    """
+    paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(f) for f in folders]
+    read = [read_job(file) for path in paths for file in _job_folders(path)]
+    jobs, frames = [job for job, _ in read], [frame for _, frame in read]
+    hidden = _hidden_axes(jobs)
+    for job, frame in zip(jobs, frames, strict=True):
+        learn_titles(job.config)
+        for name in hidden if len(frame) else ():
+            job.columns[name] = frame[name] = str(_leaves(job.config).get(name, ""))
+    if _saw_different_data(jobs, hidden):
+        hidden.append(DATA)
+        for job, frame in zip(jobs, frames, strict=True):
+            job.columns[DATA] = frame[DATA] = str(job.status.get("version", ""))[:8]
+    kept = [frame for job, frame in zip(jobs, frames, strict=True) if job.done and len(frame)]
+    axes = (*GROUP, *hidden)
+    rows = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
+    rows = rows.astype(dict.fromkeys(rows.select_dtypes("str").columns, object))  # one block: selections are fast
+    return Study(
+        name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
+        rows=_once(rows, axes), looks=max(map(read_looks, paths), key=lambda each: len(each.seeds)),
+    )  # fmt: skip
+
+
+def _job_folders(study: Path) -> list[Path]:
+    folders = sorted({file.parent for name in ("status.json", "rows.parquet") for file in study.glob(f"jobs/*/{name}")})
+    if not folders:
+        raise FileNotFoundError(f"no job under {study / 'jobs'}: run the study first, e.g. scar study={study.name} …")
+    return folders
+
+
+def _saw_different_data(jobs: Sequence[StudyJob], hidden: Sequence[str]) -> bool:
+    """Tell whether jobs of one group have seen different data: part of a study was not run again after a change."""
+    seen: dict[tuple[str, ...], set[str]] = {}
+    for job in jobs:
+        if job.done and job.columns and job.status.get("version"):
+            seen.setdefault(tuple(str(job.columns[axis]) for axis in (*GROUP, *hidden)), set()).add(
+                job.status["version"]
+            )
+    return any(len(versions) > 1 for versions in seen.values())
+
+
+def _hidden_axes(jobs: Sequence[StudyJob]) -> list[str]:
+    """Configuration fields that differ between jobs of the same group (see `GROUP`), seed and strategy.
+
+    Where the option of a group differs (its `name`), the fields that follow from the option are not axes of their own.
+    """
+    first: dict[tuple[str, ...], dict[str, Any]] = {}
+    found: set[str] = set()
+    leaves = [_leaves(job.config) for job in jobs if job.columns and job.done]
+    columns = [job.columns for job in jobs if job.columns and job.done]
+    for about, each in zip(columns, leaves, strict=True):
+        own = {k: v for k, v in each.items() if k.split(".")[0] not in RUNTIME and not k.endswith(".title")}
+        other = first.setdefault(tuple(str(about[k]) for k in (*GROUP, "seed", "completion")), own)
+        found |= {name for name in own.keys() | other.keys() if own.get(name) != other.get(name)}
+    return sorted(name for name in found if not _follows(name, found, leaves))
+
+
+def _follows(name: str, found: set[str], leaves: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether a field follows from the option of its group, which differs as well."""
+    option = f"{name.partition('.')[0]}.name"
+    if option == name or option not in found:
+        return False
+    values: dict[Any, set[str]] = {}
+    for each in leaves:
+        values.setdefault(each.get(option), set()).add(str(each.get(name)))
+    return all(len(each) == 1 for each in values.values())
+
+
+def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves of a nested configuration under dotted names."""
+    leaves: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            leaves.update(_leaves(value, f"{prefix}{name}."))
+        else:
+            leaves[f"{prefix}{name}"] = value
+    return leaves
+
+
+def _once(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
+    """Keep each measurement once: arms that several jobs share come once per job."""
+    identity = [*axes, *IDENTITY]
+    rows = rows.drop_duplicates([*identity, "value"], ignore_index=True)
+    twice = rows[rows.duplicated(identity, keep=False)]
+    if len(twice):
+        one = twice.iloc[0]
+        where = ", ".join(f"{c}={one[c]}" for c in identity if str(one[c]) not in ("", "nan", "<NA>"))
+        jobs = ", ".join(sorted(twice.loc[twice.metric == one.metric, "job"].unique())[:4])
+        raise ValueError(
+            f"{len(twice)} rows give different values for the same measurement, first {where}; jobs {jobs} were made "
+            "by different code or settings: run the study again, or move the stale job folders away"
+        )
+    return rows

@@ -1,0 +1,149 @@
+"""One job folder of a study, and what its arms predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+
+from scar.common.console import errors, escape
+from scar.common.files import CorruptArtefactError
+from scar.common.types import Floats
+from scar.job.record import JobRecord
+from scar.job.rows import COLUMNS, DEPLOYMENT_MIX, PREDICTIONS, arm_name, load_predictions, read_frame
+from scar.reporting.axes import GROUP
+
+DAMAGED = "damaged"
+"""State of a job whose files are not as it left them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyJob:
+    """One job folder.
+
+    Attributes:
+        folder: where it lies.
+        status: content of ``status.json``; ``status["status"]`` is ``"done"`` for a finished job.
+        config: the resolved configuration, nested.
+        columns: dataset, encoder, modality, regime, mix, seed and completion of its rows; empty if it has none.
+    """
+
+    folder: Path
+    status: dict[str, Any]
+    config: dict[str, Any]
+    columns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether the job finished."""
+        return self.status.get("status") == "done"
+
+    def belongs(self, group: Mapping[str, Any]) -> bool:
+        """Whether the rows of the job are of a group."""
+        return all(self.columns.get(axis) == value for axis, value in group.items())
+
+    @property
+    def plans(self) -> list[Path]:
+        """Plan files ``plan-<subject>-<percent>.csv`` and the shopping list ``shopping-<subject>.csv``."""
+        return [*sorted(self.folder.glob("plan-*.csv"), key=_by_budget), *sorted(self.folder.glob("shopping-*.csv"))]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcomes:
+    """Predictions by test item.
+
+    Attributes:
+        labels: [n] classes of the test items; empty if no job stored outcomes.
+        predictions: arm name (``"primary"``, ``"scar@0.1"``; matched decisions ``"primary/uniform"``) → seed → [n]
+            predicted classes.
+        mix: [K] declared deployment mix, by which accuracy weights the recalls; None where it is estimated.
+    """
+
+    labels: NDArray[np.int64]
+    predictions: dict[str, dict[int, NDArray[np.int64]]]
+    mix: Floats | None = None
+
+    @classmethod
+    def read(cls, jobs: Iterable[StudyJob]) -> Outcomes:
+        """Read the outcomes of jobs that differ in seed and strategy only.
+
+        Raises:
+            ValueError: the jobs were scored on different test items.
+        """
+        labels: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        predictions: dict[str, dict[int, NDArray[np.int64]]] = {}
+        mix: Floats | None = None
+        for job in jobs:
+            if not (job.folder / PREDICTIONS).exists():
+                continue
+            found = load_predictions(job.folder)
+            own, mix = found.pop("labels"), found.pop(DEPLOYMENT_MIX, None)
+            if len(labels) and not np.array_equal(labels, own):
+                raise ValueError(f"{job.folder}: its test items differ from those of the other jobs of its group")
+            labels = own
+            for arm, predicted in found.items():
+                predictions.setdefault(arm, {}).setdefault(int(job.columns["seed"]), predicted)
+        return cls(labels=labels, predictions=predictions, mix=mix)
+
+    def seeds(self, subject: str, fraction: float | None = None, decision: str = "raw") -> list[int]:
+        """Seeds for which an arm was scored by a decision of `scar.evaluation.scores.Predictions`."""
+        return sorted(self.predictions.get(_stored_name(subject, fraction, decision), {}))
+
+    def matrix(self, subject: str, fraction: float | None, seeds: Sequence[int]) -> NDArray[np.bool_]:
+        """Right answers `[S, n]` of an arm for the given seeds."""
+        right: NDArray[np.bool_] = self.predicted(subject, fraction, seeds) == self.labels
+        return right
+
+    def predicted(
+        self, subject: str, fraction: float | None, seeds: Sequence[int], decision: str = "raw"
+    ) -> NDArray[np.int64]:
+        """Predicted classes `[S, n]` of an arm for the given seeds."""
+        arm = self.predictions[_stored_name(subject, fraction, decision)]
+        return np.stack([arm[seed] for seed in seeds])
+
+
+def _stored_name(subject: str, fraction: float | None, decision: str) -> str:
+    """Return the name of an arm's decisions in the file of a job."""
+    return arm_name(subject, fraction) + ("" if decision == "raw" else f"/{decision}")
+
+
+def read_job(folder: Path) -> tuple[StudyJob, pd.DataFrame]:
+    """Read the state, the configuration and the rows of a job folder.
+
+    A job whose files are not as it left them counts as ``"damaged"``: its rows are left out, and the report says so.
+    """
+    config_file, rows_file = folder / "config.yaml", folder / "rows.parquet"
+    record, nested = JobRecord(folder), {}
+    found = record.faults()
+    status = {**record.read(), "status": record.status()} if record.path.exists() else {"status": "unfinished"}
+    frame = pd.DataFrame(columns=list(COLUMNS))
+    try:
+        config = _plain_yaml(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
+        nested = {str(k): v for k, v in config.items()} if isinstance(config, dict) else {}
+        frame = read_frame(rows_file) if rows_file.exists() and not found else frame
+    except (ValueError, yaml.YAMLError, CorruptArtefactError) as error:
+        found = [f"{type(error).__name__}: {error}"]
+    if found:
+        status = {**status, "status": DAMAGED, "error": "; ".join(found)}
+        errors().print(f"[yellow]damaged[/] {escape(folder)}: {escape('; '.join(found[:3]))}; run its sweep again")
+    frame = frame if "mix" in frame else frame.assign(mix="")  # rows from before pools had a mix
+    names = (*GROUP, "seed", "completion")
+    columns = {name: frame[name].iloc[0] for name in names} if len(frame) else {}
+    return StudyJob(folder=folder, status=status, config=nested, columns=columns), frame
+
+
+def _plain_yaml(text: str) -> Any:
+    """Parse a resolved configuration with the parser in C, where there is one: a study has thousands of them."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _by_budget(plan: Path) -> tuple[str, float]:
+    """Sort key of ``plan-scar-5pct.csv``: the strategy, then the share."""
+    strategy, _, share = plan.stem.removesuffix("pct").rpartition("-")
+    return strategy, float(share)

@@ -1,0 +1,104 @@
+"""What a reader should know before trusting a number: flags, undefined measures, missing and failed jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from scar.completion.flags import say_disagreement
+from scar.job.metrics import Metric
+from scar.reporting.study_folder import Study
+from scar.reporting.tables.flags import flag_lines
+from scar.reporting.tables.missing import missing_arms
+from scar.reporting.text import decimal, group_label, listing, name_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caveat:
+    """One thing to know: where, what, and how often."""
+
+    where: str
+    what: str
+
+
+def collect_caveats(study: Study) -> list[Caveat]:
+    """All caveats of a study, group by group."""
+    found: list[Caveat] = []
+    for group in study.groups():
+        rows, label = study.of(group), group_label(group)
+        texts = [disagreement(rows, study.driver), *undefined_coverage(rows), *flag_lines(rows)]
+        found += [Caveat(where=label, what=text) for text in texts if text]
+    return found
+
+
+def disagreement(rows: pd.DataFrame, driver: str, *, seed: int | None = None) -> str:
+    """Say where the set is said to need more and no class is; of a seed, or of how many seeds; "" where nowhere.
+
+    Args:
+        rows: of one group.
+        driver: estimator whose needs the plans answer.
+        seed: of which seed; None: of all.
+    """
+    own = rows if seed is None else rows[rows.seed == seed]
+    estimated = own[(own.subject == "primary") & (own.estimator == driver)]
+    have = own[own.metric == Metric.N_PRIMARY].groupby("seed").value.first()
+    found = []
+    for number, each in estimated.groupby("seed"):
+        sizes, needs = each[each.metric == Metric.FOUNDATION_SIZE], each[each.metric == Metric.NEED]
+        if len(sizes) and len(needs) and number in have.index:
+            size, lacking = float(sizes.value.iloc[0]), float((needs.value != 0).sum())
+            found.append(say_disagreement(size=size, have=float(have[number]), lacking=lacking, name=name_of(driver)))
+    said = [text for text in found if text]
+    if not said or seed is not None:
+        return "".join(said)
+    return f"{said[0]} ({len(said)} of {len(found)} seeds)"
+
+
+def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
+    """Which class was too small for its coverage at which factors, and how many samples it had."""
+    own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
+    index = ["class_name", "factor", "seed"]
+    coverage = own[(own.metric == Metric.COVERAGE) & own.value.isna()]
+    hits = own[own.metric == Metric.TRUE_POSITIVES].set_index(index).value
+    lines = []
+    for name, lost in coverage.groupby("class_name", sort=False):
+        factors = sorted(int(f) for f in lost.factor.unique())
+        counts = hits.reindex(lost.set_index(index).index).dropna()
+        had = f" and has {_between(counts.min(), counts.max())} there" if len(counts) else ""
+        at = listing([f"1/{factor}" for factor in factors], limit=9)
+        lines.append(
+            f"{name}: coverage undefined at {at} of the data in {lost.seed.nunique()} of {own.seed.nunique()} seeds: "
+            f"it needs {min_count} rightly classified samples with a positive logit{had}."
+        )
+    return lines
+
+
+def _between(low: float, high: float) -> str:
+    ends = (decimal(low, 0), decimal(high, 0))
+    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
+
+
+def failed_jobs(study: Study) -> list[tuple[str, str, str]]:
+    """Jobs that did not finish: folder name, state with the error, and the command that repeats it."""
+    lines = []
+    for job in study.jobs:
+        if not job.done:
+            state = str(job.status.get("status", "unfinished"))
+            error = str(job.status.get("error", "")).splitlines()
+            overrides = " ".join(str(o) for o in job.status.get("overrides", []))
+            command = f"scar {overrides}" if overrides else ""
+            lines.append((job.folder.name, f"{state}: {error[0]}" if error else state, command))
+    return lines
+
+
+def missing_cells(study: Study) -> list[tuple[str, str]]:
+    """What is missing from the completion table, and the command that fills it; one line per strategy and group."""
+    frame = missing_arms(study)
+    lines: dict[str, str] = {}
+    for row in frame.to_dict("records"):
+        label = group_label({axis: row[axis] for axis in study.axes})
+        seeds = listing([str(s) for s in row["seeds"]], limit=12)
+        word = "seeds" if len(row["seeds"]) > 1 else "seed"
+        lines.setdefault(row["command"], f"{label}: {name_of(row['subject'])}, {word} {seeds}")
+    return [(what, command) for command, what in lines.items()]

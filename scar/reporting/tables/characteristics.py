@@ -1,0 +1,91 @@
+"""What a data set is like: sizes, set-level S, C, A, R (§4.3) and Foundation Data Sizes, one row per group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scar.job.metrics import Metric
+from scar.measures.steps import MEASURES
+from scar.reporting.axes import require_named_axes
+from scar.reporting.study_folder import Study
+
+SIZES = Metric.of_table("table1")
+
+
+def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Mean over seeds of `value`, with ``spread_low``, ``spread_high`` (min, max over seeds) and ``seeds``.
+
+    ``low`` and ``high`` are the means of the estimates' own interval ends; ``flag`` joins all flags.
+
+    Raises:
+        ValueError: the rows vary in an axis that is neither in `by` nor the seed.
+    """
+    require_named_axes(frame, by)
+    grouped = frame.groupby(list(by), dropna=False, sort=False)
+    out = grouped.agg(
+        value=("value", lambda v: v.mean(skipna=True)), low=("low", "mean"), high=("high", "mean"),
+        spread_low=("value", "min"), spread_high=("value", "max"), seeds=("seed", "nunique"),
+        undefined=("value", lambda v: int(v.isna().sum())), flag=("flag", _join_flags),
+    )  # fmt: skip
+    return out.reset_index()
+
+
+def _join_flags(flags: pd.Series) -> str:
+    return ";".join(sorted({part for flag in flags for part in str(flag).split(";") if part}))
+
+
+def characteristics(study: Study, estimator: str | None = None) -> pd.DataFrame:
+    """Sizes, S, C, A, R and the Foundation Data Size of each group by one estimator (default: the driver).
+
+    Columns: the axes, estimator, `SIZES`, `MEASURES`, extended (primary plus what the SCAR plan adds at the largest
+    budget), foundation, foundation_low, foundation_high, foundation_primary, foundation_flag, seeds.
+    """
+    estimator = estimator or study.driver
+    records: list[dict[str, Any]] = []
+    for group in study.groups():
+        rows = study.of(group)
+        record: dict[str, Any] = {**group, "estimator": estimator, "seeds": rows.seed.nunique()}
+        own = rows[rows.stage == "dataset"]
+        record |= {metric: _mean(own, metric) for metric in SIZES}
+        record |= {metric: _mean(own[own.estimator == estimator], metric) for metric in MEASURES}
+        record["extended"] = extension(rows)
+        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.estimator == estimator)]
+        record |= foundation_of(sizes[sizes.subject == "total"])
+        record["foundation_primary"] = _mean(sizes[sizes.subject == "primary"], Metric.FOUNDATION_SIZE)
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def foundation_of(sizes: pd.DataFrame) -> dict[str, Any]:
+    """Mean over seeds of a Foundation Data Size, its interval and flags."""
+    if sizes.empty:
+        nan = float("nan")
+        return {"foundation": nan, "foundation_low": nan, "foundation_high": nan, "foundation_flag": "missing"}
+    return {
+        "foundation": float(sizes.value.mean()),
+        "foundation_low": float(sizes.low.mean()),
+        "foundation_high": float(sizes.high.mean()),
+        "foundation_flag": _join_flags(sizes.flag),
+    }
+
+
+def extension(rows: pd.DataFrame) -> float:
+    """Samples in primary plus the plan of SCAR at its largest budget; mean over seeds."""
+    own = rows[(rows.metric == Metric.EXTENSION_SIZE) & (rows.subject == "scar")]
+    return float(own.loc[own.fraction == own.fraction.max(), "value"].mean()) if len(own) else float("nan")
+
+
+def _mean(rows: pd.DataFrame, metric: str) -> float:
+    values = rows.loc[rows.metric == metric, "value"]
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def sizes_by_estimator(study: Study) -> pd.DataFrame:
+    """Foundation Data Size from all training data of each group × estimator; columns as of `summarize`."""
+    rows = study.rows
+    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "total")]
+    return summarize(sizes, [*study.axes, "estimator"])

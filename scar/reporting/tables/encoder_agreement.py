@@ -1,0 +1,238 @@
+"""Do encoders agree about a dataset? The paper calls its estimate model-agnostic; here that is tested."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from scar.common.randomness import generator
+from scar.common.spreadsheets import plain
+from scar.common.types import Floats
+from scar.evaluation.agreement import rank_agreement
+from scar.job.metrics import Metric
+from scar.measures.steps import MEASURES
+from scar.reporting.study_folder import Study
+from scar.reporting.tables.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
+from scar.reporting.tables.leaderboard import CONTROLS, SUBJECT, boards_of
+
+QUANTITIES = (*MEASURES, Metric.NEED, Metric.STEP_SIZE, Metric.ADDED)
+"""Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
+TOLERANCE = 0.1
+"""Largest loss of rank correlation from one encoder to another, beyond that from one seed to another."""
+NOISE = 0.3
+"""Rank correlation between two seeds of one encoder below which an order is noise."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncoderAgreement:
+    """Agreement of the encoders of one dataset; controls are left out.
+
+    Attributes:
+        group: value of every axis but the encoder.
+        pairs: one row per pair of encoders and quantity: first, second, quantity, spearman, low, high, kendall,
+            kendall_low, kendall_high over the classes, on means over seeds; and per pair with quantity
+            ``"selected"``: the share of equal sample ids in the plans of equal seeds (column spearman is empty),
+            overlap, and by_chance, what two random plans of these sizes share.
+        order: one row per quantity: between (mean Spearman of two encoders at different seeds), within (of one encoder
+            at different seeds), loss (within minus between) with low and high over resampled classes, verdict; class_size
+            and control: correlation of the encoders with the class sizes alone and with the controls.
+        sizes: [seeds, encoders] Foundation Data Sizes.
+        sentences: the verdict in words.
+    """
+
+    group: Mapping[str, Any]
+    pairs: pd.DataFrame
+    order: pd.DataFrame
+    sizes: pd.DataFrame
+    sentences: tuple[str, ...]
+
+
+def encoder_agreements(study: Study, *, level: float = 0.95, resamples: int = 1000) -> list[EncoderAgreement]:
+    """Compare the encoders of every dataset that has at least two besides the controls."""
+    found = []
+    for group, names in boards_of(study):
+        kept = [name for name in names if name not in CONTROLS]
+        if len(kept) > 1:
+            controls = [name for name in names if name in CONTROLS]
+            found.append(_agreement(study, group, kept, controls, level=level, resamples=resamples))
+    return found
+
+
+def _agreement(
+    study: Study, group: Mapping[str, Any], names: Sequence[str], blind: Sequence[str], *, level: float, resamples: int
+) -> EncoderAgreement:
+    by_class = {q: {n: _by_class(study, {**group, "encoder": n}, q) for n in names} for q in QUANTITIES}
+    controls = {q: [_by_class(study, {**group, "encoder": n}, q) for n in blind] for q in QUANTITIES}
+    held = _by_class(study, {**group, "encoder": names[0]}, Metric.CLASS_SIZE)
+    pairs = [
+        {"first": first, "second": second, **_pair(by_class[quantity], first, second, quantity, level, resamples)}
+        for first, second in combinations(names, 2)
+        for quantity in QUANTITIES
+    ]
+    pairs += [{"first": a, "second": b, **_selected(study, group, a, b)} for a, b in combinations(names, 2)]
+    order = [
+        _order(quantity, [by_class[quantity][n] for n in names], level, resamples)
+        | _worth(quantity, [by_class[quantity][n] for n in names], controls[quantity], held)
+        for quantity in QUANTITIES
+    ]
+    sizes, frame, orders = _sizes(study, group, names), pd.DataFrame(pairs), pd.DataFrame(order)
+    sentences = (
+        size_sentence(sizes, level=level),
+        *order_sentences(orders),
+        *worth_sentences(orders),
+        *selected_sentences(frame),
+    )
+    return EncoderAgreement(group=group, pairs=frame, order=orders, sizes=sizes, sentences=sentences)
+
+
+def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataFrame:
+    """Return [S, K] values by seed and class; infinity is ranked highest, NaN is undefined."""
+    rows = study.of(group)
+    own = rows[rows.metric == quantity]
+    if quantity in MEASURES:
+        own = own[(own.stage == "measures") & (own.subject == "primary")]
+        own = own[own.factor == own.factor.min()]
+    elif quantity == Metric.CLASS_SIZE:
+        own = own[own.subject == "primary"]
+    elif quantity == Metric.ADDED:
+        own = own[own.subject == "scar"]
+        own = own[own.fraction == own.fraction.max()]
+    else:
+        own = own[(own.subject == "primary") & (own.estimator == study.driver)]
+    return own.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
+
+
+def _pair(
+    frames: Mapping[str, pd.DataFrame], first: str, second: str, quantity: str, level: float, resamples: int
+) -> dict[str, Any]:
+    a, b = (frames[name].median(axis=0) for name in (first, second))
+    classes = a.index.intersection(b.index)
+    x, y = a[classes].to_numpy(dtype=float), b[classes].to_numpy(dtype=float)
+    if np.count_nonzero(~(np.isnan(x) | np.isnan(y))) < 3:
+        return {"quantity": quantity, "classes": len(classes)}
+    found = rank_agreement(x, y, level=level, resamples=resamples)
+    rho, tau = found["spearman"], found["kendall"]
+    return {
+        "quantity": quantity, "classes": rho.datasets, "spearman": rho.value, "low": rho.low, "high": rho.high,
+        "kendall": tau.value, "kendall_low": tau.low, "kendall_high": tau.high,
+    }  # fmt: skip
+
+
+def _order(quantity: str, frames: Sequence[pd.DataFrame], level: float, resamples: int) -> dict[str, Any]:
+    """Compare the rank correlation between encoders with the one between seeds, over resampled classes."""
+    seeds = sorted(set.intersection(*(set(each.index) for each in frames)))
+    classes = sorted(set.intersection(*(set(each.columns) for each in frames)))
+    nothing = {"quantity": quantity, "between": np.nan, "within": np.nan, "loss": np.nan, "low": np.nan, "high": np.nan}
+    if len(seeds) < 2 or len(classes) < 3:
+        return {**nothing, "verdict": "undefined"}
+    values = np.stack([each.loc[seeds, classes].to_numpy(dtype=float) for each in frames])
+    values = values[:, :, ~np.isnan(values).any(axis=(0, 1))]
+    if values.shape[2] < 3:
+        return {**nothing, "verdict": "undefined"}
+    rng = generator(0, "encoder agreement", values.shape[2])
+    drawn = rng.integers(0, values.shape[2], (resamples, values.shape[2]))
+    between, within = _correlations(values)
+    losses = np.array([np.subtract(*_correlations(values[:, :, rows])[::-1]) for rows in drawn])
+    tail = (1 - level) / 2
+    defined = losses[~np.isnan(losses)]
+    low, high = np.quantile(defined, (tail, 1 - tail)) if len(defined) > resamples / 2 else (np.nan, np.nan)
+    verdict = _verdict(within, float(low), float(high))
+    return {
+        "quantity": quantity, "between": between, "within": within, "loss": within - between,
+        "low": float(low), "high": float(high), "verdict": verdict,
+    }  # fmt: skip
+
+
+def _worth(
+    quantity: str, frames: Sequence[pd.DataFrame], controls: Sequence[pd.DataFrame], held: pd.DataFrame
+) -> dict[str, float]:
+    """Return how well the class sizes alone, and the controls, correlate with the encoders; medians over seeds."""
+
+    def against(others: Sequence[pd.DataFrame]) -> float:
+        each = [_spearman(frame.median(axis=0), other.median(axis=0)) for frame in frames for other in others]
+        return _mean(np.array(each)) if each else float("nan")
+
+    return {"class_size": against([held]), "control": against(controls)}
+
+
+def _spearman(first: pd.Series[float], second: pd.Series[float]) -> float:
+    both = first.index.intersection(second.index)
+    x, y = first[both].to_numpy(dtype=float), second[both].to_numpy(dtype=float)
+    known = ~(np.isnan(x) | np.isnan(y))
+    if known.sum() < 3 or len(set(x[known])) < 2 or len(set(y[known])) < 2:
+        return float("nan")
+    return float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1])
+
+
+def _correlations(values: Floats) -> tuple[float, float]:
+    """Return the mean Spearman correlation [E, S, K] between encoders and within them, both at different seeds."""
+    encoders, seeds, classes = values.shape
+    ranks = rankdata(values.reshape(-1, classes), axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(ranks, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rho = ((ranks @ ranks.T) / np.outer(norms, norms)).reshape(encoders, seeds, encoders, seeds)
+    apart = ~np.eye(seeds, dtype=bool)
+    own = [rho[e, :, e][apart] for e in range(encoders)]
+    other = [rho[e, :, f][apart] for e, f in combinations(range(encoders), 2)]
+    return _mean(np.concatenate(other)), _mean(np.concatenate(own))
+
+
+def _mean(values: Floats) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def _verdict(within: float, low: float, high: float) -> str:
+    if not np.isfinite([within, low, high]).all():
+        return "undefined"
+    if within < NOISE:
+        return "noise"
+    if high <= TOLERANCE:
+        return "confirmed"
+    return "refuted" if low > TOLERANCE else "undecided"
+
+
+def _selected(study: Study, group: Mapping[str, Any], first: str, second: str) -> dict[str, Any]:
+    """Share of equal ids in the plans of two encoders, mean over the seeds that both have."""
+    plans = [_plans(study, {**group, "encoder": name}) for name in (first, second)]
+    shared, chance = [], []
+    rows = study.of({**group, "encoder": first})
+    reserve = float(rows[rows.metric == Metric.N_RESERVE].value.mean())
+    for seed in sorted(set(plans[0]) & set(plans[1])):
+        a, b = plans[0][seed], plans[1][seed]
+        if a and b:
+            shared.append(len(a & b) / min(len(a), len(b)))
+            chance.append(max(len(a), len(b)) / reserve)
+    mean = {"overlap": np.mean(shared), "by_chance": np.mean(chance)} if shared else {}
+    return {"quantity": "selected", **mean}
+
+
+def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:
+    """Ids in the plan of SCAR at the largest budget, by seed."""
+    found: dict[int, set[str]] = {}
+    for job in study.finished(group):
+        files = sorted(job.folder.glob("plan-scar-*pct.csv"), key=lambda p: float(p.stem.split("-")[-1][:-3]))
+        if files:
+            with files[-1].open(newline="", encoding="utf-8") as file:
+                found[int(job.columns["seed"])] = {plain(row["id"]) for row in csv.DictReader(file)}
+    return found
+
+
+def _sizes(study: Study, group: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
+    """Return [seeds, encoders] the Foundation Data Sizes by the driver."""
+    columns = {}
+    for name in names:
+        rows = study.of({**group, "encoder": name})
+        own = rows[
+            (rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == SUBJECT) & (rows.estimator == study.driver)
+        ]
+        columns[name] = own.groupby("seed").value.first()
+    return pd.DataFrame(columns)

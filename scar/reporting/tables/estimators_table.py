@@ -1,0 +1,97 @@
+"""How much is enough by every estimator, and what more data are expected to bring."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from scar.foundation.settings import RECOMMENDED
+from scar.job.metrics import Metric
+from scar.reporting.formats.table import Table
+from scar.reporting.study_folder import Study
+from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.text import count, group_label, name_of, percent, percent_interval, share, size, size_interval
+
+AHEAD = (Metric.REACH, Metric.GAP_AHEAD, Metric.ACCURACY_AHEAD)
+
+
+def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
+    """Return the estimator that is shown first: the recommended one, or the driver of the plans."""
+    return RECOMMENDED if (sizes.estimator == RECOMMENDED).any() else driver
+
+
+def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFrame:
+    """Return one row per multiple of the data and metric of `AHEAD`: value, low and high, means over seeds."""
+    own = rows[(rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()]
+    means = own.groupby(["fraction", "metric"], as_index=False)[["value", "low", "high"]].mean()
+    return means.rename(columns={"fraction": "multiple"})
+
+
+def prospect_sentences(rows: pd.DataFrame) -> list[str]:
+    """Say what multiples of the primary set are expected to bring; nothing where no estimator says."""
+    found = prospect_values(rows).set_index(["multiple", "metric"])
+    sentences = []
+    for multiple in found.index.unique("multiple"):
+        reach, ahead = (found.loc[(multiple, metric)] for metric in (Metric.REACH, Metric.ACCURACY_AHEAD))
+        sentences.append(
+            f"With {multiple:g} times the data: enough with probability {share(round(reach.value, 2))}, accuracy "
+            f"{percent(ahead.value)} % {percent_interval(ahead.low, ahead.high)}."
+        )
+    return sentences
+
+
+def prospect_table(rows: pd.DataFrame) -> Table | None:
+    """What multiples of the primary set are expected to bring, one line each; None where no estimator says."""
+    values = prospect_values(rows)
+    if values.empty:
+        return None
+    have = rows.loc[rows.metric == Metric.N_PRIMARY, "value"].mean()
+    cells = []
+    for multiple, own in values.groupby("multiple"):
+        by = own.set_index("metric")
+        reach, gap, accuracy = (by.loc[metric] for metric in AHEAD)
+        cells.append(
+            {
+                "samples": f"{multiple:g}× = {count(multiple * have)}",
+                "P(enough)": f"{percent(reach.value, 0)} %",
+                "gap, points": f"{percent(gap.value)} {percent_interval(gap.low, gap.high)}",
+                "accuracy": f"{percent(accuracy.value)} {percent_interval(accuracy.low, accuracy.high)}",
+            }
+        )
+    caption = "What more data of the same mix are expected to bring, with intervals"
+    return Table(name="prospect", caption=caption, cells=pd.DataFrame(cells), values=values)
+
+
+def estimators_table(study: Study) -> Table:
+    """Foundation Data Size of the primary set by every estimator, one row per group and estimator."""
+    cells: list[dict[str, Any]] = []
+    values: list[Mapping[str, Any]] = []
+    for group in study.groups():
+        rows = study.of(group)
+        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+        needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary")]
+        first = leading_estimator(sizes, study.driver)
+        for estimator in sorted(sizes.estimator.unique(), key=lambda e: (e != first, e != study.driver, e)):
+            found, own = foundation_of(sizes[sizes.estimator == estimator]), needs[needs.estimator == estimator]
+            seeds = max(own.seed.nunique(), 1)
+            counted = {"met": (own.value == 0).sum() / seeds, "undefined": own.value.isna().sum() / seeds}
+            cells.append(
+                {
+                    "Group": group_label(group),
+                    "Estimator": f"{name_of(estimator)}{' (drives the plan)' if estimator == study.driver else ''}",
+                    "Samples": size(found["foundation"]),
+                    "Interval": size_interval(found["foundation_low"], found["foundation_high"]),
+                    "Classes met": f"{counted['met']:.1f} of {len(own) / seeds:.0f}",
+                    "Undefined": f"{counted['undefined']:.1f}",
+                }
+            )
+            values.append({**group, "estimator": estimator, **found, **counted})
+    return Table(
+        name="estimators",
+        caption="Foundation Data Size from the primary set, by estimator",
+        cells=pd.DataFrame(cells),
+        values=pd.DataFrame(values),
+        notes=("Means over seeds. The estimators differ in what they call enough.",),
+    )

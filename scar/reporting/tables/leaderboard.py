@@ -1,0 +1,179 @@
+"""Encoders of one dataset compared: scores with ranks, measures, needs, plans and what each encoder costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scar.evaluation.intervals import corrected_interval, crossed_interval
+from scar.evaluation.ranking import rank_arms
+from scar.evaluation.weighted_metrics import METRICS, weighted_scores
+from scar.job.metrics import Metric
+from scar.measures.steps import MEASURES
+from scar.reporting.study_folder import Study
+from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.text import listing, name_of
+
+CONTROLS = ("random_network", "random_vectors")
+"""Encoders that know nothing: what they reach comes from the probe and the shape of the input."""
+SUBJECT = "total"
+"""The arm that encoders are ranked by: a probe on all training data."""
+BYTES = 4
+"""Of a number of an embedding."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Board:
+    """The encoders of one dataset.
+
+    Attributes:
+        group: value of every axis but the encoder.
+        frame: one row per encoder, the best accuracy first: encoder, seeds, control; accuracy and balanced_accuracy,
+            each with _low, _high, _rank, _rank_low, _rank_high; scale, coverage, authenticity, richness, each with
+            _low, _high; foundation, foundation_low, foundation_high; plan; samples_per_second, dimension, parameters,
+            bytes_per_sample; pareto.
+        level: of all intervals; those of the ranks hold at once.
+    """
+
+    group: Mapping[str, Any]
+    frame: pd.DataFrame
+    level: float
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the board says, the controls first of all."""
+        return (*_leader_sentences(self.frame), *_control_sentences(self.frame))
+
+
+def leaderboards(study: Study, *, level: float = 0.95) -> list[Board]:
+    """Compare the encoders of every dataset that has at least two.
+
+    Encoders are compared on the seeds and test items that all of them share; a dataset whose encoders share none, or
+    whose jobs kept no predictions, has no board.
+    """
+    boards = []
+    for group, names in boards_of(study):
+        frame = _frame(study, group, names, level=level)
+        if frame is not None:
+            boards.append(Board(group=group, frame=frame, level=level))
+    return boards
+
+
+def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
+    """Return the values of the axes other than the encoder that come with at least two encoders, and these."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    others = [axis for axis in study.axes if axis != "encoder" and not axis.startswith("encoder.")]
+    for group in study.groups():
+        names = found.setdefault(tuple(group[axis] for axis in others), [])
+        if group["encoder"] in names:  # several settings of one encoder: not a comparison of encoders
+            return []
+        names.append(group["encoder"])
+    return [(dict(zip(others, key, strict=True)), names) for key, names in found.items() if len(names) > 1]
+
+
+def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float) -> pd.DataFrame | None:
+    outcomes = {name: study.outcomes({**group, "encoder": name}) for name in names}
+    seeds = sorted(set.intersection(*(set(each.seeds(SUBJECT)) for each in outcomes.values())))
+    labels = outcomes[names[0]].labels
+    same = all(np.array_equal(each.labels, labels) for each in outcomes.values())
+    if not seeds or not same:
+        return None
+    right = np.stack([outcomes[name].matrix(SUBJECT, None, seeds) for name in names])
+    records: list[dict[str, Any]] = [
+        {"encoder": name, "seeds": len(seeds), "control": name in CONTROLS} for name in names
+    ]
+    for metric in METRICS:
+        ranks = rank_arms(right, labels, metric=metric, level=level)
+        for record, own, rank in zip(records, right, ranks, strict=True):
+            found = crossed_interval(weighted_scores(own, labels, metric), level=level, share=True)
+            record |= {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}
+            record |= {f"{metric}_rank": rank.rank, f"{metric}_rank_low": rank.low, f"{metric}_rank_high": rank.high}
+    for record in records:
+        rows = study.of({**group, "encoder": record["encoder"]})
+        record |= _measured(rows, study.driver, level) | _cost(study, {**group, "encoder": record["encoder"]})
+        record["plan"] = ", ".join(f"{name} +{added:.0f}" for name, added in _largest(rows))
+    frame = pd.DataFrame(records)
+    frame["pareto"] = on_front(frame.accuracy.to_numpy(), frame.samples_per_second.to_numpy())
+    return frame.sort_values(["accuracy", "encoder"], ascending=[False, True], ignore_index=True)
+
+
+def _measured(rows: pd.DataFrame, driver: str, level: float) -> dict[str, Any]:
+    """S, C, A, R of the set with Student intervals over the seeds, and its Foundation Data Size."""
+    own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
+    sizes = {
+        m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"].mean()
+        for m in (Metric.N_TEST, Metric.N_TOTAL)
+    }
+    found: dict[str, Any] = {}
+    for measure in MEASURES:
+        values = own.loc[own.metric == measure, "value"].dropna().to_numpy(dtype=float)
+        if not len(values):
+            found |= dict.fromkeys((measure, f"{measure}_low", f"{measure}_high"), np.nan)
+            continue
+        each = corrected_interval(values, test_share=sizes[Metric.N_TEST] / sizes[Metric.N_TOTAL], level=level)
+        found |= {measure: each.value, f"{measure}_low": each.low, f"{measure}_high": each.high}
+    needed = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.estimator == driver) & (rows.subject == SUBJECT)]
+    size = foundation_of(needed)
+    return found | {name: size[name] for name in ("foundation", "foundation_low", "foundation_high")}
+
+
+def _cost(study: Study, group: Mapping[str, Any]) -> dict[str, float]:
+    """Throughput as measured when the samples were embedded, and the size of encoder and embeddings."""
+    found = dict.fromkeys(("samples_per_second", "dimension", "parameters", "bytes_per_sample"), float("nan"))
+    for job in study.finished(group):
+        about = job.status.get("encoder")
+        if not about:
+            continue
+        samples, rows = float(about["samples"]), float(about["rows"])
+        found |= {"dimension": float(about["dimension"])}
+        found |= {"bytes_per_sample": BYTES * rows / samples * float(about["dimension"])}
+        if about.get("parameters") is not None:
+            found["parameters"] = float(about["parameters"])
+        if about.get("seconds"):
+            found["samples_per_second"] = samples / rows * float(about["embedded"]) / float(about["seconds"])
+    return found
+
+
+def _largest(rows: pd.DataFrame) -> list[tuple[str, float]]:
+    """The three classes that the plan of SCAR gives most at the largest budget, mean over seeds."""
+    added = rows[(rows.metric == Metric.ADDED) & (rows.subject == "scar")]
+    added = added[added.fraction == added.fraction.max()]
+    means = added.groupby("class_name", sort=False).value.mean().sort_values(ascending=False)
+    return [(str(name), float(value)) for name, value in means.head(3).items() if value > 0]
+
+
+def on_front(benefit: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """Tell which encoders no other beats in one of benefit and speed without losing in the other; NaN is worst."""
+    b, s = (np.where(np.isnan(each), -np.inf, each) for each in (benefit, speed))
+    beaten = [np.any((b >= b[i]) & (s >= s[i]) & ((b > b[i]) | (s > s[i]))) for i in range(len(b))]
+    return ~np.array(beaten, dtype=bool)
+
+
+def _leader_sentences(frame: pd.DataFrame) -> list[str]:
+    first = frame.iloc[0]
+    rivals = frame[(frame.accuracy_rank_low == 1) & (frame.encoder != first.encoder)].encoder.map(name_of).tolist()
+    if not rivals:
+        return [f"{name_of(first.encoder)} shows this dataset best: first by accuracy against every other encoder."]
+    return [
+        f"{name_of(first.encoder)} has the best accuracy, but {listing(rivals)} may be as good: the intervals do not part them."
+    ]
+
+
+def _control_sentences(frame: pd.DataFrame) -> list[str]:
+    sentences = []
+    for control in frame[frame.control].itertuples():
+        others = frame[~frame.control]
+        beaten_by = others[others.accuracy_rank_high < control.accuracy_rank_low].encoder.tolist()
+        level_with = [name_of(name) for name in others.encoder if name not in beaten_by]
+        if not level_with:
+            sentences.append(f"The control {name_of(control.encoder)} loses to every other encoder.")
+        else:
+            sentences.append(
+                f"Warning: the control {name_of(control.encoder)} is not shown to lose to {listing(level_with)}: what these "
+                "reach may need no knowledge of the data."
+            )
+    return sentences

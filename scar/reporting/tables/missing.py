@@ -1,0 +1,55 @@
+"""Cells that no finished job fills, and the commands that would fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scar.evaluation.sequential import ONE_LOOK
+from scar.job.metrics import Metric
+from scar.reporting.group_scores import STRATEGIES, strategy_order
+from scar.reporting.study_folder import Study
+
+
+def missing_arms(study: Study) -> pd.DataFrame:
+    """Cells of the table that no finished job fills, each with the command that would.
+
+    Expected are `STRATEGIES` and whatever else the study ran, for every seed and budget that any strategy of the group
+    has; of a sweep that chooses its seeds, those of its first look. Columns: the axes, subject, fraction, seeds (those that lack), command.
+    """
+    found: list[dict[str, Any]] = []
+    for group in study.groups():
+        rows = study.of(group)
+        scored = rows[(rows.stage == "evaluation") & (rows.metric == Metric.ACCURACY)]
+        budgeted = scored[scored.fraction.notna()]
+        seeds = sorted(int(s) for s in scored.seed.unique())
+        if study.looks != ONE_LOOK:
+            seeds = seeds[: study.looks.seeds[0]]
+        for subject in sorted({*STRATEGIES, *budgeted.subject.unique()}, key=strategy_order):
+            for fraction in sorted(budgeted.fraction.unique()) or [np.nan]:
+                own = budgeted[(budgeted.subject == subject) & (budgeted.fraction == fraction)]
+                lacking = sorted(set(seeds) - {int(s) for s in own.seed})
+                if lacking:
+                    command = run_command(study, group, subject, lacking)
+                    found.append(
+                        {**group, "subject": subject, "fraction": fraction, "seeds": lacking, "command": command}
+                    )
+    return pd.DataFrame(found, columns=[*study.axes, "subject", "fraction", "seeds", "command"])
+
+
+def run_command(study: Study, group: Mapping[str, Any], strategy: str, seeds: Sequence[int]) -> str:
+    """Return the command that runs a strategy for some seeds with the settings of the other jobs of the group."""
+    given: list[str] = []
+    for job in study.jobs:
+        if job.belongs(group):
+            given = [str(o) for o in job.status.get("overrides", [])]
+            break
+    replaced = ("study=", "dataset=", "encoder=", "regime=", "completion=", "seed=")
+    others = [o for o in given if not o.startswith(replaced)]
+    names = [f"{axis}={group[axis]}" for axis in ("dataset", "encoder", "regime") if group.get(axis)]
+    sweep = f"seed={','.join(map(str, seeds))}"
+    folder = study.folders[0].name
+    return " ".join(["scar -m", f"study={folder}", *names, f"completion={strategy}", sweep, *others])

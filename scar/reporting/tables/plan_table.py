@@ -1,0 +1,86 @@
+"""The plan, class by class: what there is, what is enough, what to add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from scar.job.metrics import Metric
+from scar.reporting.formats.table import Table
+from scar.reporting.text import count, group_label, known, share, size, size_interval
+
+
+def plan_by_class(
+    rows: pd.DataFrame, *, seed: int, estimator: str, strategy: str = "scar", fraction: float | None = None
+) -> pd.DataFrame:
+    """One row per class for one seed of one group; the tail of a regime differs from seed to seed, so seeds stay apart.
+
+    Args:
+        rows: of one group.
+        seed: which seed.
+        estimator: whose needs the plan answers.
+        strategy: whose plan.
+        fraction: budget as a share of the reserve; the largest if None.
+
+    Returns:
+        Columns class_id, class_name, primary, reserve, need, need_low, need_high, need_flag, added, fraction.
+        ``need`` is the class size [samples] that is enough at the primary's class mix; 0 where met, NaN where
+        undefined, which a plan counts as the most needy.
+
+    Raises:
+        ValueError: the seed has no rows.
+    """
+    own = rows[rows.seed == seed]
+    if own.empty:
+        raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
+    sizes = own[own.metric == Metric.CLASS_SIZE]
+    primary = sizes[sizes.subject == "primary"][["class_id", "class_name", "value"]]
+    frame = primary.rename(columns={"value": "primary"})
+    reserve = sizes[sizes.subject == "reserve"][["class_id", "value"]].rename(columns={"value": "reserve"})
+    needs = own[(own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator)]
+    needs = needs[["class_id", "value", "low", "high", "flag"]].rename(
+        columns={"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
+    )
+    added = own[(own.metric == Metric.ADDED) & (own.subject == strategy)]
+    budget = added.fraction.max() if fraction is None else fraction
+    added = added[added.fraction == budget][["class_id", "value"]].rename(columns={"value": "added"})
+    for other in (reserve, needs, added):
+        frame = frame.merge(other, on="class_id", how="left")
+    return frame.assign(fraction=budget).sort_values("class_id", ignore_index=True)
+
+
+def plan_table(
+    plan: pd.DataFrame, *, group: Mapping[str, Any], seed: int, estimator: str, base: str = "the reserve"
+) -> Table:
+    """`plan_by_class` as a table, largest addition first."""
+    frame = plan.sort_values(["added", "class_id"], ascending=[False, True], ignore_index=True)
+    cells = [
+        {
+            "Class": row["class_name"],
+            "In primary": count(row["primary"]),
+            "Enough": need_text(row),
+            "In reserve": count(row["reserve"]),
+            "Add": count(row["added"]),
+        }
+        for row in frame.to_dict("records")
+    ]
+    budget = frame["fraction"].iloc[0] if len(frame) else float("nan")
+    label = share(budget) if known(budget) else "missing"
+    return Table(
+        name="plan",
+        caption=f"Plan for {group_label(group)}, seed {seed}, budget {label} of {base} (needs: {estimator})",
+        cells=pd.DataFrame(cells),
+        values=frame,
+        sort_by={"In primary": "primary", "Enough": "need", "In reserve": "reserve", "Add": "added"},
+        notes=(
+            "Samples. Enough: the class size at which the generalisation gap is within ε, at the primary's class mix; met: "
+            "it already is; undefined: too little is known to tell, and a plan by need counts the class as the most needy.",
+        ),
+    )
+
+
+def need_text(row: Mapping[str, Any]) -> str:
+    """``met``, ``undefined``, ``unreachable``, or the class size that is enough, with its interval."""
+    return f"{size(row['need'])} {size_interval(row['need_low'], row['need_high'])}".strip()

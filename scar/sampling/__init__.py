@@ -1,0 +1,1 @@
+"""Which samples play which part: step functions, splits, subsets, regimes, and how large the classes are."""

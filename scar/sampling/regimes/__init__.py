@@ -1,0 +1,1 @@
+"""Regimes: the circumstances in which completion is asked for, as pure functions on a split."""

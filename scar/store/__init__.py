@@ -1,0 +1,1 @@
+"""Artefacts: their identity, their folders, and what happens to a damaged one."""

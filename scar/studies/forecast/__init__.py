@@ -1,0 +1,1 @@
+"""Study: do the intervals of forecasts hold?"""

@@ -1,0 +1,1 @@
+"""The indicator study, `scar experiment=indicators`: which dataset-scale indicator predicts accuracy."""

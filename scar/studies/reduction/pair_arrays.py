@@ -1,0 +1,117 @@
+"""The pairs of a source as plain arrays, with what is known of their faults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scar.common.files import read_json, write_json
+from scar.common.types import Ints
+from scar.data.samples import TEST, TRAIN, Samples
+from scar.reduction.pictures import square_images
+
+OPTIONAL = ("labels", "mismatched", "duplicate_of", "scene")
+"""Arrays that not every source has."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairArrays:
+    """All pairs of a source, training and test part.
+
+    Attributes:
+        ids: [N].
+        images: uint8 [N, H, W, 3].
+        captions: N tuples of one caption or more; the first trains, all of a test item are ranked.
+        labels: [N] class indices, or None.
+        class_names: [K].
+        train: rows of the training part, sorted.
+        test: rows of the test part, sorted.
+        mismatched: [N] whether the caption belongs to another scene, or None where nobody knows.
+        duplicate_of: [N] id that each repeats, empty for none, or None.
+        scene: [N] what each shows, or None.
+    """
+
+    ids: NDArray[np.str_]
+    images: NDArray[np.uint8]
+    captions: list[tuple[str, ...]]
+    labels: Ints | None
+    class_names: tuple[str, ...]
+    train: Ints
+    test: Ints
+    mismatched: NDArray[np.bool_] | None
+    duplicate_of: NDArray[np.str_] | None
+    scene: NDArray[np.str_] | None
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The caption of every item that trains."""
+        return [each[0] for each in self.captions]
+
+    def test_captions(self) -> tuple[list[str], Ints]:
+        """Return all captions of the test part [q] and the position in `test` of the image of each [q]."""
+        texts = [text for row in self.test for text in self.captions[row]]
+        counts = [len(self.captions[row]) for row in self.test]
+        return texts, np.repeat(np.arange(len(self.test)), counts)
+
+    def save(self, folder: Path) -> None:
+        """Write arrays and captions, without pickling."""
+        np.save(folder / "images.npy", self.images, allow_pickle=False)
+        arrays = {
+            name: value for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "images"
+        }
+        np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
+        write_json(folder / "captions.json", {"captions": self.captions, "class_names": self.class_names})
+
+    @classmethod
+    def load(cls, folder: Path) -> PairArrays:
+        """Read what `save` wrote; the images are mapped, not read."""
+        about = read_json(folder / "captions.json")
+        with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
+            arrays = dict(archive)
+        known: dict[str, Any] = {name: arrays.get(name) for name in OPTIONAL} | arrays
+        return cls(
+            images=np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False),
+            captions=[tuple(each) for each in about["captions"]],
+            class_names=tuple(about["class_names"]),
+            **known,
+        )
+
+
+def make_pair_arrays(samples: Samples, resolution: int) -> PairArrays:
+    """Read all pairs of a source.
+
+    Args:
+        samples: with payloads of images and texts.
+        resolution: side to which images are scaled unless all of them have it.
+
+    Raises:
+        ValueError: the source holds no pairs of images and texts, or has no test part.
+    """
+    missing = sorted({"image", "text"} - set(samples.payloads))
+    if missing:
+        raise ValueError(f"dataset holds no {missing[0]}; a reduction needs pairs of images and texts")
+    train, test = (np.flatnonzero(samples.splits == part) for part in (TRAIN, TEST))
+    if not len(test):
+        raise ValueError("dataset has no test part, on which a reduction is judged")
+    groups = samples.groups
+    return PairArrays(
+        ids=samples.ids,
+        images=square_images(samples.payloads["image"], resolution),
+        captions=[_captions(samples.payloads["text"][row]) for row in range(len(samples))],
+        labels=samples.labels,
+        class_names=samples.class_names,
+        train=train,
+        test=test,
+        mismatched=groups["mismatched"] == "yes" if "mismatched" in groups else None,
+        duplicate_of=groups.get("duplicate_of"),
+        scene=groups.get("scene"),
+    )
+
+
+def _captions(text: Any) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)

@@ -1,0 +1,194 @@
+"""What the artefacts of a study show, as rows: one number each, by arm or case and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scar.common.console import console
+from scar.common.files import read_json, write_json
+from scar.common.types import Ints
+from scar.measures.steps import MEASURES
+from scar.reduction.pair_score import mismatch_auroc
+from scar.reduction.refine import collapse
+from scar.store.keys import Key, make_key
+from scar.studies.reduction.arms import ARMS, FULL, Case, PairArm, cases
+from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
+from scar.studies.reduction.reduction_stages import ReductionStages
+
+COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
+"""``kind`` is ``"arm"`` (pair models), ``"case"`` (judged by probes) or ``"study"``; ``setting`` names a reduction, ``base``
+that of the study.
+"""
+MODALITIES = ("image", "text")
+
+
+def setting_of(case: Case | None, stages: ReductionStages) -> str:
+    """Return a name of the reduction of a case, or of the study: what is trained and what is judged bear the same."""
+    reduction = stages.reduction if case is None else case.reduction
+    extra = bool(case is not None and case.encoder_images)
+    return make_key("reduction", config={"reduction": reduction, "encoder_images": extra}).digest[:12]
+
+
+def measure(stages: ReductionStages) -> pd.DataFrame:
+    """Return every row of a study; what the store lacks is made."""
+    name, setting = stages.config.dataset.name, setting_of(None, stages)
+    records: list[dict[str, Any]] = []
+    for seed in stages.reduction.seeds:
+        for arm in ARMS:
+            about = {"kind": "arm", "table": "arms", "case": arm.name, "setting": setting, "seed": seed}
+            records += [about | {"metric": m, "value": v} for m, v in _arm(stages, arm, seed).items()]
+        console().print(f"[dim]{name}: pair models of seed {seed} done[/]")
+    records += list(_study(stages, setting))
+    records += judge_cases(stages)
+    common = {"dataset": name, "base": setting, "override": ""}
+    return pd.DataFrame.from_records([common | each for each in records], columns=list(COLUMNS))
+
+
+def _arm(stages: ReductionStages, arm: PairArm, seed: int) -> dict[str, float]:
+    own, rows = stages.pairs, stages.rows_of(arm, seed)
+    found = stages.result(arm, seed).values()
+    found |= {"pairs": len(rows), "compression": len(own.train) / len(rows)}
+    found |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+    scores = stages.pair_scores(refined=arm.refined)[rows]
+    found |= {"pair_score": float(scores.mean()), "pair_score_p5": float(np.quantile(scores, 0.05))}
+    if own.labels is not None:
+        for modality in MODALITIES:
+            measured = characterize_arm(stages, arm, seed, modality)
+            found |= {f"{modality}_{name}": measured[name] for name in (*MEASURES, "foundation_size", "classes")}
+    return found
+
+
+def characterize_arm(stages: ReductionStages, arm: PairArm, seed: int, modality: str) -> dict[str, float]:
+    """Return SCAR of the images, or of the captions, of an arm; arms with the same ones share it."""
+    refined = arm.refined and modality == "text"
+    upstream: list[Key] = [stages.pairs_key, *stages.choice_key(arm, seed)]
+    upstream += [stages.generated_key] if refined else []
+    upstream += [stages.frozen_key()] if modality == "image" else []
+    settings = {
+        "pairs": arm.pairs, "seed": seed, "modality": modality, "probe": stages.config.probe,
+        "foundation": stages.config.foundation, "refine": stages.reduction.refine if refined else None,
+        "share": stages.reduction.share,
+    }  # fmt: skip
+    key = make_key("reduction_scar", config=settings, upstream=upstream, code=[characterize_arm])
+
+    def make(folder: Path) -> None:
+        own = stages.pairs
+        assert own.labels is not None
+        rows = stages.rows_of(arm, seed)
+        if modality == "image":
+            known, shown = stages.frozen_images[own.train[rows]], stages.frozen_images[own.test]
+        else:
+            texts = stages.refined if refined else stages.original
+            known = stages.text_encoder([texts[row] for row in rows])
+            shown = stages.text_encoder([own.texts[row] for row in own.test])
+        found = scar_of(
+            known, own.labels[own.train[rows]], shown, own.labels[own.test], seed=seed,
+            probe=stages.config.probe, foundation=stages.config.foundation,
+        )  # fmt: skip
+        write_json(folder / "scar.json", found)
+
+    def read(folder: Path) -> dict[str, float]:
+        return {name: float(value) for name, value in read_json(folder / "scar.json").items()}
+
+    return stages.store.load(key, make, read)
+
+
+def _study(stages: ReductionStages, setting: str) -> Iterator[dict[str, Any]]:
+    """Yield what is measured once: the captioner, its captions, and the pair score against the planted mismatches."""
+    common = {"kind": "study", "table": "study", "setting": setting, "seed": stages.config.seed}
+    history = read_json(stages.captioner(stages.reduction) / "history.json")
+    last = {name: value for name, value in history[-1].items() if isinstance(value, int | float)}
+    records = [("captioner", {"first_loss": history[0]["loss"], **last})]
+    for name, texts in (("original", stages.original), ("generated", stages.generated), ("refined", stages.refined)):
+        records.append((name, {k: v for k, v in vars(collapse(texts)).items() if isinstance(v, int | float)}))
+    own = stages.pairs
+    if own.mismatched is not None and own.mismatched.any():
+        score = stages.pair_scores(refined=False)
+        records.append(("pair score", {"auroc": mismatch_auroc(score, own.mismatched[own.train])}))
+    for case, values in records:
+        for metric, value in values.items():
+            yield common | {"case": case, "metric": metric, "value": float(value)}
+
+
+def judge_cases(stages: ReductionStages) -> list[dict[str, Any]]:
+    """Judge the reductions of the ablations without a pair model: by probes on what they keep, and by the truth.
+
+    A linear probe is trained on the frozen image embeddings that are kept, and one on their original captions, to name
+    the classes of the clean test part.
+    """
+    own, listed = stages.pairs, cases(stages.reduction, len(stages.pairs.train))
+    seeds = stages.reduction.seeds
+    keys = {
+        (i, s): stages.kept_key(c.reduction, s, encoder_images=c.encoder_images)
+        for i, c in enumerate(listed)
+        for s in seeds
+    }
+    settings = {"probe": stages.config.probe, "seeds": seeds, "cases": [c.name for c in listed]}
+    upstream = [stages.pairs_key, stages.frozen_key(), *keys.values()]
+    key = make_key("reduction_cases", config=settings, upstream=upstream, code=[judge_cases])
+
+    def make(folder: Path) -> None:
+        kept = {
+            (i, s): stages.kept(c.reduction, s, encoder_images=c.encoder_images)
+            for i, c in enumerate(listed)
+            for s in seeds
+        }
+        distinct = {key: each for each, key in keys.items()}  # cases that are the same reduction are judged once
+        right = _probe_all(stages, [(kept[each].rows, each[1]) for each in distinct.values()])
+        found: list[dict[str, Any]] = []
+        for each, one in kept.items():
+            rows, clusters = one.rows, one.cluster
+            place = list(distinct).index(keys[each])
+            values = {name: accuracies[place] for name, accuracies in right.items()} | {"pairs": float(len(rows))}
+            values |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+            if own.labels is not None:
+                values |= {"purity": purity(clusters, own.labels[own.train]), "clusters": float(clusters.max() + 1)}
+            found += [{"case": each[0], "seed": each[1], "metric": m, "value": float(v)} for m, v in values.items()]
+        write_json(folder / "cases.json", found)
+
+    records = stages.store.load(key, make, lambda folder: read_json(folder / "cases.json"))
+    about = [
+        {"kind": "case", "table": c.table, "case": c.name, "override": c.override, "setting": setting_of(c, stages)}
+        for c in listed
+    ]
+    return [each | about[each["case"]] for each in records]
+
+
+def _probe_all(stages: ReductionStages, sets: Sequence[tuple[Ints, int]]) -> dict[str, list[float]]:
+    """Return the test accuracy of a probe on each set of training pairs (positions, seed), by modality."""
+    own = stages.pairs
+    if own.labels is None:
+        return {}
+    labels = np.concatenate([own.labels[own.train], own.labels[own.test]])
+    shown = np.arange(len(own.train), len(labels))
+    texts = [*stages.original, *(own.texts[row] for row in own.test)]
+    features = {
+        "probe_image": np.concatenate([stages.frozen_images[own.train], stages.frozen_images[own.test]]),
+        "probe_text": stages.text_encoder(texts),
+    }
+    found = {}
+    for name, rows in features.items():
+        predicted = probe_predictions(
+            rows, labels, [each for each, _ in sets], shown, num_classes=len(own.class_names),
+            seeds=[seed for _, seed in sets], probe=stages.config.probe, trainer=stages.config.trainer,
+        )  # fmt: skip
+        found[name] = (predicted == labels[shown]).mean(axis=1).tolist()
+    return found
+
+
+def score_frame(stages: ReductionStages) -> pd.DataFrame:
+    """Return the pair scores of Figure 7: of all pairs before, and of the kept and refined ones after."""
+    after = next(arm for arm in ARMS if arm.name == "reduced_refined")
+    seed = stages.reduction.seeds[0]
+    own, parts = stages.pairs, []
+    for name, arm in (("before", FULL), ("after", after)):
+        rows = stages.rows_of(arm, seed)
+        wrong = np.zeros(len(rows), bool) if own.mismatched is None else own.mismatched[own.train[rows]]
+        scores = stages.pair_scores(refined=arm.refined)[rows]
+        parts.append(pd.DataFrame({"set": name, "score": scores, "mismatched": wrong}))
+    return pd.concat(parts, ignore_index=True)

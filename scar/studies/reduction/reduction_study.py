@@ -1,0 +1,85 @@
+"""Reduce a set of image-text pairs, train on what is left, and say where that helped.
+
+scar experiment=reduction        see experiments/reduction/README.md for what it asks and what to expect
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scar.common.console import console
+from scar.config.schema import Config
+from scar.job.rows import write_frame
+from scar.job.run_job import open_store
+from scar.reduction.manifest import make_manifest, write_manifest
+from scar.reporting.reduction.reduction_report import write_reduction
+from scar.reporting.reduction.results import RESULTS
+from scar.studies.common import write_csv
+from scar.studies.reduction.arm_differences import conclude, differences
+from scar.studies.reduction.arms import ARMS
+from scar.studies.reduction.reduction_measures import measure, score_frame
+from scar.studies.reduction.reduction_stages import ReductionStages
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a study showed.
+
+    Attributes:
+        rows: one measurement per line.
+        differences: between arms, paired.
+        scores: pair scores before and after.
+        sentences: the findings in words.
+    """
+
+    rows: pd.DataFrame
+    differences: pd.DataFrame
+    scores: pd.DataFrame
+    sentences: tuple[str, ...]
+
+
+def run(config: Config, folder: Path) -> None:
+    """Run the study for the dataset of a configuration, print what it finds and write it into a folder.
+
+    Args:
+        config: pairs, reduction, encoder of the frozen embeddings, probe and estimators.
+        folder: gets rows and differences, the tables, the figure, and the manifest of the reduced set.
+    """
+    stages = ReductionStages(config, open_store(config))
+    found = run_study(stages)
+    save_manifest(stages, folder / "manifest.parquet")
+    write_frame(found.rows, folder / RESULTS)
+    write_csv(folder / "reduction.csv", found.rows)
+    write_csv(folder / "differences.csv", found.differences)
+    write_csv(folder / "scores.csv", found.scores)
+    write_reduction(folder, found.rows, found.differences, found.scores, found.sentences)
+    for sentence in found.sentences:
+        console().print(sentence, markup=False, highlight=False)
+    console().print(f"written: {folder / 'reduction.md'}", markup=False, highlight=False)
+
+
+def run_study(stages: ReductionStages) -> Found:
+    """Make what the store lacks, and read everything."""
+    rows = measure(stages)
+    results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in ARMS}
+    table = differences(results)
+    return Found(rows, table, score_frame(stages), tuple(conclude(table, rows)))
+
+
+def save_manifest(stages: ReductionStages, path: Path) -> None:
+    """Write what became of every training pair under the first seed; ``dataset=pairs_manifest`` reads it."""
+    own, kept = stages.pairs, stages.kept(stages.reduction, stages.reduction.seeds[0])
+    manifest = make_manifest(
+        ids=own.ids[own.train],
+        cluster=kept.cluster,
+        kept=kept.mask,
+        reason=kept.reason.tolist(),
+        original=stages.original,
+        generated=stages.generated,
+        refined=stages.refined,
+        pair_score=stages.pair_scores(refined=False),
+    )
+    write_manifest(manifest, path)

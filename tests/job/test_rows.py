@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from scar.completion.forecast import FORECASTS
+from scar.evaluation.scores import SCORES
+from scar.job.metrics import Metric
+from scar.job.rows import COLUMNS, Rows, arm_name, load_rows, write_frame
+from scar.measures.steps import MEASURES
+from scar.pairs.retrieval import DEPTHS
+from scar.sampling.indicators import dataset_indicators
+
+
+@pytest.fixture
+def rows():
+    rows = Rows(study="s", job="j", dataset="d", encoder="e", seed=3, completion="scar")
+    rows.add("accuracy", 0.5, stage="evaluation", subject="primary", n=10)
+    rows.add_classes(
+        "need", [1.0, np.nan], ("cat", "dog"), stage="foundation", low=[0.5, np.nan], flag=["", "undefined"]
+    )
+    return rows
+
+
+def test_rows_have_every_column_with_one_type(rows):
+    frame = rows.frame()
+    assert tuple(frame.columns) == COLUMNS
+    assert frame.class_id.dtype == "Int64"
+    assert frame.value.dtype == float
+    assert frame.class_name.tolist() == ["", "cat", "dog"]
+    assert frame.flag.tolist() == ["", "", "undefined"]
+    assert frame.seed.tolist() == [3, 3, 3]
+
+
+def test_an_unknown_column_is_refused_by_name(rows):
+    with pytest.raises(ValueError, match="'colour'"):
+        rows.add("accuracy", 1.0, colour="red")
+
+
+def test_a_metric_that_is_not_registered_is_refused_with_the_way_out(rows):
+    with pytest.raises(
+        ValueError, match=r"metric='colour' is not registered: declare it in scar\.job\.metrics\.Metric"
+    ):
+        rows.add("colour", 1.0)
+    rows.add("left_skew@5%", 0.5)
+    assert rows.frame().metric.tolist()[-1] == "left_skew@5%"
+
+
+def test_what_the_lower_rooms_measure_is_registered_and_shown_somewhere():
+    forecasts = [f"expected_{name}" for name in FORECASTS]
+    recalls = [f"{prefix}recall_at_{depth}" for prefix in ("", "mapped_") for depth in DEPTHS]
+    for name in (*SCORES, *MEASURES, *forecasts, *recalls, *dataset_indicators([0, 0, 1])):
+        assert name.startswith(Metric.of(name))
+    assert Metric.of_table("table2b") == SCORES
+    assert Metric.of_table("table2a")[:4] == MEASURES
+
+
+def test_rows_survive_the_disk_and_are_joined_over_jobs(rows, tmp_path):
+    for job in ("a", "b"):
+        folder = tmp_path / "jobs" / job
+        folder.mkdir(parents=True)
+        write_frame(rows.frame(), folder / "rows.parquet")
+    frame = load_rows(tmp_path)
+    pd.testing.assert_frame_equal(frame.iloc[:3].reset_index(drop=True), rows.frame())
+    assert len(frame) == 6
+    assert [p.name for p in tmp_path.rglob(".*")] == []
+
+
+def test_a_study_without_finished_jobs_says_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no finished job"):
+        load_rows(tmp_path)
+
+
+def test_arms_are_named_by_subject_and_budget():
+    assert arm_name("primary") == "primary"
+    assert arm_name("scar", 0.1) == "scar@0.1"

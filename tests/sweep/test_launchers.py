@@ -1,0 +1,162 @@
+"""How the jobs of a sweep are composed and shared out."""
+
+import ast
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hydra import initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+import scar
+import scar.config.build  # registers the resolver that names the folders of jobs
+from scar.sweep import hydra_internals
+from scar.sweep.compose import SweepLoader
+from scar.sweep.local_launcher import LocalLauncher
+from scar.sweep.optuna_sweeper import OptunaSweeper
+from scar.sweep.units import Unit, divided
+from scar.sweep.workers import environment, visible_gpus
+
+
+@pytest.fixture
+def loader():
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        yield SweepLoader(GlobalHydra.instance().config_loader())
+
+
+def master(loader, *overrides):
+    return loader.load_configuration("config", ["experiment=smoke", *overrides], RunMode.MULTIRUN)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["seed=3"],
+        ["seed=3", "completion=random", "probe.max_epochs=7"],
+        ["dataset=wordnet_glosses", "seed=1"],
+        ["dataset=wordnet_glosses", "encoder=tfidf"],
+        ["budgets.fractions=[0.1,0.2]", "study=a", "study=b"],
+        ["probe=converged", "probe.penalties=[0.1]", "+experiment=null"],
+        ["dataset.train_size=500", "~seed"],
+        ["completion.name=mine", "completion={name: other}"],
+        ["logger.tags=[a,b]", "++logger.project=x"],
+        ["paths.output_dir='with space'", "seed=0"],
+    ],
+    ids=" ".join,
+)
+def test_a_job_is_composed_as_hydra_composes_it(loader, overrides):
+    sweep = master(loader, "hydra.verbose=false", "paths.output_dir=somewhere")
+    try:
+        expected = loader.inner.load_sweep_config(sweep, list(overrides))
+    except Exception as error:
+        for _ in range(2):
+            with pytest.raises(type(error)):
+                loader.load_sweep_config(sweep, list(overrides))
+        return
+    for _ in range(2):  # the second time from the copy
+        composed = loader.load_sweep_config(sweep, list(overrides))
+        assert OmegaConf.to_yaml(composed) == OmegaConf.to_yaml(expected)
+        assert OmegaConf.is_struct(composed)
+        assert composed.hydra.sweep.subdir == expected.hydra.sweep.subdir
+
+
+def test_jobs_that_differ_in_values_are_composed_once(loader, monkeypatch):
+    sweep, calls = master(loader), []
+    inner = loader.inner.load_sweep_config
+    monkeypatch.setattr(loader.inner, "load_sweep_config", lambda *a: calls.append(a) or inner(*a))
+    configs = [
+        loader.load_sweep_config(sweep, [f"seed={s}", f"completion={c}"]) for s in (0, 1) for c in ("scar", "random")
+    ]
+    assert len(calls) == 2
+    assert [(c.seed, c.completion.name) for c in configs] == [(0, "scar"), (0, "random"), (1, "scar"), (1, "random")]
+
+
+def test_a_bad_value_is_refused_in_hydras_words(loader):
+    with pytest.raises(ConfigCompositionException, match=r"probe\.oops"):
+        loader.load_sweep_config(master(loader), ["seed=1", "probe.oops=2"])
+
+
+def test_the_plugins_are_known_to_hydra_by_the_names_in_the_configuration(loader):
+    hydra_internals.register(LocalLauncher, OptunaSweeper)
+    sweep = master(loader)
+    context = SimpleNamespace(config_loader=loader.inner, callbacks=None)
+    launcher = Plugins.instance().instantiate_launcher(context, lambda config: None, sweep)
+    assert isinstance(launcher, LocalLauncher)
+    assert isinstance(context.config_loader, SweepLoader)
+
+
+def test_copies_of_hydras_repository_share_the_store_of_structured_configs(monkeypatch, loader):
+    monkeypatch.setattr(ConfigStore, "__deepcopy__", None, raising=False)
+    hydra_internals.share_config_store()
+    copied = deepcopy(loader.inner.repository)
+    (own,) = (source for source in copied.sources if source.scheme() == "structured")
+    assert own.store is ConfigStore.instance()
+    assert copied.config_exists("hydra/config")
+
+
+@pytest.mark.parametrize("values", [{"n_jobs": 0}, {"n_jobs": -1}, {"threads": 0}, {"n_jobs": 1.5}])
+def test_a_number_of_workers_that_is_none_is_refused(values):
+    with pytest.raises(ValueError, match=r"hydra\.launcher\.(n_jobs|threads)="):
+        LocalLauncher(**values)
+
+
+def test_large_units_are_halved_until_every_worker_has_one():
+    units = [Unit(tuple((i, ()) for i in range(8))), Unit(((8, ()),))]
+    parts = divided(units, 4)
+    assert len(parts) == 4
+    assert sorted(i for unit in parts for i, _ in unit.jobs) == list(range(9))
+    assert len(divided([Unit(((0, ()),))], 4)) == 1
+    assert divided(units, 2) == units
+
+
+def test_workers_divide_the_cores_and_the_gpus(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    shares = [environment(slot, 4, None) for slot in range(4)]
+    assert sorted(core for share in shares for core in share["cores"]) == list(range(8))
+    assert {share["environment"]["OMP_NUM_THREADS"] for share in shares} == {"2"}
+    assert "CUDA_VISIBLE_DEVICES" not in shares[0]["environment"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert visible_gpus() == ["4", "6"]
+    assert [environment(slot, 3, 1)["environment"]["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "6", "4"]
+
+
+def hydras_names(tree):
+    """Yield the names that a module has from Hydra."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "hydra":
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def changed_names(tree):
+    """Yield the name at the root of everything that a module assigns to: ``A`` of ``A.instance().x[0] = 1``."""
+    for node in ast.walk(tree):
+        for target in getattr(
+            node, "targets", [node.target] if isinstance(node, ast.AugAssign | ast.AnnAssign) else []
+        ):
+            for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+                root = each
+                while isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
+                    root = root.func if isinstance(root, ast.Call) else root.value
+                if root is not each and isinstance(root, ast.Name):
+                    yield root.id
+
+
+def test_one_module_knows_hydras_inside():
+    own = Path(hydra_internals.__file__)
+    assert "hydra._internal" in own.read_text()
+    assert {"ConfigStore", "GlobalHydra", "HydraConfig", "Plugins"} <= set(changed_names(ast.parse(own.read_text())))
+    for path in sorted(Path(scar.__file__).parent.rglob("*.py")):
+        if path == own:
+            continue
+        tree = ast.parse(path.read_text())
+        modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert not [name for name in modules if name.startswith("hydra._internal")], path
+        assert not set(changed_names(tree)) & set(hydras_names(tree)), path
