@@ -56,7 +56,8 @@ class Part:
 def scar(*overrides: str, out: Path) -> None:
     """Run the command of an experiment on less."""
     paths = f"paths.output_dir={out}", f"paths.store_dir={STORE}"
-    command = [sys.executable, "-m", "scar.commands.run", "-m", *overrides, *paths, "report=false", "trainer.threads=1"]
+    lean = "report=false", "forecast.compositions=0", "trainer.threads=1"
+    command = [sys.executable, "-m", "scar.commands.run", "-m", *overrides, *paths, *lean]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 

@@ -53,6 +53,7 @@ def test_the_readme_repeats_the_numbers(name):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_measured_again_is_as_expected(name, tmp_path, monkeypatch):
     part = PARTS[name]

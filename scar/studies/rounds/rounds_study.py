@@ -26,7 +26,7 @@ START = ("split.validation=0.06", "split.heldout=0.06", "split.primary=0.03")
 DATASETS: dict[str, tuple[str, ...]] = {
     "fashion_mnist": (
         "dataset=fashion_mnist",
-        "encoder=efficientnet_lite0",
+        "encoder=pixels_pca",
         "dataset.train_size=10000",
         "dataset.test_size=4000",
     ),
