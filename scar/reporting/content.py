@@ -13,7 +13,13 @@ from scar.reporting.figures.pareto_figure import draw_fronts
 from scar.reporting.figures.planners_figure import draw_planners
 from scar.reporting.figures.style import Drawing
 from scar.reporting.formats.table import Table
-from scar.reporting.paper.against import against_published, against_table, commands_to_fill
+from scar.reporting.paper.against import (
+    against_published,
+    against_table,
+    commands_to_fill,
+    other_encoders,
+    other_encoders_table,
+)
 from scar.reporting.paper.figure3a import draw_sizes, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.paper.table1 import table1
@@ -94,6 +100,8 @@ def gather(
     published = [published_format_table(study)]
     against = against_published(study, tolerances)
     published += [against_table(against, tolerances)] if len(against) else []
+    others = other_encoders(study)
+    published += [other_encoders_table(others)] if len(others) else []
     compared, boards = leaderboard_tables(study, level=level, resamples=resamples)
     return Content(
         study=study,

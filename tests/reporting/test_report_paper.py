@@ -17,7 +17,10 @@ from scar.reporting.paper.against import (
     against_table,
     command_for,
     commands_to_fill,
+    other_encoders,
+    other_encoders_table,
 )
+from scar.reporting.paper.paper_report import write_paper_table
 from scar.reporting.paper.paper_table1 import described, paper_tables, runs_here
 from scar.reporting.paper.published_rows import config_of, published_runs
 from scar.reporting.settings import Tolerances
@@ -87,6 +90,25 @@ def test_a_defective_published_number_is_said_to_be_one(frame):
     assert notes["A"] == ""
     assert "lower bound" in notes["Foundation"]
     assert any("within 1 points of accuracy" in note for note in table.notes)
+
+
+def test_other_encoders_on_the_papers_data_stand_above_what_the_published_ones_span(tmp_path):
+    groups = [("cifar10", name, "image", "natural") for name in ("resnet50", "pixels")]
+    write_study(tmp_path / "s", seeds=2, groups=[*groups, ("digits", "pixels", "image", "natural")])
+    study = load_study(tmp_path / "s")
+    frame = other_encoders(study)
+    assert list(zip(frame.dataset, frame.encoder, strict=True)) == [("cifar10", "pixels")]
+    sizes = [run["foundation_size"] for run in published_runs().query("dataset == 'cifar10'").to_dict("records")]
+    means = [sum(sizes[i : i + 3]) / 3 for i in (0, 3, 6)]
+    assert [frame.foundation_low[0], frame.foundation_high[0]] == pytest.approx([min(means), max(means)])
+    ours, span = other_encoders_table(frame).cells.to_dict("records")
+    assert (ours["Encoder"], ours["Dataset"], span["Encoder"]) == ("pixels", "CIFAR-10", "published")
+    assert span["Foundation"] == f"{min(means):,.0f} to {max(means):,.0f}".replace(",", "\u202f")
+    assert ours["S"] != "missing"
+    assert "±" in ours["SCAR"]
+    written = write_paper_table(2, tmp_path, studies=["s"])
+    assert {"paper_table2.csv", "table2_other_encoders.csv"} <= set(written)
+    assert "other encoders" in written["paper_table2.md"].read_text()
 
 
 def test_published_cells_that_nobody_ran_are_missing_with_a_command(root):

@@ -16,9 +16,11 @@ from scar.reporting.paper.published_rows import (
     GROUP,
     config_of,
     defect_of,
+    in_published_format,
     is_cell,
     mean_and_range,
     published_cells,
+    published_ranges,
 )
 from scar.reporting.settings import Tolerances
 from scar.reporting.study_folder import Study
@@ -146,20 +148,86 @@ def against_table(frame: pd.DataFrame, tolerances: Tolerances | None = None) -> 
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
-    quantity, is_size = row["quantity"], row["quantity"] == "foundation"
-    show = count if is_size else decimal if quantity in MEASURES else _percent
-    regime = " · ".join(filter(None, (circumstances(row), row["further"])))
+    quantity = row["quantity"]
     return {
         "Dataset": group_label({k: row[k] for k in ("dataset", "modality")}),
         "Encoder": name_of(row["encoder"]),
-        "Regime": regime,
+        "Regime": _circumstances(row),
         "Quantity": QUANTITIES[quantity],
-        "Published": show(row["published"]),
-        "Ours": show(row["ours"]),
+        "Published": _shown(quantity, row["published"]),
+        "Ours": _shown(quantity, row["ours"]),
         "Δ": _difference(row["difference"], quantity),
         "Verdict": row["verdict"],
         "Note": row["note"],
     }
+
+
+def other_encoders(study: Study) -> pd.DataFrame:
+    """Return what was measured on the paper's datasets with encoders that the paper does not have.
+
+    Returns:
+        One row per group: its axes, the measures and the size of the published estimator, ``<arm>_mean`` and
+        ``<arm>_range`` of `ARMS`, and ``<quantity>_low``, ``<quantity>_high`` of the published encoders of that dataset.
+    """
+    cells, found = published_cells().to_dict("records"), []
+    for row in _ours(study):
+        ranges = published_ranges(str(row["dataset"]), str(row["modality"]))
+        if ranges and not any(is_cell(row, {str(k): v for k, v in cell.items()}) for cell in cells):
+            ends = {
+                f"{q}_{end}": value
+                for q, each in ranges.items()
+                for end, value in zip(("low", "high"), each, strict=True)
+            }
+            found.append({**row, **ends})
+    return pd.DataFrame(found)
+
+
+def other_encoders_table(frame: pd.DataFrame) -> Table:
+    """`other_encoders` as a table: our rows of each dataset, and below them what its published encoders span."""
+    lines = []
+    for _, rows in frame.groupby(["dataset", "modality"], sort=False):
+        ours = [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+        lines += [_line(row, {q: _shown(q, row[q]) for q in _sizes()} | in_published_format(row)) for row in ours]
+        ends = {q: f"{_shown(q, ours[0][f'{q}_low'])} to {_shown(q, ours[0][f'{q}_high'])}" for q in _quantities()}
+        lines.append(
+            _line(
+                ours[0] | {"encoder": "published"}, {ARMS.get(q.removesuffix("_mean"), q): v for q, v in ends.items()}
+            )
+        )
+    return Table(
+        name="table2_other_encoders",
+        caption="Table 2, other encoders on the datasets of the paper",
+        cells=pd.DataFrame(lines),
+        values=frame,
+        notes=(
+            f"Estimator: {ESTIMATOR}. Accuracies in percent at the largest budget, mean ± (max − min) over runs. Published: from the "
+            "smallest to the largest mean over the encoders that the paper reports on the dataset.",
+        ),
+    )
+
+
+def _sizes() -> tuple[str, ...]:
+    return (*MEASURES, "foundation")
+
+
+def _line(row: Mapping[str, Any], shown: Mapping[str, str]) -> dict[str, str]:
+    """Return a line: what it is about, and what is shown of each quantity under its title."""
+    own = row["encoder"] != "published"
+    heads = {
+        "Dataset": group_label({k: row[k] for k in ("dataset", "modality")}),
+        "Encoder": name_of(row["encoder"]) if own else "published",
+        "Regime": _circumstances(row) if own else "",
+    }
+    return heads | {QUANTITIES.get(name, name): text for name, text in shown.items()}
+
+
+def _shown(quantity: str, value: float) -> str:
+    show = count if quantity == "foundation" else decimal if quantity in MEASURES else _percent
+    return show(value)
+
+
+def _circumstances(row: Mapping[str, Any]) -> str:
+    return " · ".join(filter(None, (circumstances(row), row["further"])))
 
 
 QUANTITIES = {

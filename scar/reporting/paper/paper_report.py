@@ -9,7 +9,13 @@ from typing import Any
 from rich.console import Console
 
 from scar.reporting.formats.table import Table, latex_document
-from scar.reporting.paper.against import against_published, against_table, commands_to_fill
+from scar.reporting.paper.against import (
+    against_published,
+    against_table,
+    commands_to_fill,
+    other_encoders,
+    other_encoders_table,
+)
 from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame
 from scar.reporting.paper.figure3b import draw_bubbles, published_bubbles_frame
 from scar.reporting.paper.paper_table1 import paper_tables, runs_here
@@ -75,6 +81,8 @@ def write_paper_table(
         study = load_study([root / each for each in studies]) if studies else None
         frame = against_published(study, tolerances, every=True)
         tables, fill = [against_table(frame, tolerances)], commands_to_fill(frame)
+        others = other_encoders(study) if study is not None else frame[:0]
+        tables += [other_encoders_table(others)] if len(others) else []
         paths = write_published(target, formats=formats)
     documents = _as_files(f"paper_table{number}", tables, header=f"Table {number} of the paper")
     if fill:
@@ -92,7 +100,8 @@ def _as_files(stem: str, tables: Sequence[Table], *, header: str) -> dict[str, b
         f"{stem}.md": "\n".join(table.to_markdown() for table in tables),
         f"{stem}.tex": latex_document(tables, header=header),
     }
-    names = [stem] if len(tables) == 1 else [table.name for table in tables]
+    names = [table.name for table in tables]
+    names[0] = names[0] if names[0].startswith(stem) else stem
     texts |= {f"{name}.csv": table.to_csv() for name, table in zip(names, tables, strict=True)}
     return {name: text.encode() for name, text in texts.items()}
 

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scar.measures.dataset import dataset_measures
@@ -129,6 +130,19 @@ def published_cells() -> pd.DataFrame:
     """
     measured = published_characteristics().drop(columns=["n_total", "extended"])
     return measured.merge(mean_and_range(published_runs()), on=list(GROUP))
+
+
+def published_ranges(dataset: str, modality: str) -> dict[str, tuple[float, float]]:
+    """Return the smallest and the largest value over the published encoders of a dataset; nothing where it is not the paper's.
+
+    Args:
+        dataset: its configuration or its published name.
+        modality: of the published rows.
+    """
+    cells = published_cells()
+    same = np.array([dataset in (each, config_of(each)) for each in cells.dataset])
+    values = cells[same & (cells.modality == modality)].drop(columns=list(GROUP))
+    return {str(name): (float(values[name].min()), float(values[name].max())) for name in values} if len(values) else {}
 
 
 def published_rows_for(groups: list[dict[str, object]]) -> pd.DataFrame:
