@@ -17,6 +17,9 @@ from scar.measures.debias import coverage_deficit
 from scar.measures.observations import Observations
 from scar.store.keys import make_key
 
+ESTIMATORS = ("reference", "paper", "heldout", "learning_curve")
+"""Of the sizes; the recommended one was not part of the study."""
+
 
 def measures_of(seen: Observations) -> dict[str, Floats]:
     """Return each measure [K] at full size (r = 1); NaN where it is undefined.
@@ -77,7 +80,7 @@ def characterize_scales(job: Job, dataset: str, epsilon: float) -> pd.DataFrame:
                 records.append(about | columns | {"classes": seen.num_steps})
         pd.DataFrame.from_records(records).to_parquet(folder / "values.parquet", index=False)
 
-    config = FoundationConfig(epsilon=epsilon)
+    config = FoundationConfig(epsilon=epsilon, estimators=ESTIMATORS)
     key = make_key(
         "scale_invariance_values",
         config={"dataset": dataset, "foundation": config},

@@ -50,10 +50,10 @@ def inspect_job(job: Job, settings: InspectionSettings | None = None) -> Inspect
     """
     settings = settings or InspectionSettings()
     about = _described(job)
-    own = _neighbours(job, settings, job.config.probed)
+    own = nearest_samples(job, settings, job.config.probed)
     tables = []
     if job.inputs.supervision is None:
-        probabilities = _probabilities(job, settings)
+        probabilities = out_of_sample_probabilities(job, settings)
         check = check_labels(probabilities, own, about.labels)
         tables.append(found.label_findings(check, about, most=settings.most))
         tables.append(found.border_findings(probabilities, about, most=settings.most))
@@ -83,7 +83,7 @@ def _duplicates(job: Job, settings: InspectionSettings, about: found.Labelled) -
     modalities = job.config.modalities
     for modality in modalities:
         groups = content_groups(job.catalogue.contents, modality)
-        pairs = find_pairs(groups, _neighbours(job, settings, modality), settings.threshold, is_test)
+        pairs = find_pairs(groups, nearest_samples(job, settings, modality), settings.threshold, is_test)
         tables.append(found.duplicate_findings(pairs, about, modality=modality, most=settings.most))
     if len(modalities) > 1:
         groups = content_groups(job.catalogue.contents)
@@ -93,7 +93,8 @@ def _duplicates(job: Job, settings: InspectionSettings, about: found.Labelled) -
     return tables
 
 
-def _neighbours(job: Job, settings: InspectionSettings, modality: str) -> Neighbours:
+def nearest_samples(job: Job, settings: InspectionSettings, modality: str) -> Neighbours:
+    """Return the nearest samples of every one by the embeddings of a modality; kept in the store."""
     embeddings = job.inputs.towers[modality].value
     size = planned_bytes(len(embeddings), embeddings.dimension, settings.neighbours)
     console().print(
@@ -114,7 +115,8 @@ def _neighbours(job: Job, settings: InspectionSettings, modality: str) -> Neighb
     return job.store.load(key, make, read)
 
 
-def _probabilities(job: Job, settings: InspectionSettings) -> np.ndarray:
+def out_of_sample_probabilities(job: Job, settings: InspectionSettings) -> np.ndarray:
+    """Return [N, K] what cross-fitted probes say of every sample of training and test part; kept in the store."""
     config = job.config
     # copies vouch for each other whatever else differs, so that groups are those of the probed modality
     groups = content_groups(job.catalogue.contents, config.probed)
