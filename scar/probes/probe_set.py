@@ -44,11 +44,12 @@ class ProbeSet:
         weights: [P, D, K], the scaling of the features folded in.
         biases: [P, K].
         epochs: [P] epochs trained (evaluations of the objective for L-BFGS).
-        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows; NaN without
-            any.
+        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows (with several labels, their
+            sum); NaN without any.
         converged: [P] whether training ended by its own rule rather than at ``max_epochs``.
         degenerate: [P] whether the training rows held one class only, or the probe predicts a single class
-            for all of its validation rows (its training rows, where there are none).
+            for all of its validation rows (its training rows, where there are none); with several labels, that none of
+            them varies.
         penalty: [P] the penalty λ that was used or chosen; 0 for Adam.
         constant_features: [P] features without any weight because they are constant on the training rows.
         far_rows: [P] training rows that were shortened because they lie far from all others (`scaling="standard"`).
