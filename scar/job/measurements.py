@@ -92,7 +92,7 @@ def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
         )
         reasons = {"coverage": unallocated}
         reasons |= {} if bounded else dict.fromkeys(("scale", "richness"), "undefined: no finite foundation size")
-        for measure in MEASURES:
+        for measure in MEASURES if not job.steps.several else (m for m in MEASURES if m != Metric.COVERAGE):
             flag = reasons.get(measure, "")
             value = math.nan if flag.startswith("undefined: ") else getattr(measures, measure)
             rows.add(measure, value, subject="total", estimator=name, flag=flag, **common)
@@ -101,8 +101,8 @@ def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
 def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:
     """Return primary plus what the published rule adds when the whole reserve may be spent (§4.3)."""
     problem = job.completion.problem.value
-    if problem.co_labels is not None:
-        return problem.samples, "undefined: the published fill is of samples of one class each"
+    if problem.co_labels is not None:  # the published fill is of samples of one class each
+        return problem.samples, ""
     needs = estimate.step_sizes if estimator == "reference" else estimate.class_needs(problem.counts)
     allocation = allocate(
         needs=needs, counts=problem.counts, reserve=problem.reserve, budget=int(problem.reserve.sum()), rule="published"

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import logit
 
 from scar.common.types import Bools, Floats, Ints
 
@@ -81,7 +80,8 @@ def matched_label_shift(trained: ArrayLike, total: float, shares: ArrayLike) -> 
     have, wanted = np.asarray(trained, dtype=np.float64) / total, np.asarray(shares, dtype=np.float64)
     shift = np.where((have <= 0) | (wanted <= 0), -np.inf, np.inf)
     inner = (have > 0) & (have < 1) & (wanted > 0) & (wanted < 1)
-    shift[inner] = logit(wanted[inner]) - logit(have[inner])
+    p, q = wanted[inner], have[inner]
+    shift[inner] = np.log(p) - np.log1p(-p) - np.log(q) + np.log1p(-q)
     return shift
 
 

@@ -82,7 +82,7 @@ class ProbeSet:
         return logits
 
     def predict(self, p: int, x: Floats32) -> Ints:
-        """Return the predicted classes [n] of probe p for raw features x [n, D]."""
+        """Return the predicted classes [n] of probe p for raw features x [n, D]; of several labels it is the likeliest."""
         classes: Ints = self.logits(p, x).argmax(axis=1)
         return classes
 

@@ -5,7 +5,15 @@ import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1_score
 
 from scar.evaluation.deployment import label_shares
-from scar.evaluation.label_scores import LABEL_SCORES, LabelPredictions, decide_each, score_labels
+from scar.evaluation.label_scores import (
+    LABEL_SCORES,
+    LabelPredictions,
+    balanced_accuracies,
+    decide_each,
+    f1_scores,
+    label_item_scores,
+    score_labels,
+)
 
 
 @pytest.fixture
@@ -57,3 +65,16 @@ def test_shares_of_labels_need_not_sum_to_one_but_need_every_label():
         label_shares({"a": 0.9}, **about)
     with pytest.raises(ValueError, match=r"deployment\.c is no label"):
         label_shares({"a": 0.9, "b": 0.1, "c": 0.1}, **about)
+
+
+@pytest.mark.parametrize(("metric", "decision"), [("balanced_accuracy", "uniform"), ("macro_f1", "deployment")])
+def test_scores_of_items_have_the_metric_as_mean_and_its_spread(decided, metric, decision):
+    predictions, truth = decided[0], decided[1].astype(bool)
+    made = getattr(predictions, decision)
+    scores = label_item_scores(made[None], truth, metric)[0]
+    whole = {"balanced_accuracy": balanced_accuracies, "macro_f1": f1_scores}[metric]
+    assert scores.mean() == pytest.approx(whole(made, truth).mean())
+    rng = np.random.default_rng(1)
+    drawn = [rng.integers(len(truth), size=len(truth)) for _ in range(2000)]
+    spread = np.std([np.nanmean(whole(made[rows], truth[rows])) for rows in drawn])
+    assert scores.std(ddof=1) / np.sqrt(len(truth)) == pytest.approx(spread, rel=0.2)
