@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
 from scar.completion.by_name import find_planner, find_selection
+from scar.completion.co_label_table import NO_LABEL, CoLabels, stand_under
+from scar.completion.co_labels import buy
 from scar.completion.flags import say_disagreement
-from scar.completion.forecast import FORECASTS, Forecast, Forecaster, NoForecaster
+from scar.completion.forecast import FORECASTS, REFUSALS, Forecast, Forecaster, NoForecaster
 from scar.completion.forecast_settings import SCORES
 from scar.completion.plan import random_order, take_first
 from scar.completion.plan_answer import Plan
@@ -27,8 +29,11 @@ from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget
 from scar.completion.rounds import NextRound, PastRound, RoundsConfig, next_round
 from scar.completion.selection.candidates import margins
 from scar.completion.selection.gradient import with_gradients
+from scar.completion.selection.random_order import RandomSelection
 from scar.completion.selection.selection import Pool, Selection
 from scar.completion.state import state_problem
+from scar.data.stratify import count_labels
+from scar.evaluation.label_scores import LabelScores
 from scar.evaluation.scores import Scores
 from scar.foundation.estimates import Estimate
 from scar.foundation.settings import RECOMMENDED
@@ -48,28 +53,30 @@ class Characterization:
 
     Attributes:
         class_names: [K] names.
-        counts: [K] samples of each class that the probes were trained on.
+        counts: [K] samples of each class that the probes were trained on; those that carry it where there may be several.
+        samples: that the probes were trained on.
         observations: what the probes showed.
         estimates: by estimator.
         mix: [K] class frequencies where a classifier will be used.
         test_scores: of the probe trained on everything.
         probe: that probe, to `predict` with.
         driver: estimator whose needs `plan` answers.
-        pool: classes of the pool, or None where there is none or it has no labels.
+        pool: [M] classes of the pool, or [M, K] zeros and ones, or None where there is none or it has no labels.
         pool_size: samples in the pool, or None where there is none.
         random_state: seed.
         forecasts: makes what forecasts: trains probes on compositions when it is first asked.
         pool_features: [M, D] embeddings of the pool, for selections that look at them.
         training_features: [n, D] embeddings that the probe was trained on.
-        training_labels: [n] their classes.
+        training_labels: [n] their classes, or [n, K] zeros and ones.
     """
 
     class_names: tuple[str, ...]
     counts: Ints
+    samples: int
     mix: Floats
     observations: Observations
     estimates: dict[str, Estimate]
-    test_scores: Scores
+    test_scores: Scores | LabelScores
     probe: ProbeSet
     driver: str
     pool: Ints | None
@@ -81,9 +88,26 @@ class Characterization:
     training_labels: Ints | None = None
 
     @property
+    def several(self) -> bool:
+        """Whether a sample may carry several labels, or none: each is then a decision of its own."""
+        return self.observations.several
+
+    @property
+    def labels(self) -> pd.DataFrame:
+        """Test scores of each label where a sample may carry several; see `scar.evaluation.label_scores`.
+
+        Raises:
+            ValueError: the samples are of one class each.
+        """
+        if not isinstance(self.test_scores, LabelScores):
+            raise ValueError("the samples are of one class each; test_scores holds their scores")
+        index = pd.Index(self.class_names, name="label")
+        return pd.DataFrame({"samples": self.counts, **self.test_scores.by_label}, index=index)
+
+    @property
     def indicators(self) -> pd.Series:
         """Dataset-scale indicators of the samples that the probes were trained on: class sizes, skew, tails."""
-        return pd.Series(dataset_indicators(ClassSizes(self.counts, int(self.counts.sum()))), name="value")
+        return pd.Series(dataset_indicators(ClassSizes(self.counts, self.samples)), name="value")
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -110,14 +134,15 @@ class Characterization:
         """What multiples of the data are expected to bring, at the same class mix; see `scar.foundation.prospect`.
 
         ``enough`` is the probability that the gap is within the tolerance; ``gap`` and ``accuracy`` are medians, with
-        the ends of their intervals. Empty where `recommended` is not among the estimators.
+        the ends of their intervals. Where a sample may carry several labels the latter is ``balanced_accuracy``. Empty where
+        `recommended` is not among the estimators.
         """
         ahead = None if (each := self.estimates.get(RECOMMENDED)) is None else each.prospect
-        columns = ["enough", *(f"{name}{end}" for name in ("gap", "accuracy") for end in ("", "_low", "_high"))]
+        columns = ["enough", *(f"{name}{end}" for name in ("gap", self._ahead) for end in ("", "_low", "_high"))]
         if ahead is None:
             return pd.DataFrame(columns=columns, index=pd.Index([], name="samples"))
         values = np.column_stack([ahead.probability, ahead.gap, ahead.accuracy])
-        samples = np.rint(ahead.multiples * self.counts.sum()).astype(np.int64)
+        samples = np.rint(ahead.multiples * self.samples).astype(np.int64)
         return pd.DataFrame(values, columns=columns, index=pd.Index(samples, name="samples"))
 
     def chance_of_enough(self, samples: float) -> float:
@@ -142,11 +167,11 @@ class Characterization:
         ``undefined``); for such a class a plan takes the largest need that is defined.
         """
         each = self.estimates[self.driver]
-        share = self.counts / self.counts.sum()
+        share = self.counts / self.samples
         return pd.DataFrame(
             {
                 "have": self.counts,
-                "enough": each.class_needs(self.counts),
+                "enough": each.class_needs(self.counts, self.samples),
                 "low": each.step_intervals[:, 0] * share,
                 "high": each.step_intervals[:, 1] * share,
                 "flags": ["; ".join(flags) for flags in each.step_flags],
@@ -159,8 +184,12 @@ class Characterization:
         reserve = (
             np.full(len(self.counts), UNBOUNDED)  # nothing bounds what may be collected
             if self.pool is None
-            else np.bincount(self.pool, minlength=len(self.counts))
+            else count_labels(self.pool, len(self.counts))
         )
+        together = None
+        if self.several:
+            assert self.training_labels is not None
+            together = CoLabels.of(self.training_labels, self.pool, unbounded=UNBOUNDED)
         return state_problem(
             counts=self.counts,
             reserve=reserve,
@@ -170,6 +199,7 @@ class Characterization:
             budgets=budgets or BudgetsConfig(driver=self.driver),
             modalities=(budgets or BudgetsConfig()).modality_costs,
             deployment=self.mix,
+            co_labels=together,
         )
 
     def plan(
@@ -182,6 +212,9 @@ class Characterization:
     ) -> Plan:
         """Divide a budget over the classes and, where the pool has labels, choose the samples.
 
+        Where a sample may carry several labels, a plan counts samples, by the label that each is bought for: the rarest
+        that it carries (`scar.completion.co_labels`). What they bring of every label stands in `Plan.brings`.
+
         Args:
             budget: samples to add, or money as ``budgets.unit`` says; a number below 1 is a share of the samples of the
                 pool; None adds what the needs ask for, as far as the pool goes.
@@ -191,21 +224,31 @@ class Characterization:
         """
         problem, strategy = self.problem(budgets), find_planner(planner)
         budget = None if budget is None else self._amount(budget, problem.unit)
-        amount = problem.limits.cost(problem.wanted) if budget is None else budget
+        amount = problem.limits.cost(problem.samples_for(problem.wanted)) if budget is None else budget
         if self.pool_size is not None and problem.unit == "samples":
             amount = min(amount, self.pool_size)
         if problem.unit == "samples":
-            amount = int(min(amount, problem.reserve.sum()))
+            there = problem.reserve if problem.co_labels is None else problem.co_labels.room
+            amount = int(min(amount, there.sum()))
         check_budget(problem, amount)
         if self.pool is None and amount and isinstance(strategy, RandomPlanner):
             raise ValueError(
                 f"planner={strategy.name} draws from a labelled pool; give pool_embeddings and pool_labels"
             )
         order, classes = self._shuffled_pool()
-        allocation = strategy.allocate(problem, amount, classes)
-        rows = scores = None
+        allocation = buy(strategy, problem, amount, classes)
+        rule, rows, scores = find_selection(selection), None, None
+        brings: Ints | Floats | None = None
+        if self.several and not isinstance(rule, RandomSelection):
+            raise ValueError(
+                f"selection={rule.name} ranks samples of one class each, and these carry several; use random"
+            )
         if self.pool is not None:
-            rows, scores = self._choose(find_selection(selection), order, classes, allocation.counts)
+            rows, scores = self._choose(rule, order, classes, allocation.counts)
+        if problem.co_labels is not None:
+            brings = problem.co_labels.brings(allocation.counts)
+            if rows is not None and self.pool is not None:
+                brings = count_labels(self.pool[rows], len(self.counts))
         return Plan(
             class_names=self.class_names,
             allocation=allocation,
@@ -213,6 +256,7 @@ class Characterization:
             strategy=strategy.name,
             costs=np.ones(len(self.counts)) if problem.costs is None else problem.costs,
             scores=scores,
+            brought=brings,
             expect=lambda: self.expect(allocation.counts),
             notes=self._notes(problem, asked=budget is None and not amount),
         )
@@ -220,7 +264,10 @@ class Characterization:
     def _shuffled_pool(self) -> tuple[Ints, Ints]:
         """Return the rows of the pool in the order in which samples of a class are taken, and their classes."""
         pool = np.empty(0, np.int64) if self.pool is None else self.pool
+        if pool.ndim == 2:
+            pool = stand_under(pool, self.counts)
         order = random_order(np.arange(len(pool)), self.random_state)
+        order = order[pool[order] != NO_LABEL]
         return order, pool[order]
 
     def _amount(self, budget: Any, unit: str) -> float:
@@ -284,6 +331,8 @@ class Characterization:
         """
         if score not in SCORES:
             raise ValueError(f"score={score!r} is not forecast; use one of {', '.join(SCORES)}")
+        if self.several:
+            raise ValueError(f"planners are compared by forecasts: {REFUSALS['several_labels']}; compare their plans")
         records = []
         for each in planners:
             plan = self.plan(budget, each, budgets=budgets)
@@ -370,7 +419,7 @@ class Characterization:
             ValueError: a setting that cannot be; the message names it.
         """
         settings = RoundsConfig(target=target, score=score, horizon=horizon, penalty=penalty, confidence=confidence)
-        strategy, now = find_planner(planner), float(getattr(self.test_scores, score))
+        strategy, now = find_planner(planner), float(getattr(self.test_scores, score, np.nan))
         _, classes = self._shuffled_pool()
         return next_round(
             self._forecaster, self.problem(budgets), strategy, classes, score=now, settings=settings, past=past
@@ -381,16 +430,29 @@ class Characterization:
         return self.forecasts()
 
     @property
+    def _ahead(self) -> str:
+        """What the prospect forecasts beside the gap."""
+        return "balanced_accuracy" if self.several else "accuracy"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the answers doubtful, and what to do about it; empty where nothing does."""
         return probe_warnings(self.observations)
 
     def __repr__(self) -> str:
         scores = self.test_scores
-        lines = [
-            f"{self.counts.sum()} samples, {len(self.class_names)} classes; test accuracy {scores.matched_accuracy:.3f}, "
-            f"balanced {scores.matched_balanced_accuracy:.3f}"
-        ]
+        if isinstance(scores, LabelScores):
+            said = (
+                f"{len(self.class_names)} labels, {self.counts.sum() / self.samples:.2f} a sample; test balanced accuracy "
+                f"{scores.matched_balanced_accuracy:.3f}, macro-F1 {scores.matched_macro_f1:.3f}, average precision "
+                f"{scores.average_precision:.3f}"
+            )
+        else:
+            said = (
+                f"{len(self.class_names)} classes; test accuracy {scores.matched_accuracy:.3f}, "
+                f"balanced {scores.matched_balanced_accuracy:.3f}"
+            )
+        lines = [f"{self.samples} samples, {said}"]
         lines += [f"  warning: {text}" for text in self.warnings]
         first = RECOMMENDED if RECOMMENDED in self.estimates else self.driver
         each = self.estimates[first]
@@ -399,8 +461,8 @@ class Characterization:
         lines.append(f"  Foundation Data Size, {first}: {each.foundation_size:,.0f} [{low:,.0f}, {high:,.0f}]{flags}")
         for samples, ahead in self.prospect.iterrows():
             lines.append(
-                f"    with {samples:,} samples: enough with probability {ahead.enough:.2f}, accuracy {ahead.accuracy:.3f} "
-                f"[{ahead.accuracy_low:.3f}, {ahead.accuracy_high:.3f}]"
+                f"    with {samples:,} samples: enough with probability {ahead.enough:.2f}, {self._ahead.replace('_', ' ')} "
+                f"{ahead[self._ahead]:.3f} [{ahead[f'{self._ahead}_low']:.3f}, {ahead[f'{self._ahead}_high']:.3f}]"
             )
         others = [f"{name} {each.foundation_size:,.0f}" for name, each in self.estimates.items() if name != first]
         lines += [f"  other estimates: {', '.join(others)}"] if others else []
@@ -431,9 +493,7 @@ class Characterization:
                 "the most needy."
             )
         lacking = float((problem.needs != 0).sum())
-        said = say_disagreement(
-            size=each.foundation_size, have=float(self.counts.sum()), lacking=lacking, name=self.driver
-        )
+        said = say_disagreement(size=each.foundation_size, have=float(self.samples), lacking=lacking, name=self.driver)
         if asked and not said and not lacking:
             said = f"Every need is met by the {self.driver} estimate, so that it asks for no samples; give a budget to spend one."
         elif asked and not said:

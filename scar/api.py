@@ -7,7 +7,9 @@ answer.measures, answer.foundation, answer.plan(budget=500)
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,10 @@ from scar.common.types import Ints
 from scar.completion.forecast_settings import ForecastConfig
 from scar.data.arrays import as_column, as_groups
 from scar.data.checks import encode_labels, require_spread, validate_embeddings, validate_labels
+from scar.data.label_sets import carries_several, check_label_sets, encode_label_sets, one_label_each
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.evaluation.deployment import check_deployment, is_declared
+from scar.foundation.estimates import ONE_CLASS
 from scar.foundation.settings import FoundationConfig
 from scar.job import stages
 from scar.job.algorithm import characterize_set, prepare_forecasts
@@ -59,9 +63,10 @@ def characterize(
     Args:
         embeddings: [N, D] array, tensor or frame of finite numbers.
         labels: [N] class of each sample: integers in 0..K-1, or names. Those of pool and test are matched by value;
-            integers are indices there only where they are here.
+            integers are indices there only where they are here. Of samples that carry any number of labels: [N, K] zeros
+            and ones, or N lists of names; each label is then a decision of its own.
         groups: [N] group of each sample (speaker, document …); groups are never divided between the parts.
-        class_names: [K] names; taken from the labels where those are names.
+        class_names: [K] names; taken from the labels where those are names, or from the columns of a frame.
         pool_embeddings: [M, D] samples that could be added.
         pool_labels: [M] their classes; without them a plan gives counts, not samples, and at most M of them.
         test: embeddings and labels of a test set.
@@ -71,7 +76,7 @@ def characterize(
         foundation: the estimators; `FoundationConfig()` by default.
         driver: estimator whose needs a plan answers.
         deployment: class mix where a classifier will be used, which decisions are matched to: ``"natural"``, ``"uniform"``
-            or the share of each class by name.
+            or the share of each class by name; with several labels the share of the samples that carry each.
         forecast: how plans are forecast, once that is asked for; ``ForecastConfig(seeds="all")`` by default.
 
     Raises:
@@ -83,23 +88,27 @@ def characterize(
     random_state = int(random_state)
     features = validate_embeddings(embeddings)
     require_spread(features, "embeddings")
-    steps, names = encode_labels(labels, class_names)
-    indices = as_column(labels, "labels").dtype.kind in "iu"  # integers elsewhere mean what they mean here
-    validate_labels(steps, num_classes=len(names), length=len(features), class_names=names)
+    kind = _Kind.of(labels)
+    steps, names = kind.encode(labels, class_names)
+    kind.check(steps, names, length=len(features))
     foundation = foundation or FoundationConfig()
-    check_deployment(deployment)
+    check_deployment(deployment, several=kind.several)
+    if kind.several and driver in ONE_CLASS:
+        raise ValueError(
+            f"driver={driver!r} is of samples of one class each, and these carry several labels; use heldout"
+        )
     if driver not in foundation.estimators:
         raise ValueError(f"driver={driver!r} must be one of foundation.estimators={list(foundation.estimators)}")
     group_names = None if groups is None else as_groups(groups, len(features))
     train, test_rows, features, steps, group_names = _with_test(
-        features, steps, names, group_names, _test_set(test, names, indices), generator(random_state, "test")
+        features, steps, names, group_names, _test_set(test, names, kind), generator(random_state, "test")
     )
 
     heldout, rest = cut(train, steps, group_names, 0.1 * len(train), generator(random_state, "split", 0))
     validation, rows = cut(rest, steps, group_names, 0.1 * len(train), generator(random_state, "split", 1))
     cuts = {"heldout": heldout, "validation": validation}
     require_samples({"test": test_rows, **cuts, "training": rows}, given=len(features))
-    pool_features, pool = _pool(pool_embeddings, pool_labels, features.shape[1], names, indices)
+    pool_features, pool = _pool(pool_embeddings, pool_labels, features.shape[1], names, kind)
     data = (
         EmbeddingSet(np.arange(len(features)).astype(np.str_), (features,)),
         Steps(steps, names),
@@ -131,10 +140,12 @@ def characterize(
         declared=is_declared(deployment),
         seed=random_state,
         trainer=trainer,
+        several=kind.several,
     )
     return Characterization(
         class_names=names,
         counts=data[2].class_sizes("primary", len(names)),
+        samples=len(rows),
         mix=mix,
         observations=seen.measures.value,
         estimates=seen.foundation.value,
@@ -149,6 +160,38 @@ def characterize(
         training_features=features[rows],
         training_labels=steps[rows],
     )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Whether a sample carries any number of labels, and whether integers are indices."""
+
+    several: bool
+    indices: bool
+
+    @classmethod
+    def of(cls, labels: Any) -> _Kind:
+        if carries_several(labels):
+            return cls(several=True, indices=True)
+        return cls(several=False, indices=as_column(labels, "labels").dtype.kind in "iu")
+
+    def encode(
+        self, labels: Any, names: Sequence[str] | None, name: str = "labels", *, given: bool = True
+    ) -> tuple[Ints, tuple[str, ...]]:
+        """Return labels as classes or as zeros and ones, and their names."""
+        indices = given or self.indices  # integers elsewhere mean what they mean in the training set
+        if self.several:
+            return encode_label_sets(labels, names, name=name, indices=indices)
+        return encode_labels(labels, names, name=name, indices=indices)
+
+    def check(self, steps: Ints, names: tuple[str, ...], *, length: int) -> None:
+        """Refuse labels that tell nothing."""
+        if not self.several:
+            validate_labels(steps, num_classes=len(names), length=length, class_names=names)
+            return
+        check_label_sets(steps, names, length=length)
+        if said := one_label_each(steps):
+            warnings.warn(f"labels: {said}", stacklevel=3)
 
 
 def _with_test(
@@ -178,14 +221,14 @@ def _with_test(
     )
 
 
-def _test_set(test: Any, names: tuple[str, ...], indices: bool) -> tuple[NDArray[np.float32], Ints] | None:
+def _test_set(test: Any, names: tuple[str, ...], kind: _Kind) -> tuple[NDArray[np.float32], Ints] | None:
     """Check a test set and return its embeddings and classes."""
     if test is None:
         return None
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise ValueError(f"test must be a pair (embeddings, labels), got {_kind(test)}")
     extra = validate_embeddings(test[0], name="test embeddings")
-    answers = encode_labels(test[1], names, name="test labels", indices=indices)[0]
+    answers = kind.encode(test[1], names, "test labels", given=False)[0]
     if len(answers) != len(extra):
         raise ValueError(f"test has {len(extra)} embeddings but {len(answers)} labels")
     return extra, answers
@@ -198,7 +241,7 @@ def _kind(value: Any) -> str:
 
 
 def _pool(
-    embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...], indices: bool
+    embeddings: Any, labels: Any, dimension: int, names: tuple[str, ...], kind: _Kind
 ) -> tuple[NDArray[np.float32] | None, Ints | None]:
     """Check the pool and return its embeddings and classes, each None where it is not given."""
     if embeddings is None:
@@ -210,7 +253,7 @@ def _pool(
         raise ValueError(f"pool_embeddings have {pool.shape[1]} dimensions, embeddings have {dimension}")
     if labels is None:
         return pool, None
-    steps = encode_labels(labels, names, name="pool_labels", indices=indices)[0]
+    steps = kind.encode(labels, names, "pool_labels", given=False)[0]
     if len(steps) != len(pool):
         raise ValueError(f"pool_labels has length {len(steps)}, but pool_embeddings has {len(pool)}")
     return pool, steps

@@ -147,7 +147,7 @@ def broken(features, row, value):
         (lambda x, y: {"labels": np.where(np.arange(300) == 5, -1, y), "class_names": NAMES}, r"-1"),
         (lambda x, y: {"labels": np.zeros(300, int)}, r"single class"),
         (lambda x, y: {"labels": np.where(np.arange(300) == 5, "rare", "common")}, r"'rare' has 1"),
-        (lambda x, y: {"labels": np.eye(10)[y]}, r"multi-label"),
+        (lambda x, y: {"labels": np.eye(10)[y] * 0.9}, r"holds 0.9"),
         (lambda x, y: {"labels": y + 0.5}, r"labels"),
         (lambda x, y: {"groups": ["a"] * 7}, r"groups has length 7"),
         (lambda x, y: {"pool_embeddings": x[:, :5]}, r"pool_embeddings have 5 dimensions"),

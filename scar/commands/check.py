@@ -18,6 +18,7 @@ from scar.common.randomness import generator
 from scar.config.nodes import make_target
 from scar.data.paths import data_folder
 from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.stratify import count_labels
 from scar.data.unreadable import find_unreadable
 from scar.encoders.embeddings.cost import COST, read_cost
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
@@ -106,8 +107,7 @@ def _classes(samples: Samples) -> list[dict[str, Any]]:
     if samples.labels is None:
         return []
     sizes = {
-        part: np.bincount(samples.labels[samples.splits == part], minlength=len(samples.class_names))
-        for part in (TRAIN, TEST)
+        part: count_labels(samples.labels[samples.splits == part], len(samples.class_names)) for part in (TRAIN, TEST)
     }
     return [
         {"name": name, **{part: int(sizes[part][k]) for part in sizes}} for k, name in enumerate(samples.class_names)

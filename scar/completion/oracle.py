@@ -26,6 +26,11 @@ class OraclePlanner(SliceTunerPlanner):
     name: str = "oracle"
     fairness: float = 0.0
 
+    @property
+    def why_one_class(self) -> str:
+        """Classes have to exclude one another."""
+        return "its curves are of classes that exclude one another"
+
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Solve the allocation problem on the true curves."""
         if problem.truth is None:

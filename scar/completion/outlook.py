@@ -14,6 +14,7 @@ from scar.common.files import replacing
 from scar.common.spreadsheets import write_rows
 from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
+from scar.completion.co_labels import buy
 from scar.completion.forecast import REFUSALS, Forecast, Forecaster, NoForecaster
 from scar.completion.planner import Planner
 from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget, resolve_budgets
@@ -122,7 +123,7 @@ def look_ahead(
         collect: what the shopping list may cost; None: what the finite needs ask for.
     """
     budgets = _affordable(problem, resolve_budgets_freely(fractions, problem))
-    there = everything.limits.cost(everything.counts)
+    there = everything.limits.cost(everything.counts if everything.co_labels is None else everything.co_labels.standing)
     further = _affordable(everything, {f: _rounded(everything, f * there) for f in fractions})
     return Outlook(
         reserve=what_if(planner, problem, budgets, forecaster, order=order),
@@ -133,7 +134,9 @@ def look_ahead(
 
 def to_collect(problem: CompletionProblem) -> CompletionProblem:
     """Return the same state with all the world in reserve; an unreachable need counts as much as the largest finite one."""
-    return replace(problem, reserve=np.full(len(problem.counts), UNBOUNDED))
+    everywhere = np.full(len(problem.counts), UNBOUNDED)
+    together = None if problem.co_labels is None else replace(problem.co_labels, room=everywhere)
+    return replace(problem, reserve=everywhere, co_labels=together)
 
 
 def resolve_budgets_freely(fractions: Sequence[float], problem: CompletionProblem) -> dict[float, float]:
@@ -151,13 +154,13 @@ def what_if(
     order: Ints,
 ) -> WhatIf:
     """Return what a strategy would reach at each budget."""
-    added = [planner.allocate(problem, budget, order).counts for budget in budgets.values()]
+    added = [buy(planner, problem, budget, order).counts for budget in budgets.values()]
     counts = np.array(added, dtype=np.int64).reshape(len(added), len(problem.counts))
     sizes = problem.counts + counts
     return WhatIf(
         fractions=np.array(list(budgets)),
         costs=counts @ problem.prices,
-        sizes=sizes.sum(axis=1),
+        sizes=problem.samples + counts.sum(axis=1),
         forecast=forecaster.expect(sizes, now=problem.counts),
     )
 
@@ -167,10 +170,11 @@ def shopping_list(
 ) -> ShoppingList:
     """Return what to collect for a budget, or what the finite needs ask for."""
     finite = replace(problem, step_sizes=np.where(np.isinf(problem.step_sizes), 0.0, problem.step_sizes))
-    asked = problem.limits.cost(finite.wanted)
+    wanted = finite.samples_for(finite.wanted)
+    asked = problem.limits.cost(wanted)
     amount = asked if budget is None else budget
     check_budget(problem, amount, "budgets.collect")
-    allocation = planner.allocate(problem, amount, NOWHERE) if amount > 0 else Allocation(counts=finite.wanted)
+    allocation = buy(planner, problem, amount, NOWHERE) if amount > 0 else Allocation(counts=wanted)
     unknown = np.full((len(problem.counts), 2), np.nan)
     flags = allocation.flags if amount > 0 else _why_nothing(problem)
     return ShoppingList(

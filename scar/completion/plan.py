@@ -14,10 +14,13 @@ from scar.common.randomness import generator
 from scar.common.spreadsheets import write_rows
 from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
+from scar.completion.co_label_table import NO_LABEL
+from scar.completion.co_labels import buy
 from scar.completion.planner import Planner
 from scar.completion.problem import CompletionProblem
 from scar.completion.selection.random_order import RandomSelection
 from scar.completion.selection.selection import Pool, Selection
+from scar.completion.sharing import Limits
 from scar.data.stratify import within_class_rank
 
 
@@ -96,15 +99,16 @@ def plan_completion(
         problem: counts, reserve, needs and limits per class.
         budgets: by fraction of the reserve.
         reserve: [R] rows of the embeddings in the reserve.
-        labels: [N] class of every row.
+        labels: [N] class of every row, or the label that it stands under where it may carry several.
         seed: of the job.
         selection: which samples of a class are taken first; the random order if None.
         pool: what the selection sees, its samples in the order of ``random_order(reserve, seed)``; a selection other
             than random needs it.
     """
     order = random_order(reserve, seed)
+    order = order[labels[order] != NO_LABEL]
     classes = labels[order]
-    allocations = {f: planner.allocate(problem, budget, classes) for f, budget in budgets.items()}
+    allocations = {f: buy(planner, problem, budget, classes) for f, budget in budgets.items()}
     spent = {f: _checked_spending(planner, each, problem, budgets[f]) for f, each in allocations.items()}
     rule = selection or RandomSelection()
     most = np.max([each.counts for each in allocations.values()], axis=0, initial=0).astype(np.int64)
@@ -140,6 +144,8 @@ def _checked_spending(
 ) -> tuple[str, ...]:
     """Refuse counts that cannot be carried out; flag a budget that is not spent, because arms are then not equal."""
     counts, limits = np.asarray(allocation.counts), problem.limits
+    if problem.co_labels is not None:  # the least and the most are of labels, which samples bring together
+        limits = Limits.of(problem.co_labels.room, prices=problem.prices)
     if counts.shape != problem.reserve.shape or np.any(counts < limits.lower) or np.any(counts > limits.upper):
         raise ValueError(
             f"completion={planner.name} asks for {counts.tolist()} samples per class; the least is "

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scar.common.types import Ints
+from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
 from scar.completion.flags import say_flag
 
@@ -26,6 +26,7 @@ class Plan:
         strategy: name of the planner.
         costs: [K] of one sample.
         scores: of the selection for each of the rows, NaN where it has none.
+        brought: [K] see `brings`.
         expect: forecasts what it brings; see `expected`.
         notes: sentences: of which classes too little is known, where estimate and plan disagree, why nothing is added.
     """
@@ -38,11 +39,21 @@ class Plan:
     scores: NDArray[np.float64] | None
     expect: Callable[[], pd.DataFrame]
     notes: tuple[str, ...] = ()
+    brought: Ints | Floats | None = None
 
     @property
     def counts(self) -> pd.Series:
-        """Samples to add, by class name."""
+        """Samples to add, by class name; of several labels by the one that a sample is bought for, the rarest it carries."""
         return pd.Series(self.allocation.counts, index=pd.Index(self.class_names, name="class_name"), name="add")
+
+    @property
+    def brings(self) -> pd.Series:
+        """Samples of each class that are added.
+
+        Where they may carry several labels, those of the chosen rows of the pool, or what is to be expected of such samples.
+        """
+        brought = self.allocation.counts if self.brought is None else self.brought
+        return pd.Series(brought, index=pd.Index(self.class_names, name="class_name"), name="brings")
 
     @cached_property
     def expected(self) -> pd.DataFrame:
@@ -58,5 +69,8 @@ class Plan:
         added = [f"{name} +{count}" for name, count in self.counts.items() if count]
         said = [say_flag(flag, self.class_names) for flag in self.allocation.flags]
         flags = f" ({'; '.join(said)})" if said else ""
+        if self.brought is not None and added:
+            labels = ", ".join(f"{name} +{count:.0f}" for name, count in self.brings.items() if count)
+            flags += f"; each under the rarest label it carries; they bring {labels}"
         line = f"add {int(self.allocation.counts.sum())}: {', '.join(added) or 'nothing'}{flags}"
         return "\n".join([line, *(f"  {note}" for note in self.notes)])

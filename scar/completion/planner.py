@@ -27,6 +27,14 @@ class Strategy(Named, ABC):
     asks_encoders: ClassVar[bool] = False
     """Whether it reads the needs as other encoders see them; `voters` names these."""
 
+    draws_samples: ClassVar[bool] = False
+    """Whether it draws samples as they come, rather than to say how many of each class it wants."""
+
+    @property
+    def why_one_class(self) -> str:
+        """Why it cannot plan for samples that carry several labels; "" where it can."""
+        return ""
+
     def voters(self, own: Encoder, modality: str) -> tuple[Encoder, ...]:
         """Return the encoders whose needs of a modality are asked for beside those of a job's own encoder."""
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -54,6 +55,13 @@ class ScarPlanner(Planner):
                 f"completion.unit={self.unit!r} goes with rule=capped; the published rule has unit=whole_set"
             )
 
+    @property
+    def why_one_class(self) -> str:
+        """The rule as published, and a set of equal classes, suppose that classes exclude one another."""
+        if self.rule == "published":
+            return "the published rule stops all classes where the first runs out, of samples that it counts once"
+        return "labels that go together are not parts of a set of equal classes" if self.unit == "even" else ""
+
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Divide the budget by need."""
         if self.rule == "published":
@@ -93,6 +101,7 @@ class RandomPlanner(Planner):
     """
 
     name: str = "random"
+    draws_samples: ClassVar[bool] = True
 
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Count the classes of the first samples of the random order."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats, Ints
 from scar.completion.allocation import completion_caps
 from scar.completion.class_curves import ClassCurves
+from scar.completion.co_label_table import CoLabels
 from scar.completion.forecast import Forecaster
 from scar.completion.sharing import Limits
 
@@ -45,6 +46,8 @@ class CompletionProblem:
         maximum: [K] most samples to add, or None.
         pools: [M, K] class sizes of the pools that are compared, of whose smallest a budget is a share; None: a budget
             is a share of the reserve.
+        co_labels: where a sample may carry several labels: counts, reserve, needs and limits are then of samples that carry
+            each label, a budget is of samples (`scar.completion.co_labels`). None: a sample is of one class.
 
     Raises:
         ValueError: limits that contradict each other or the reserve; the message names the limit and the class.
@@ -66,6 +69,7 @@ class CompletionProblem:
     minimum: Ints | None = None
     maximum: Ints | None = None
     pools: Ints | None = None
+    co_labels: CoLabels | None = None
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
@@ -90,8 +94,17 @@ class CompletionProblem:
 
         NaN where undefined, and for a class without samples.
         """
-        needs: Floats = np.where(self.counts > 0, self.step_sizes, np.nan) * self.counts / max(self.counts.sum(), 1)
+        needs: Floats = np.where(self.counts > 0, self.step_sizes, np.nan) * self.counts / max(self.samples, 1)
         return needs
+
+    @property
+    def samples(self) -> int:
+        """Samples n of the primary set."""
+        return int(self.counts.sum()) if self.co_labels is None else self.co_labels.samples
+
+    def samples_for(self, wanted: Ints) -> Ints:
+        """Return [K] the samples to buy for so many of each class: these, unless some carry several labels."""
+        return wanted if self.co_labels is None else self.co_labels.cover(wanted)
 
     @property
     def prices(self) -> Floats:
@@ -131,8 +144,8 @@ def resolve_budgets(fractions: Sequence[float], problem: CompletionProblem) -> d
     """
     pools = () if problem.pools is None else problem.pools
     each = [problem, *(replace(problem, reserve=sizes, minimum=None, pools=None) for sizes in pools)]
-    reserve = min(one.limits.cost(one.reserve) for one in each)
-    wanted = min(one.limits.cost(one.wanted) for one in each)
+    reserve = min(one.limits.cost(one.reserve if one.co_labels is None else one.co_labels.room) for one in each)
+    wanted = min(one.limits.cost(one.samples_for(one.wanted)) for one in each)
     whole = problem.unit == "samples"
     budgets = {f: min(round(f * reserve) if whole else f * reserve, wanted) for f in fractions}
     for fraction, budget in budgets.items():

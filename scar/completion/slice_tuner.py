@@ -42,6 +42,11 @@ class SliceTunerPlanner(Planner):
         if not self.fairness >= 0:
             raise ValueError(f"completion.fairness={self.fairness} must be at least 0")
 
+    @property
+    def why_one_class(self) -> str:
+        """Classes have to exclude one another."""
+        return "its curves are of classes that exclude one another"
+
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Solve the allocation problem and round it."""
         if problem.curves is None:

@@ -9,6 +9,7 @@ import numpy as np
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
 from scar.completion.class_curves import ClassCurves, fit_curves
+from scar.completion.co_label_table import CoLabels
 from scar.completion.forecast import Forecaster
 from scar.completion.problem import CompletionProblem
 from scar.foundation.estimates import Estimate
@@ -29,6 +30,7 @@ def state_problem(
     pools: Ints | None = None,
     deployment: Floats | None = None,
     forecaster: Forecaster | None = None,
+    co_labels: CoLabels | None = None,
 ) -> CompletionProblem:
     """Gather what planners read of a training set.
 
@@ -45,21 +47,23 @@ def state_problem(
         pools: [M, K] class sizes of the pools that are compared, or None.
         deployment: [K] class mix where a classifier will be used; None: that of the training set.
         forecaster: for a planner that asks for forecasts alone.
+        co_labels: where samples may carry several labels.
 
     Raises:
         ValueError: limits that contradict each other or the reserve, or name no class.
     """
     least, most = budgets.class_limits(class_names)
+    shares = counts / (counts.sum() if co_labels is None else co_labels.samples)
     return CompletionProblem(
         counts=counts,
         reserve=reserve,
         step_sizes=estimate.step_sizes,
         class_names=class_names,
-        need_intervals=estimate.step_intervals * (counts / counts.sum())[:, None],
+        need_intervals=estimate.step_intervals * shares[:, None],
         miss_rates=miss_rates(observations),
         curves=fit_curves(observations, counts),
         forecaster=forecaster,
-        deployment=counts / counts.sum() if deployment is None else deployment,
+        deployment=shares if deployment is None else deployment,
         truth=truth,
         votes=votes,
         costs=budgets.class_costs(class_names, modalities),
@@ -67,6 +71,7 @@ def state_problem(
         minimum=least,
         maximum=most,
         pools=pools,
+        co_labels=co_labels,
     )
 
 

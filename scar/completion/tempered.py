@@ -62,6 +62,11 @@ class TemperedPlanner(Planner):
         if not 0 <= self.margin < 100:
             raise ValueError(f"completion.margin={self.margin} must be points of the objective in [0, 100)")
 
+    @property
+    def why_one_class(self) -> str:
+        """Classes have to exclude one another."""
+        return "it raises classes to a mix, the shares of which sum to 1"
+
     def allocate(self, problem: CompletionProblem, budget: float, order: Ints) -> Allocation:
         """Fill at the given τ, or at the best of `TAUS`."""
         mix, curves = problem.deployment, _curves(problem)

@@ -7,7 +7,8 @@ from pathlib import Path
 from scar.common.named import check_name, check_part
 from scar.config.nodes import ConfigError, find_task
 from scar.config.schema import Config
-from scar.sampling.pool_mix import BALANCED, check_mix
+from scar.foundation.estimates import ONE_CLASS
+from scar.sampling.pool_mix import BALANCED, NATURAL, SAME, check_mix
 
 
 def check_combination(config: Config) -> None:
@@ -44,6 +45,7 @@ def check_combination(config: Config) -> None:
     _check_pool(config)
     _check_pairs(config)
     _check_consensus(config)
+    _check_several_labels(config)
     if config.budgets.driver not in config.foundation.estimators:
         raise ConfigError(
             f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
@@ -87,6 +89,46 @@ def _check_pool(config: Config) -> None:
         raise ConfigError(
             f"pool.mix={config.mix} is not among the pools that budgets.of={list(compared)} compares; add it there"
         )
+
+
+def _check_several_labels(config: Config) -> None:
+    """Refuse what takes samples of one class each where a sample carries any number of labels."""
+    if not config.several_labels:
+        return
+    planner = config.completion.why_one_class
+    refused = {
+        f"regime={config.regime.name}": ""
+        if config.regime.name == "natural"
+        else "it takes samples away by their class",
+        f"pool.mix={config.mix}": "" if config.mix in (SAME, NATURAL) else "its mix is one of classes",
+        f"budgets.of={list(config.budgets.of)}": "pools are compared by their mix of classes"
+        if config.budgets.of
+        else "",
+        f"pool={config.pool.name}": "labels are predicted as one class each" if config.pool.hides_labels else "",
+        f"completion={config.completion.name}": planner,
+        f"selection={config.selection.name}": ""
+        if config.selection.name == "random"
+        else "it ranks samples of one class",
+        f"budgets.driver={config.budgets.driver}": (
+            "the published estimate is of arg-max decisions" if config.budgets.driver in ONE_CLASS else ""
+        ),
+        f"probe.monitor={config.probe.monitor}": (
+            "it counts arg-max decisions" if config.probe.monitor == "train_accuracy" else ""
+        ),
+        f"task={config.task}": "the study compares classes" if config.task is not None else "",
+        f"deployment={config.deployment}": (
+            ""
+            if isinstance(config.deployment, str)
+            else "shares of several labels are taken by scar.characterize alone"
+        ),
+    }
+    for what, why in refused.items():
+        if why:
+            raise ConfigError(
+                f"{what} does not go with samples that carry several labels (dataset={config.dataset.name}): {why}; use "
+                "regime=natural, pool=labelled with pool.mix=natural, selection=random and completion=scar, random, "
+                "class_average, water_filling, long_tail_first, proportional or error_proportional"
+            )
 
 
 def _check_consensus(config: Config) -> None:

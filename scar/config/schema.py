@@ -20,6 +20,7 @@ from scar.config.runtime import LoggerConfig, PathsConfig, SeedsConfig, StoreCon
 from scar.data.source import Source
 from scar.encoders.encoder import Encoder
 from scar.evaluation.deployment import check_deployment
+from scar.evaluation.label_scores import LABEL_SCORES
 from scar.evaluation.scores import SCORES
 from scar.foundation.settings import FoundationConfig
 from scar.probes.settings import ProbeConfig, TrainerConfig
@@ -77,9 +78,10 @@ class Config:
         object.__setattr__(self, "modality", self._probed())
         object.__setattr__(self, "deployment", self._deployment())
         object.__setattr__(self, "pool", replace(self.pool, mix=self.mix))
-        if self.objective.rpartition("/")[2] not in SCORES:
+        scores = LABEL_SCORES if self.several_labels else SCORES
+        if self.objective.rpartition("/")[2] not in scores:
             raise ConfigError(
-                f"objective={self.objective!r} must end in a score, one of {', '.join(SCORES)}; e.g. primary/accuracy"
+                f"objective={self.objective!r} must end in a score, one of {', '.join(scores)}; e.g. primary/{scores[0]}"
             )
 
     @property
@@ -87,6 +89,11 @@ class Config:
         """The modality that the probes see."""
         assert self.modality is not None
         return self.modality
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether a sample may carry several of the labels that the probes learn, or none."""
+        return self.dataset.several_labels and self.labels.kind == "given"
 
     @property
     def mix(self) -> str:

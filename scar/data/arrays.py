@@ -113,8 +113,8 @@ def as_groups(groups: Any, length: int) -> NDArray[np.str_]:
 
 def _multi_label(name: str, seen: str) -> ValueError:
     return ValueError(
-        f"{name} are multi-label ({seen}), which is not supported: each sample needs exactly one class; "
-        "choose one label per sample, or characterise each label on its own"
+        f"{name} are multi-label ({seen}), which is not supported here: each sample needs exactly one class; "
+        "choose one label per sample"
     )
 
 

@@ -21,7 +21,8 @@ class Catalogue:
 
     Attributes:
         ids: [N] unique strings.
-        labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled.
+        labels: [N] class indices in 0..K-1, or zeros and ones [N, K] as in `Samples`; None for pairs that nobody has
+            labelled.
         splits: [N] ``"train"`` or ``"test"``.
         class_names: [K] names; none where there are no labels.
         groups: columns of [N] group names.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scar.common.types import Floats32, Ints
 from scar.data.arrays import as_column, as_matrix
+from scar.data.label_sets import check_label_sets
 from scar.data.labels import encode_classes
 from scar.data.samples import TEST, TRAIN, Samples
 
@@ -222,6 +223,13 @@ def _check_labels(samples: Samples) -> None:
     if samples.labels is None:
         if samples.class_names:
             raise ValueError(f"there are no labels, but {len(samples.class_names)} class names")
+        return
+    if samples.labels.ndim == 2:
+        if samples.labels.shape[1] != len(samples.class_names):
+            raise ValueError(
+                f"labels has {samples.labels.shape[1]} columns, but there are {len(samples.class_names)} names"
+            )
+        check_label_sets(samples.labels[samples.splits == TRAIN], samples.class_names, name="training labels")
         return
     labels = _indices(samples.labels, len(samples.class_names), "labels")
     _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")

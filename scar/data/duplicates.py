@@ -100,7 +100,7 @@ def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateRepor
         within[TRAIN] += max(len(rows) - len(test) - 1, 0)
         if 0 < len(test) < len(rows):
             across.extend(str(each) for each in samples.ids[test])
-        conflicting += samples.labels is not None and len(np.unique(samples.labels[rows])) > 1
+        conflicting += samples.labels is not None and len(np.unique(samples.labels[rows], axis=0)) > 1
     ids = tuple(tuple(str(each) for each in samples.ids[rows]) for rows in groups)
     return DuplicateReport(
         ids, within[TRAIN], within[TEST], tuple(across), None if samples.labels is None else conflicting

@@ -41,18 +41,29 @@ class LabelRules:
         missing: values that mean that a row has no label; empty and blank ones always do.
         on_unlabelled: what to do with such a row: ``"raise"``, or ``"skip"``, which leaves it out and counts it.
         on_test_only: what to do with rows of the test part whose class the training part lacks: the same.
+        several: a sample carries any number of labels: a list of them (an empty one is none), or a row of zeros and ones.
+        separator: what stands between the labels of a sample in one text, an empty one being none; it says `several`.
     """
 
     merge_case: bool = False
     missing: tuple[str, ...] = ()
     on_unlabelled: str = "raise"
     on_test_only: str = "raise"
+    several: bool = field(default=False, metadata={"optional": True})
+    separator: str | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(clean_name(str(each)) for each in self.missing))
         for name in ("on_unlabelled", "on_test_only"):
             if getattr(self, name) not in ("raise", "skip"):
                 raise ValueError(f"dataset.labels.{name}={getattr(self, name)!r} is unknown; use raise or skip")
+        if self.separator == "":
+            raise ValueError("dataset.labels.separator='' is empty; name what stands between labels, or null")
+        object.__setattr__(self, "several", self.several or self.separator is not None)
+        if self.several and self.on_test_only == "skip":
+            raise ValueError(
+                "dataset.labels.on_test_only=skip leaves out rows by their class, and rows carry several labels; use raise"
+            )
 
 
 def label_rules(given: LabelRules | Mapping[str, Any]) -> LabelRules:
@@ -65,7 +76,7 @@ class Classes:
     """Labels as class indices.
 
     Attributes:
-        labels: [N] indices in 0..K-1; `UNLABELLED` where a row has none.
+        labels: [N] indices in 0..K-1; `UNLABELLED` where a row has none. Of rows with several, [N, K] zeros and ones.
         names: [K] class names.
         notes: what was normalised, and names that look alike.
         indexed: whether the labels are whole numbers that count the class names.
@@ -192,7 +203,7 @@ def _text(value: Any, row: int, where: Callable[[int], str]) -> str | None:
     if isinstance(value, bytes):
         return from_bytes(value, f"{where(row)} is")
     several = isinstance(value, list | tuple | set | frozenset | dict | np.ndarray)
-    kind = f"a {type(value).__name__}" + (", and several labels are not supported" if several else "")
+    kind = f"a {type(value).__name__}" + (" (dataset.labels.several=true reads several labels)" if several else "")
     raise ValueError(f"{where(row)} is {value!r:.80}, {kind}; each sample needs one class, a name or a whole number")
 
 

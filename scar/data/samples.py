@@ -21,7 +21,8 @@ class Samples:
         payloads: one lazily readable sequence of length N per modality (``"image"``, ``"text"``, …). Its
             items are what the encoders of that modality take: a PIL image or a uint8 array for images, a string
             for text, a tuple of strings for several captions, a handle of `scar.data.media` for audio and video.
-        labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled.
+        labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled. Zeros and ones [N, K] where a sample
+            may carry several labels, or none.
         class_names: [K] names, in the order of the indices; none where there are no labels.
         splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``.
         groups: columns of [N] group names that must stay on one side of a split, by column name.

@@ -56,6 +56,11 @@ class Source(Named, ABC):
     def modalities(self) -> tuple[str, ...]:
         """The modalities of its payloads, ``("image",)`` or ``("image", "text")``, known before any file is read."""
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether a sample may carry several labels, or none; known before any file is read."""
+        return False
+
     @abstractmethod
     def files(self, data_dir: Path) -> list[Path]:
         """Return the files that the content depends on, fetching those that are missing.

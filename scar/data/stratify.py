@@ -1,4 +1,4 @@
-"""Class-aware draws: every class keeps its share of the samples."""
+"""Class-aware draws: every class, or every label where a sample carries several, keeps its share of the samples."""
 
 from __future__ import annotations
 
@@ -30,22 +30,82 @@ def share_out(class_sizes: Ints, size: int, rng: np.random.Generator) -> Ints:
     return quota
 
 
+def count_labels(labels: Ints, num_classes: int) -> Ints:
+    """Return [K] how many samples each class has, of classes [N], or carry each label, of zeros and ones [N, K]."""
+    if labels.ndim == 2:
+        return np.asarray(labels.sum(axis=0, dtype=np.int64))
+    return np.bincount(labels, minlength=num_classes)
+
+
+def label_order(labels: Ints, rng: np.random.Generator) -> Ints:
+    """Return a random permutation in which every stretch has about the label frequencies of the whole.
+
+    A sample stands under the rarest of its labels, or under none. Those that stand under one are ordered by their other
+    labels in the same way; sample k of its m then stands at (k + u) / m, with one uniform u. So each stretch of 1/r of the
+    permutation holds m/r of them, rounded down or up, and of a label that is rare nearly all stand under it.
+
+    Args:
+        labels: [N, K] of 0 and 1.
+        rng: the generator of this draw and of nothing else.
+    """
+    rare_first = np.argsort(labels.sum(axis=0, dtype=np.int64), kind="stable")
+    return _spread(np.arange(len(labels)), labels[:, rare_first], rng)
+
+
+def _spread(rows: Ints, labels: Ints, rng: np.random.Generator) -> Ints:
+    """Order rows by the labels [N, K'] that they may still carry, the rarest first."""
+    carried = labels[rows]
+    if len(rows) < 2 or not carried.any():
+        return rng.permutation(rows)
+    rarest = np.where(carried.any(axis=1), carried.argmax(axis=1), carried.shape[1])
+    parts, places = [], []
+    for label in np.unique(rarest):
+        part = _spread(rows[rarest == label], labels[:, label + 1 :], rng)
+        parts.append(part)
+        places.append((np.arange(len(part)) + rng.random()) / len(part))
+    order: Ints = np.concatenate(parts)[np.argsort(np.concatenate(places), kind="stable")]
+    return order
+
+
 def draw_per_class(labels: Ints, size: int, rng: np.random.Generator) -> Ints:
     """Draw exactly `size` positions without replacement so that each class keeps its share.
 
     Args:
-        labels: [N] class indices.
+        labels: [N] class indices, or [N, K] of 0 and 1.
         size: samples to draw, 0..N.
         rng: the generator of this draw and of nothing else.
 
     Returns:
         [size] sorted positions into `labels`.
     """
+    if labels.ndim == 2:
+        if not 0 <= size <= len(labels):
+            raise ValueError(f"size={size} must lie in 0..{len(labels)}, the samples there are")
+        return np.sort(label_order(labels, rng)[:size])
     class_sizes = np.bincount(labels, minlength=1)
     wanted = share_out(class_sizes, size, rng)
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(class_sizes)[:-1])
     drawn = [rng.permutation(rows)[:count] for rows, count in zip(by_class, wanted, strict=True)]
     return np.sort(np.concatenate(drawn)).astype(np.int64)
+
+
+def draw_group_share(
+    labels: Ints, groups: NDArray[np.str_], share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Take whole groups, as `draw_groups` does, that hold a share of every class.
+
+    Args:
+        labels: [N] class indices, or [N, K] of 0 and 1; then of all samples as well.
+        groups: [N] group of every sample.
+        share: of the samples.
+        rng: the generator of this draw and of nothing else.
+
+    Returns:
+        [N] whether a sample is taken.
+    """
+    if labels.ndim == 2:
+        labels = np.column_stack([labels, np.ones(len(labels), labels.dtype)])
+    return draw_groups(labels, groups, count_labels(labels, 1) * share, rng)
 
 
 def draw_groups(
@@ -54,7 +114,7 @@ def draw_groups(
     """Take whole groups, in random order, each if it brings the class counts nearer to their target.
 
     Args:
-        labels: [N] class indices.
+        labels: [N] class indices, or [N, K] of 0 and 1.
         groups: [N] group of every sample.
         wanted: [K] samples of each class, whole numbers or not.
         rng: the generator of this draw and of nothing else.
@@ -65,7 +125,10 @@ def draw_groups(
     names, group_of = np.unique(groups, return_inverse=True)
     missing = np.asarray(wanted, dtype=np.float64)
     counts = np.zeros((len(names), len(missing)))
-    np.add.at(counts, (group_of, labels), 1.0)
+    if labels.ndim == 2:
+        np.add.at(counts, group_of, labels)
+    else:
+        np.add.at(counts, (group_of, labels), 1.0)
     chosen = np.zeros(len(names), bool)
     for group in rng.permutation(len(names)):
         after = missing - counts[group]
@@ -91,7 +154,7 @@ def keep_sizes(
     """Draw a class-aware sub-sample of each part of the source.
 
     Args:
-        labels: [N] class indices; None takes all samples for one class.
+        labels: [N] class indices, or [N, K] of 0 and 1; None takes all samples for one class.
         splits: [N] ``"train"`` or ``"test"``.
         train_size: training samples to keep, or None for all.
         test_size: test samples to keep, or None for all.

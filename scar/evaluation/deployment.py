@@ -9,13 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Floats, Ints
-from scar.probes.decisions import smoothed_mix
+from scar.probes.decisions import smoothed_mix, smoothed_shares
 
 NATURAL, UNIFORM = "natural", "uniform"
 
 
-def check_deployment(deployment: str | Mapping[str, float]) -> None:
+def check_deployment(deployment: str | Mapping[str, float], *, several: bool = False) -> None:
     """Refuse what is no mix.
+
+    Args:
+        deployment: a word, or shares by name.
+        several: a sample may carry several labels, so that shares need not sum to 1.
 
     Raises:
         ValueError: an unknown word, a negative share, or shares that do not sum to 1.
@@ -33,7 +37,7 @@ def check_deployment(deployment: str | Mapping[str, float]) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"deployment.{name}={share} is a share and must lie in [0, 1]")
     total = math.fsum(deployment.values())
-    if abs(total - 1) > 1e-6:
+    if abs(total - 1) > 1e-6 and not several:
         raise ValueError(f"deployment: the shares sum to {total:g}, not to 1; give every class its share")
 
 
@@ -79,3 +83,33 @@ def class_mix(
         )
     mix /= mix.sum()
     return mix
+
+
+def label_shares(
+    deployment: str | Mapping[str, float], *, names: Sequence[str], counts: Ints, total: int, trained: Floats
+) -> Floats:
+    """Return the share [K] of the samples that carry each label where a probe is used.
+
+    Args:
+        deployment: ``"natural"`` (estimated from `counts`, see `smoothed_shares`), ``"uniform"`` (a half), or the share of
+            every label by name.
+        names: of the K labels.
+        counts: [K] validation and held-out samples that carry each label; never of the test part.
+        total: validation and held-out samples.
+        trained: [K] shares in the primary set, towards which few counts are drawn.
+
+    Raises:
+        ValueError: a name that is no label, or a label without a share.
+    """
+    check_deployment(deployment, several=True)
+    if deployment == NATURAL:
+        return smoothed_shares(counts, total, trained)
+    if isinstance(deployment, str):
+        return np.full(len(names), 0.5)
+    if unknown := sorted(set(deployment) - set(names)):
+        raise ValueError(f"deployment.{unknown[0]} is no label of the dataset; labels are {', '.join(names)}")
+    if missing := [name for name in names if name not in deployment]:
+        raise ValueError(
+            f"deployment names no share of {missing[0]!r}; where a sample may carry several labels every label needs one"
+        )
+    return np.array([float(deployment[name]) for name in names])

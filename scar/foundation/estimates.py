@@ -20,6 +20,8 @@ FEW_SAMPLES = "few_samples"
 """Flag of a step whose class has too few samples for an estimate."""
 JUDGES = ("reference", "recommended")
 """Estimators that answer for every class: one as the published numbers do, one by saying itself what it cannot tell."""
+ONE_CLASS = ("reference",)
+"""Estimators of samples of one class each."""
 LEAST_HELDOUT = 100
 """Held-out samples that tell a class by themselves: of so many, one moves its miss rate by a point."""
 
@@ -49,21 +51,28 @@ class Estimate:
     level: float
     prospect: Prospect | None = None
 
-    def class_needs(self, counts: NDArray[np.int64]) -> Floats:
+    def class_needs(self, counts: NDArray[np.int64], samples: int | None = None) -> Floats:
         """Return [K] samples of each class that are enough, ``step_sizes · m_j / n`` at the class counts m [K].
 
-        A step's size is in samples of the whole set of n. NaN where it is undefined, and for a class without samples.
+        A step's size is in samples of the whole set of n, which `samples` gives where a sample may carry several labels. NaN
+        where it is undefined, and for a class without samples.
         """
-        needs: Floats = np.where(counts > 0, self.step_sizes, np.nan) * counts / counts.sum()
+        size = counts.sum() if samples is None else samples
+        needs: Floats = np.where(counts > 0, self.step_sizes, np.nan) * counts / size
         return needs
 
 
 def estimate(observations: Observations, config: FoundationConfig) -> dict[str, Estimate]:
-    """Fit every estimator of the configuration on the same observations."""
+    """Fit every estimator of the configuration on the same observations.
+
+    Where samples carry several labels `ONE_CLASS` is left out: the factor F of the published numbers is of arg-max decisions.
+    """
     from scar.foundation.estimators import make_estimators
 
     estimates = {}
     for name, estimator in make_estimators(config).items():
+        if observations.several and name in ONE_CLASS:
+            continue
         fitted = estimator.fit(observations)
         found = Estimate(
             foundation_size=float(fitted.foundation_size_),

@@ -109,7 +109,8 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
     """
     misses, alarms, heldout_sizes = heldout_counts(observations)
     groups = _by_size(observations)
-    kinds = _error_kinds(observations, misses, alarms, heldout_sizes, error=error)
+    total = float(observations.heldout_size)
+    kinds = _error_kinds(observations, misses, alarms, heldout_sizes, total, error=error)
     sizes = np.array([observations.sizes[rows].mean() for rows in groups])
     parts = np.array([rows.sum() for rows in groups])
     shape = (sizes.size, observations.num_steps)
@@ -135,7 +136,7 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
     for r, rows in enumerate(groups):
         spread[r] = difference[rows].var(axis=0, ddof=1) if parts[r] > 1 else 0.0
     own = _own_variance(spread, scale, parts)
-    defined = seen[-1] & (heldout_sizes > 0) & (heldout_sizes < heldout_sizes.sum())
+    defined = seen[-1] & (heldout_sizes > 0) & (heldout_sizes < total)
     chosen = defined if defined.any() else np.ones_like(defined)
     own = np.where(seen, own, _UNSEEN)
     return Gaps(sizes, gap, common, own, heldout[:, chosen].mean(axis=1), unseen, np.asarray(defined))
@@ -144,13 +145,22 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
 def measure_error(observations: Observations) -> Gaps:
     """Measure the share of held-out samples that arg-max decides wrongly at every size, in the place of a gap [R, 1].
 
+    Where samples carry several labels it is the balanced error, half of the rates of misses and of false alarms, averaged
+    over the labels that are held out.
+
     Raises:
         ValueError: no held-out counts.
     """
-    misses, _, heldout_sizes = heldout_counts(observations)
+    misses, alarms, heldout_sizes = heldout_counts(observations)
     groups = _by_size(observations)
-    total = np.array([heldout_sizes.sum()])
-    rates = misses.sum(axis=1, keepdims=True) / max(float(total[0]), 1.0)
+    total = np.array([float(observations.heldout_size)])
+    if observations.several:
+        carried, lacked = heldout_sizes, total[0] - heldout_sizes
+        known = (carried > 0) & (lacked > 0)
+        error_of = 0.5 * (misses[:, known] / carried[known] + alarms[:, known] / lacked[known])
+        rates = error_of.mean(axis=1, keepdims=True) if known.any() else np.zeros((len(misses), 1))
+    else:
+        rates = misses.sum(axis=1, keepdims=True) / max(float(total[0]), 1.0)
     error = _averages(rates, groups)
     parts = np.array([rows.sum() for rows in groups])
     spread = np.stack([rates[rows].var(axis=0, ddof=1) if rows.sum() > 1 else np.zeros(1) for rows in groups])
@@ -202,13 +212,13 @@ class _ErrorKind:
 
 
 def _error_kinds(
-    observations: Observations, misses: Floats, alarms: Floats, heldout_sizes: Floats, *, error: str
+    observations: Observations, misses: Floats, alarms: Floats, heldout_sizes: Floats, held: float, *, error: str
 ) -> list[_ErrorKind]:
     own = observations.class_sizes.astype(np.float64)
     every = np.broadcast_to(observations.sizes[:, None].astype(np.float64), own.shape)
     train_misses = observations.train_misses.astype(np.float64)
     train_alarms = observations.train_false_alarms.astype(np.float64)
-    total = np.full_like(heldout_sizes, heldout_sizes.sum())
+    total = np.full_like(heldout_sizes, held)
     if error == "binary":
         return [_ErrorKind(1.0, train_misses + train_alarms, every, misses + alarms, total)]
     return [

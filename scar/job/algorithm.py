@@ -133,6 +133,7 @@ def complete(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[
         "trainer": config.trainer,
     }
     about |= {"heldout": config.split.heldout > 0, "declared": is_declared(config.deployment)}
+    about |= {"several": config.several_labels}
     forecaster = prepare_forecasts(flow, inputs.data, inputs.deployment, penalty, **about)
     by_forecast = forecaster if planner.asks_forecasts and config.forecast.seeds == "all" else None
     problem = state(config, flow, inputs, characterized, planned, "primary", by_forecast)
@@ -166,9 +167,11 @@ def prepare_forecasts(
     declared: bool,
     seed: int,
     trainer: TrainerConfig,
+    several: bool = False,
 ) -> Handle[Forecaster | NoForecaster]:
     """Return what forecasts any class sizes from compositions of the primary set, or refuses to."""
     refusal, probes, drawn = why_none(forecast, probe, seed, heldout=heldout), None, None
+    refusal = "several_labels" if several else refusal
     if not refusal:
         machine = Besides(runtime={"trainer": trainer})
         drawn = flow(stages.COMPOSITIONS, data[2], forecast=forecast, seed=seed)

@@ -7,6 +7,7 @@ changed, ``versions/<digest>``: the jobs as they were under the earlier state, i
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -62,7 +63,12 @@ class Version:
 
     @property
     def classes(self) -> NDArray[np.str_]:
-        """[N] class of each sample by name, which other versions may number differently; empty without labels."""
+        """[N] class of each sample by name, which other versions may number differently; empty without labels.
+
+        Of several labels it is their names in order, one after the other.
+        """
+        if self.labels.ndim == 2:
+            return np.array([json.dumps([self.class_names[k] for k in np.flatnonzero(row)]) for row in self.labels])
         names = np.array([*self.class_names, ""], dtype=np.str_)
         return names[self.labels]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from scar.completion.by_name import PLANNERS
 from scar.completion.planner import PairPlanner
-from scar.evaluation.scores import SCORES
+from scar.evaluation.label_scores import scores_of
 from scar.job.algorithm import algorithm
 from scar.job.job import Job
 
@@ -25,7 +25,7 @@ def gains(job: Job) -> dict[str, float]:
         for own, base in zip(job.arms, other.arms, strict=True):
             if own.fraction is None or not job.store.has(base.predictions.key):
                 continue
-            for score in SCORES:
+            for score in scores_of(own.scores.value):
                 difference = getattr(own.scores.value, score) - getattr(base.scores.value, score)
                 found[f"gain@{own.fraction:g}/over_{name}/{score}"] = difference
     return found

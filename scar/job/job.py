@@ -17,6 +17,7 @@ from scar.data.catalogue import Catalogue
 from scar.data.paths import data_folder
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
+from scar.evaluation.label_scores import LabelPredictions, LabelScores
 from scar.evaluation.scores import Predictions, Scores
 from scar.foundation.estimates import Estimate
 from scar.job.flow import Handle
@@ -80,7 +81,7 @@ class Completion:
 
     Attributes:
         view: the reserve as the probe of the primary set sees it; None where its labels are known.
-        planned: [N] the classes that planning may see.
+        planned: [N] the classes that planning may see; of several labels the one that a sample stands under.
         problem: what the planner is given.
         plans: one per budget.
         forecaster: of what any class sizes would reach.
@@ -114,8 +115,8 @@ class Arm:
     rows: Handle[Ints]
     penalty: Handle[float] | None
     probe: Handle[ProbeSet]
-    predictions: Handle[Predictions]
-    scores: Handle[Scores]
+    predictions: Handle[Predictions | LabelPredictions]
+    scores: Handle[Scores | LabelScores]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,7 +143,7 @@ class Job:
 
     @property
     def steps(self) -> Steps:
-        """The step functions: labels [N] and their K names."""
+        """The step functions: labels [N], or zeros and ones [N, K], and their K names."""
         return self.inputs.steps.value
 
     @property

@@ -11,7 +11,9 @@ import numpy as np
 from scar.completion.allocation import allocate
 from scar.completion.forecast import FORECASTS, Forecast
 from scar.completion.forecast_settings import LEVEL
-from scar.evaluation.scores import SCORES
+from scar.data.stratify import count_labels
+from scar.evaluation.label_scores import LabelScores, scores_of
+from scar.evaluation.scores import Scores
 from scar.foundation.estimates import Estimate
 from scar.foundation.gaps import measure_gaps
 from scar.foundation.prospect import Prospect
@@ -45,11 +47,11 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         seed=config.seed,
         completion=config.completion.name,
     )
-    accuracy = {arm.subject: arm.scores.value.accuracy for arm in job.arms}
+    (total,) = (arm.scores.value for arm in job.arms if arm.subject == "total")
     if (supervision := job.inputs.supervision) is not None and (alignment := job.alignment) is not None:
         keys = {"labels_key": str(supervision.key), "alignment_key": str(alignment.key)}
         add_pair_rows(rows, supervision.value, alignment.value, **keys)
-    _add_dataset(rows, job, accuracy["total"])
+    _add_dataset(rows, job, total)
     for subject in SUBJECTS:
         _add_observations(rows, job, subject)
         _add_foundation(rows, job, subject)
@@ -59,13 +61,14 @@ def measure_job(job: Job, *, digest: str) -> Rows:
     return rows
 
 
-def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
+def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
     split, names = job.split, job.steps.names
     common = {"stage": "dataset", "key": str(job.inputs.split.key)}
     parts = {p: split.class_sizes(p, job.num_classes) for p in ("primary", "reserve", "validation", "heldout", "test")}
     parts["total"] = parts["primary"] + parts["reserve"]
-    for part, counts in parts.items():
-        rows.add(f"n_{part}", counts.sum(), subject=part, **common)
+    sizes = {part: len(getattr(split, part)) for part in parts}
+    for part, size in sizes.items():
+        rows.add(f"n_{part}", size, subject=part, **common)
     for part in ("total", "primary", "reserve", "test"):
         flags = ["" if count else f"absent_from_{part}" for count in parts[part]]
         rows.add_classes(Metric.CLASS_SIZE, parts[part], names, subject=part, flag=flags, **common)
@@ -73,23 +76,23 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
         said = note.replace(": ", " – ").replace(";", ",")  # a colon and a semicolon mean something in a flag
         rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, stage="dataset", key=str(job.inputs.dataset.key))
     rows.add(Metric.NUM_CLASSES, job.num_classes, **common)
-    rows.add(Metric.MAJORITY_RATE, parts["test"].max() / parts["test"].sum(), subject="test", **common)
+    rows.add(Metric.MAJORITY_RATE, parts["test"].max() / sizes["test"], subject="test", **common)
     for subject in SUBJECTS:
-        for metric, value in dataset_indicators(ClassSizes(parts[subject], int(parts[subject].sum()))).items():
+        for metric, value in dataset_indicators(ClassSizes(parts[subject], sizes[subject])).items():
             rows.add(metric, value, subject=subject, **common)
     for name, each in job.foundation("total").items():
         extended, unallocated = _published_extension(job, job.foundation("primary")[name], name)
         bounded = math.isfinite(each.foundation_size)
         measures = dataset_measures(
-            n_total=int(parts["total"].sum()),
-            n_primary=int(parts["primary"].sum()),
+            n_total=sizes["total"],
+            n_primary=sizes["primary"],
             n_extended=extended,
             foundation_size=each.foundation_size if bounded else 0.0,
-            accuracy=accuracy,
+            accuracy=total.matched_balanced_accuracy if isinstance(total, LabelScores) else total.accuracy,
         )
         reasons = {"coverage": unallocated}
         reasons |= {} if bounded else dict.fromkeys(("scale", "richness"), "undefined: no finite foundation size")
-        for measure in MEASURES:
+        for measure in MEASURES if not job.steps.several else (m for m in MEASURES if m != Metric.COVERAGE):
             flag = reasons.get(measure, "")
             value = math.nan if flag.startswith("undefined: ") else getattr(measures, measure)
             rows.add(measure, value, subject="total", estimator=name, flag=flag, **common)
@@ -98,6 +101,8 @@ def _add_dataset(rows: Rows, job: Job, accuracy: float) -> None:
 def _published_extension(job: Job, estimate: Estimate, estimator: str) -> tuple[int, str]:
     """Return primary plus what the published rule adds when the whole reserve may be spent (§4.3)."""
     problem = job.completion.problem.value
+    if problem.co_labels is not None:  # the published fill is of samples of one class each
+        return problem.samples, ""
     needs = estimate.step_sizes if estimator == "reference" else estimate.class_needs(problem.counts)
     allocation = allocate(
         needs=needs, counts=problem.counts, reserve=problem.reserve, budget=int(problem.reserve.sum()), rule="published"
@@ -184,15 +189,16 @@ def _add_foundation(rows: Rows, job: Job, subject: str) -> None:
     counts = job.split.class_sizes(subject, job.num_classes)
     for name, each in job.foundation(subject).items():
         common = {"stage": "foundation", "subject": subject, "estimator": name, "level": each.level}
-        common |= {"key": str(job.characterized[subject].foundation.key), "n": int(counts.sum())}
+        size = len(getattr(job.split, subject))
+        common |= {"key": str(job.characterized[subject].foundation.key), "n": size}
         low, high = each.interval
         rows.add(Metric.FOUNDATION_SIZE, each.foundation_size, low=low, high=high, flag=";".join(each.flags), **common)
         flags = [";".join(flags) for flags in each.step_flags]
         low_steps, high_steps = each.step_intervals.T
         rows.add_classes(Metric.STEP_SIZE, each.step_sizes, names, low=low_steps, high=high_steps, flag=flags, **common)
-        share = counts / counts.sum()
+        share = counts / size
         bounds = {"low": low_steps * share, "high": high_steps * share}
-        rows.add_classes(Metric.NEED, each.class_needs(counts), names, flag=flags, **bounds, **common)
+        rows.add_classes(Metric.NEED, each.class_needs(counts, size), names, flag=flags, **bounds, **common)
         if each.prospect is not None:
             _add_prospect(rows, each.prospect, names, **common)
 
@@ -224,6 +230,9 @@ def _add_plans(rows: Rows, job: Job) -> None:
         rows.add(Metric.EXTENSION_SIZE, primary + plan.counts.sum(), flag=flag, **common)
         rows.add(Metric.COST, plan.cost, flag=plan.selection, **common)
         rows.add_classes(Metric.ADDED, plan.counts, job.steps.names, **common)
+        if job.steps.several:  # planned by the label that a sample stands under; what its labels are
+            obtained = count_labels(job.split.labels[plan.rows], job.num_classes)
+            rows.add_classes(Metric.OBTAINED, obtained, job.steps.names, **common)
         if (view := job.completion.view) is not None:  # planned by predicted class; what was to be expected, what came
             expected = view.value.expect(plan.rows)
             interval = {"low": expected.low, "high": expected.high, "level": expected.level}
@@ -245,7 +254,8 @@ def _add_outlook(rows: Rows, job: Job) -> None:
             _add_forecast(rows, ahead.forecast, g, flags=(), **place, **common)
     listed = outlook.shopping
     rows.add_classes(Metric.TO_COLLECT, listed.add, names, stage="collect", **common)
-    place = {"stage": "collect", "n": int((listed.have + listed.add).sum())}
+    have = len(job.split.total) if job.steps.several else int(listed.have.sum())
+    place = {"stage": "collect", "n": have + int(listed.add.sum())}
     _add_forecast(rows, listed.forecast, 0, flags=listed.flags, **place, **common)
 
 
@@ -266,5 +276,12 @@ def _add_scores(rows: Rows, job: Job) -> None:
         common |= {"n": len(arm.rows.value), "flag": ";".join(name for name, on in flags.items() if on)}
         if arm.fraction is not None:
             common["fraction"] = arm.fraction
-        for metric in SCORES:
+        for metric in scores_of(result):
             rows.add(metric, getattr(result, metric), **common)
+        if isinstance(result, LabelScores):
+            for metric, values in result.by_label.items():
+                flags_of = [
+                    "" if np.isfinite(value) else "undefined: label absent from the test part" for value in values
+                ]
+                each = {**common, "stage": "labels", "flag": flags_of}
+                rows.add_classes(metric, values, job.steps.names, **each)

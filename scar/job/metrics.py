@@ -129,6 +129,7 @@ class Metric(StrEnum):
     BALANCED_ACCURACY = "balanced_accuracy", "balanced accuracy", "mean recall", HIGHER, PERCENT, "table2b"
     WORST_CLASS_ACCURACY = "worst_class_accuracy", "worst-class accuracy", "recall", HIGHER, PERCENT, "table2b"
     MACRO_F1 = "macro_f1", "macro-F1", "mean F1", HIGHER, PERCENT, "table2b"
+    AVERAGE_PRECISION = "average_precision", "average precision", "mean over labels", HIGHER, PERCENT, "table2b"
 
     CLUSTERS = "clusters", "clusters", "clusters", NEITHER, COUNT, "alignment"
     CLUSTER_SIZE = "cluster_size", "sizes", "samples", NEITHER, COUNT, "alignment"

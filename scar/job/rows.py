@@ -16,6 +16,7 @@ import numpy as np
 
 from scar import __version__
 from scar.common.files import CorruptArtefactError, replacing
+from scar.evaluation.label_scores import LabelPredictions
 from scar.evaluation.scores import Predictions
 from scar.job.metrics import Metric
 
@@ -119,9 +120,12 @@ def load_rows(study: Path) -> pd.DataFrame:
 
 
 def save_predictions(
-    path: Path, labels: np.ndarray, predictions: Mapping[str, Predictions], mix: np.ndarray | None = None
+    path: Path,
+    labels: np.ndarray,
+    predictions: Mapping[str, Predictions | LabelPredictions],
+    mix: np.ndarray | None = None,
 ) -> None:
-    """Write, atomically, the test labels [n_test] and what each arm decided, in the smallest type that holds them.
+    """Write, atomically, the test labels [n_test], or zeros and ones [n_test, K], and what each arm decided, in the smallest type that holds them.
 
     ``<arm>`` holds raw decisions, ``<arm>/deployment`` and ``<arm>/uniform`` matched ones, ``deployment_mix`` [K] the shares
     of a declared mix.

@@ -21,7 +21,7 @@ from scar.config.nodes import ConfigError, find_task
 from scar.config.schema import Config
 from scar.encoders.embeddings.cost import read_cost
 from scar.evaluation.deployment import is_declared
-from scar.evaluation.scores import SCORES
+from scar.evaluation.label_scores import scores_of
 from scar.job.algorithm import algorithm
 from scar.job.data_versions import note_version, supersede
 from scar.job.flow import artefacts
@@ -122,7 +122,7 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
         outcomes = {
             f"{arm_name(arm.subject, arm.fraction)}/{metric}": getattr(arm.scores.value, metric)
             for arm in job.arms
-            for metric in SCORES
+            for metric in scores_of(arm.scores.value)
         }
         value = objective(config, outcomes)
         costs = store.costs(sorted(artefacts(job.final), key=str))

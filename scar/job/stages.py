@@ -20,6 +20,7 @@ from scar.common.ranks import everywhere
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
 from scar.completion.class_curves import fit_curves
+from scar.completion.co_label_table import NO_LABEL, CoLabels, stand_under
 from scar.completion.compositions import Compositions, draw_compositions
 from scar.completion.forecast import Forecaster, NoForecaster
 from scar.completion.forecast_settings import ForecastConfig
@@ -28,7 +29,7 @@ from scar.completion.outlook import Outlook, look_ahead, to_collect
 from scar.completion.plan import CompletionPlan, plan_completion, random_order
 from scar.completion.planner import PairPlanner, Planner
 from scar.completion.pools import UnlabelledPool, UnlabelledView
-from scar.completion.problem import CompletionProblem, resolve_budgets
+from scar.completion.problem import UNBOUNDED, CompletionProblem, resolve_budgets
 from scar.completion.selection.candidates import make_pool
 from scar.completion.selection.gradient import with_gradients
 from scar.completion.selection.selection import Pool, Selection
@@ -37,12 +38,14 @@ from scar.data.catalogue import Catalogue, load_catalogue, save_catalogue
 from scar.data.duplicates import content_hashes, exact_duplicates
 from scar.data.samples import Samples
 from scar.data.source import Source
+from scar.data.stratify import count_labels
 from scar.data.undecoded import undecoded
 from scar.data.unreadable import Unreadable, drop_unreadable, save_unreadable
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
 from scar.encoders.encoder import Encoder
-from scar.evaluation.deployment import class_mix
+from scar.evaluation.deployment import class_mix, label_shares
+from scar.evaluation.label_scores import LabelPredictions, LabelScores, decide_each, score_labels
 from scar.evaluation.scores import Predictions, Scores, decisions, score_decisions
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
 from scar.job.flow import Format, Stage
@@ -61,6 +64,7 @@ from scar.sampling.subsets import Subset, SubsetsConfig, draw_subsets
 Data = tuple[EmbeddingSet, Steps, Split]
 """What probes are trained on: embeddings, step functions, and the parts."""
 PENALTY_FILE = "penalty.json"
+PREDICTIONS_FILE = "predictions.npz"
 CONVERGED = 0.9
 """Share of the probes on compositions that have to be at their optimum for a forecast."""
 
@@ -81,6 +85,11 @@ class _Read:
 def read_dataset(*, source: Source, data_dir: Path) -> _Read:
     """Read ids, labels, class names, splits and groups of a source, and the hashes of its payloads."""
     samples, unreadable = source.load(data_dir), None
+    if (samples.labels is not None and samples.labels.ndim == 2) != source.several_labels:
+        raise ValueError(
+            f"dataset={source.name} says several_labels={source.several_labels}, but its labels are not so; a class for each "
+            "sample is [N], several labels are zeros and ones [N, K]"
+        )
     if source.on_error == "skip":
         samples, unreadable = drop_unreadable(samples, name=source.name, max_share=source.max_unreadable)
     contents = content_hashes(undecoded(samples))
@@ -160,7 +169,7 @@ def take_stock(
     return Stock(
         split=regime.apply(drawn, num_classes=len(steps.names), seed=seed, features=features),
         regime=regime,
-        training=np.bincount(steps.labels[train], minlength=len(steps.names)),
+        training=count_labels(steps.labels[train], len(steps.names)),
         names=steps.names,
         seed=seed,
         groups=groups,
@@ -273,7 +282,12 @@ def look_through_probe(
 
 
 def planned_labels(split: Split, view: UnlabelledView | None) -> Ints:
-    """Return [N] the classes that planning may see: those of a reserve without labels are predicted."""
+    """Return [N] the classes that planning may see: those of a reserve without labels are predicted.
+
+    Where a sample may carry several labels it is the one that it stands under (`scar.completion.co_labels`).
+    """
+    if split.labels.ndim == 2:
+        return stand_under(split.labels, count_labels(split.labels[split.primary], split.labels.shape[1]))
     return split.labels if view is None else view.labels(split.labels)
 
 
@@ -311,11 +325,16 @@ def state(
         budgets: driver, prices and limits.
     """
     size, driver = len(steps.names), budgets.driver
-    counts = split.class_sizes(subject, size)
+    counts, together = split.class_sizes(subject, size), None
+    reserve = np.bincount(planned[split.reserve][planned[split.reserve] != NO_LABEL], minlength=size)
+    if steps.several:
+        reserve = split.class_sizes("reserve", size)
+        rows: Ints = getattr(split, subject)
+        together = CoLabels.of(split.labels[rows], split.labels[split.reserve], unbounded=UNBOUNDED)
     sizes = [each[driver].step_sizes for each in (estimates, *votes)]
     return state_problem(
         counts=counts,
-        reserve=np.bincount(planned[split.reserve], minlength=size),
+        reserve=reserve,
         class_names=steps.names,
         estimate=estimates[driver],
         observations=observations,
@@ -326,6 +345,7 @@ def state(
         pools=pools,
         deployment=deployment,
         forecaster=forecaster if isinstance(forecaster, Forecaster) else None,
+        co_labels=together,
     )
 
 
@@ -459,6 +479,7 @@ def forecast(
         seed: of the job.
     """
     order = planned[random_order(split.reserve, seed)]
+    order = order[order != NO_LABEL]
     everything = to_collect(known)
     return look_ahead(planner, problem, everything, forecaster, order=order, fractions=fractions, collect=collect)
 
@@ -514,29 +535,56 @@ def retrain_together(
 
 
 def deployment_mix(split: Split, steps: Steps, *, deployment: str | Mapping[str, float]) -> Floats:
-    """Return the class mix [K] that decisions are matched to; the test part plays no part in it."""
+    """Return the class mix [K] that decisions are matched to; the test part plays no part in it.
+
+    Where a sample may carry several labels it is the share of the samples that carry each.
+    """
     known = np.concatenate([split.validation, split.heldout])
-    counts = np.bincount(split.labels[known], minlength=len(steps.names))
+    counts = count_labels(split.labels[known], len(steps.names))
+    if steps.several:
+        shares = split.class_sizes("primary", len(steps.names)) / len(split.primary)
+        return label_shares(deployment, names=steps.names, counts=counts, total=len(known), trained=shares)
     test = np.bincount(split.labels[split.test], minlength=len(steps.names))
     primary = split.class_sizes("primary", len(steps.names))
     return class_mix(deployment, names=steps.names, counts=counts, trained=primary, tested=test > 0)
 
 
-def predict(probe: ProbeSet, rows: Ints, mix: Floats, data: Data) -> Predictions:
+def predict(probe: ProbeSet, rows: Ints, mix: Floats, data: Data) -> Predictions | LabelPredictions:
     """Decide for the test part: raw, and matched to the deployment mix and to equal classes."""
-    embeddings, _, split = data
-    trained = np.bincount(split.labels[rows], minlength=len(mix))
+    embeddings, steps, split = data
+    trained = count_labels(split.labels[rows], len(mix))
     logits = probe.logits(0, embeddings.array()[split.test])
+    if steps.several:
+        return decide_each(logits, trained=trained, total=len(rows), shares=mix, converged=bool(probe.converged[0]))
     return decisions(logits, trained=trained, mix=mix, converged=bool(probe.converged[0]))
 
 
-def compare(predictions: Predictions, mix: Floats, split: Split, *, declared: bool) -> Scores:
+def save_predictions(predictions: Predictions | LabelPredictions, folder: Path) -> None:
+    """Write what an arm decides."""
+    predictions.save(folder / PREDICTIONS_FILE)
+
+
+def load_predictions(folder: Path) -> Predictions | LabelPredictions:
+    """Read what `save_predictions` wrote."""
+    with np.load(folder / PREDICTIONS_FILE, allow_pickle=False) as archive:
+        several = "logits" in archive
+    kind: type[Predictions | LabelPredictions] = LabelPredictions if several else Predictions
+    return kind.load(folder / PREDICTIONS_FILE)
+
+
+def compare(
+    predictions: Predictions | LabelPredictions, mix: Floats, split: Split, *, declared: bool
+) -> Scores | LabelScores:
     """Score what an arm decides for the test part."""
+    if isinstance(predictions, LabelPredictions):
+        return score_labels(predictions, split.labels[split.test])
     return score_decisions(predictions, split.labels[split.test], mix=mix if declared else None)
 
 
 ROWS: Stage[Ints] = Stage("rows", training_rows)
 ARM = Stage("arm", retrain, Format.folder(ProbeSet), kept=False)
 DEPLOYMENT: Stage[Floats] = Stage("deployment", deployment_mix)
-PREDICTIONS = Stage("predictions", predict, Format.file(Predictions, "predictions.npz"))
-SCORES: Stage[Scores] = Stage("scores", compare)
+PREDICTIONS: Stage[Predictions | LabelPredictions] = Stage(
+    "predictions", predict, Format.functions(save_predictions, load_predictions)
+)
+SCORES: Stage[Scores | LabelScores] = Stage("scores", compare)

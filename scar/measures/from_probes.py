@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.common.types import Ints
+from scar.common.types import Floats, Ints
 from scar.measures.observations import Observations
 from scar.measures.steps import MEASURES, StepStatistics
+from scar.probes.decisions import matched_label_shift
 from scar.probes.probe_set import ProbeSet
 from scar.sampling.subsets import Subset
 
@@ -36,21 +37,29 @@ def observe(
         probes: P trained probes, in the order of the subsets.
         subsets: what each probe was trained on; the first has factor 1 and is the whole set.
         features: [N, D] embeddings.
-        labels: [N] class of every row.
+        labels: [N] class of every row, or [N, K] zeros and ones.
         num_classes: K.
         heldout: rows of the held-out part; may be empty.
-        decision: ``"argmax"`` or ``"threshold"``, see `scar.measures.steps.scar_measures`.
+        decision: ``"argmax"`` or ``"threshold"``, see `scar.measures.steps.scar_measures`; several labels per sample take
+            the latter.
         bins: of the histogram behind the coverage.
         min_count: true positives that a defined coverage needs.
     """
+    several = labels.ndim == 2
+    decision = "threshold" if several else decision
 
-    def seen(index: int, rows: Ints) -> StepStatistics:
+    def seen(index: int, rows: Ints, shift: Floats | None = None) -> StepStatistics:
         statistics = StepStatistics(num_classes, decision=decision)
         for chunk in (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)):
-            statistics.update(probes.logits(index, features[chunk]), labels[chunk])
+            logits = probes.logits(index, features[chunk])
+            statistics.update(logits if shift is None else logits + shift, labels[chunk])
         return statistics
 
     own = [seen(index, subset.rows) for index, subset in enumerate(subsets)]
+    shifts: list[Floats | None] = [None] * len(own)
+    if several:  # errors are counted after decisions matched to equal frequencies
+        even = np.full(num_classes, 0.5)
+        shifts = [matched_label_shift(s.class_sizes, s.samples, even) for s in own]
     scales = [1 / subset.factor for subset in subsets]
     measures = [s.compute(scale=c, bins=bins, min_count=min_count) for s, c in zip(own, scales, strict=True)]
     sizes = np.stack([s.class_sizes for s in own])
@@ -61,8 +70,11 @@ def observe(
         return np.where(absent, np.nan, values)  # a class that a part does not hold has no measure there
 
     measured: dict[str, Any] = {name: stack(name) for name in MEASURES}
+    if several:
+        measured["heldout_samples"] = len(heldout)
+        own = [seen(index, subset.rows, shifts[index]) for index, subset in enumerate(subsets)]
     if len(heldout):
-        outside = [seen(index, heldout) for index in range(len(subsets))]
+        outside = [seen(index, heldout, shifts[index]) for index in range(len(subsets))]
         measured |= {
             "heldout_misses": np.stack([s.misses for s in outside]),
             "heldout_false_alarms": np.stack([s.false_alarms for s in outside]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ class Observations:
     """Measures and error counts of P probes (factor × part) for K step functions.
 
     A step function j has two kinds of error: a *miss* (a sample of class j not decided as j) and a *false alarm* (a
-    sample of another class decided as j). Counts are of samples.
+    sample of another class decided as j). Counts are of samples. Where a sample may carry several labels, the measures are
+    those of decisions by the sign of each logit, and the errors are counted after decisions matched to equal frequencies of
+    a label and its absence (`scar.probes.decisions`), to which the balanced error of a step belongs: without that a label
+    of one sample in a hundred would hardly ever be decided for, in training as held out, and show no gap.
 
     Attributes:
         factors: [P] down-sampling factor r of each probe; its subset holds about N / r samples.
@@ -31,6 +35,8 @@ class Observations:
         heldout_misses, heldout_false_alarms: [P, K] counts on the held-out part, or None where nothing was
             held out.
         heldout_class_sizes: [K] samples of each class in the held-out part, or None.
+        heldout_samples: samples of the held-out part where each may carry several labels, or none; None where each is
+            of one class.
         n_total: samples N of the whole training set that the factors refer to.
         converged: [P] whether the training of the probe ended by its own rule, not at ``probe.max_epochs``.
         constant_features, far_rows: [P] see `scar.probes.probe_set.ProbeSet`.
@@ -51,6 +57,7 @@ class Observations:
     heldout_misses: Ints | None = None
     heldout_false_alarms: Ints | None = None
     heldout_class_sizes: Ints | None = None
+    heldout_samples: int | None = None
     n_total: int
     converged: NDArray[np.bool_] | None = None
     constant_features: Ints | None = None
@@ -60,6 +67,18 @@ class Observations:
     def num_steps(self) -> int:
         """Number of step functions K."""
         return int(self.class_sizes.shape[1])
+
+    @property
+    def several(self) -> bool:
+        """Whether a sample may carry several labels, or none."""
+        return self.heldout_samples is not None
+
+    @property
+    def heldout_size(self) -> int:
+        """Samples of the held-out part; 0 where nothing was held out."""
+        if self.heldout_samples is not None:
+            return self.heldout_samples
+        return 0 if self.heldout_class_sizes is None else int(self.heldout_class_sizes.sum())
 
     @property
     def fractions(self) -> Floats:
@@ -76,7 +95,8 @@ class Observations:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as archive:
             values = dict(archive)
-        return cls(n_total=int(values.pop("n_total")), **values)
+        sizes: dict[str, Any] = {n: int(values.pop(n)) for n in ("n_total", "heldout_samples") if n in values}
+        return cls(**sizes, **values)
 
 
 def probe_warnings(seen: Observations) -> tuple[str, ...]:

@@ -30,7 +30,8 @@ class StepMeasures:
         authenticity: [K] share of right binary decisions.
         richness: [K] authenticity plus, for every wrong decision, the share of the other steps that are right
             there.
-        true_positives: [K] samples of the class that arg-max classifies rightly, with a positive logit.
+        true_positives: [K] samples of the class that arg-max classifies rightly, with a positive logit; of several labels
+            those that carry the label and have a positive logit.
         coverage_defined: [K] whether the coverage is defined: at least `min_count` true positives, not all
             equal.
     """
@@ -52,7 +53,8 @@ def scar_measures(
 
     Args:
         logits: [N, K] of a probe on the samples it was trained on, K ≥ 2.
-        labels: [N] classes 0..K-1, integers.
+        labels: [N] classes 0..K-1, integers; or [N, K] zeros and ones where a sample carries any number of labels, which
+            takes ``decision="threshold"``.
         decision: ``"argmax"`` (the paper's) or ``"threshold"`` (a step decides by its own logit, z > 0).
         bins: histogram bins of the coverage.
         min_count: true positives that a defined coverage needs.
@@ -79,7 +81,7 @@ class StepStatistics:
         num_classes: K.
         decision: ``"argmax"`` or ``"threshold"``.
         samples: samples N seen.
-        correct: samples whose arg-max is their class.
+        correct: samples whose arg-max is their class; of several labels those on which every decision is right.
         invalid: samples on which every binary decision is wrong.
         class_sizes: [K] samples of each class.
         misses: [K] samples of class j that are not decided as j.
@@ -107,12 +109,15 @@ class StepStatistics:
 
         Args:
             logits: [n, K].
-            labels: [n] classes 0..K-1, integers.
+            labels: [n] classes 0..K-1, integers; or [n, K] zeros and ones.
 
         Raises:
             ValueError: an empty array, shapes that do not fit, a logit that is not finite, a label that is no
                 class.
         """
+        if np.ndim(labels) == 2:
+            self._update_several(np.asarray(logits), np.asarray(labels))
+            return
         scores, classes = check_batch(np.asarray(logits), np.asarray(labels), self.num_classes)
         predicted = scores.argmax(axis=1)
         largest = scores.reshape(-1).take(np.arange(0, scores.size, self.num_classes) + predicted)
@@ -185,6 +190,28 @@ class StepStatistics:
 
     def _count(self, classes: NDArray[np.integer]) -> Ints:
         return np.bincount(classes, minlength=self.num_classes)
+
+    def _update_several(self, logits: NDArray[Any], labels: NDArray[Any]) -> None:
+        """Add samples that carry any number of labels [n, K]: every step decides by its own logit."""
+        if self.decision != "threshold":
+            raise ValueError("several labels per sample are decided one by one; use decision='threshold'")
+        if logits.shape != labels.shape or logits.shape[1:] != (self.num_classes,) or not labels.size:
+            raise ValueError(f"logits {logits.shape} and labels {labels.shape} must both be [n, {self.num_classes}]")
+        if np.isnan(logits).any():
+            raise ValueError(f"logits holds NaN in rows {np.flatnonzero(np.isnan(logits).any(axis=1))[:10].tolist()}")
+        carried, fired = labels.astype(bool), logits > 0
+        both, wrong = carried & fired, carried ^ fired
+        right = self.num_classes - np.count_nonzero(wrong, axis=1)
+        rows, steps = np.nonzero(both)
+        self._logits.append(logits[rows, steps])
+        self._steps.append(steps.astype(np.int32))
+        self.samples += len(labels)
+        self.correct += int(np.count_nonzero(right == self.num_classes))
+        self.invalid += int(np.count_nonzero(right == 0))
+        self.class_sizes += np.count_nonzero(carried, axis=0)
+        self.misses += np.count_nonzero(carried & ~fired, axis=0)
+        self.false_alarms += np.count_nonzero(fired & ~carried, axis=0)
+        self.others_right += right @ wrong
 
     def _count_argmax(self, sizes: Ints, predicted: Ints, correct: Ints) -> None:
         """A wrong prediction is one miss and one false alarm, and leaves the other K - 2 decisions right."""

@@ -50,7 +50,6 @@ class AdamRun:
             amsgrad=False,
             maximize=False,
         )
-        self._minus_one = torch.full((count, 1, self.batch), -1.0, device=block.device)
         self.kept = self._weights.clone()
         self.epochs = torch.zeros(count, dtype=torch.int64, device=block.device)
         self.finished = torch.zeros(count, dtype=torch.bool, device=block.device)
@@ -91,7 +90,7 @@ class AdamRun:
     def _batch_steps(self) -> None:
         block = self.block
         order = torch.stack([self._order(p) for p in range(len(block.tasks))]).to(block.device)
-        labels = torch.split(block.y.gather(1, order)[:, None, :], self.batch, dim=2)
+        labels = torch.split(block.loss.ordered(block.y, order), self.batch, dim=2)
         batches = block.rows.batches(order, self.batch)
         steps = (self._steps + torch.arange(1, len(labels) + 1, device=block.device)).unbind()
         for x, y, share, real, step in zip(batches, labels, self._shares, self._real, steps, strict=True):
@@ -100,26 +99,24 @@ class AdamRun:
         self._steps = steps[-1]
 
     def _order(self, p: int) -> Tensor:
-        n, rows = len(self.block.tasks[p].train), self.block.y.shape[1]
+        n, rows = len(self.block.tasks[p].train), self.block.y.shape[2]
         return torch.cat([torch.randperm(n, generator=self._orders[p]), torch.arange(n, rows)])
 
     def _full_step(self) -> None:
-        labels = torch.split(self.block.y[:, None, :], self._piece, dim=2)
+        labels = torch.split(self.block.y, self._piece, dim=2)
         pieces = zip(self.block.rows.pieces(self._piece), labels, self._shares, self._real, strict=True)
         for index, (x, y, share, real) in enumerate(pieces):
             self._accumulate(x, y, share, real, beta=int(index > 0))
         self._adam([self._steps.add_(1)])
 
     def _accumulate(self, x: Tensor, y: Tensor, share: Tensor, real: Tensor, *, beta: int) -> None:
-        """Add the gradient of the mean loss: ``(softmax - onehot) x / n`` over the rows x [P, b, W]."""
+        """Add the gradient of the mean loss, ``(softmax - onehot) x / n`` or its like, over the rows x [P, b, W]."""
         weights = self._weights if x.dtype == self._weights.dtype else self._weights.to(x.dtype)
         logits = torch.bmm(weights, x.mT)
         if self.config.monitor == "train_accuracy":
             right = (logits.gather(1, y) == logits.amax(dim=1, keepdim=True)) & real
             self._hits += right.sum(dim=(1, 2))
-        error = torch.softmax(logits, dim=1, dtype=self._weights.dtype)
-        error.scatter_add_(1, y, self._minus_one)
-        error.mul_(share)
+        error = self.block.loss.error(logits, y, self._weights.dtype).mul_(share)
         add_product(self._gradient, error, x, beta=beta)
 
 

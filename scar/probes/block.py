@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scar.probes._row_memory import aligned, room, room_bytes, scratch
-from scar.probes.decisions import matched_shift, smoothed_mix
+from scar.probes.losses import loss_of
 from scar.probes.probe_set import ProbeTask
 from scar.probes.rows import LOAD_ROWS, HeldRows, RowSource, StreamedRows, parts
 from scar.probes.settings import ProbeConfig
@@ -82,7 +83,8 @@ class Block:
 
     Attributes:
         rows: x [P, n, W], the scaled training rows; the rest of a probe with fewer rows is zero.
-        y: [P, n] their classes.
+        loss: of the kind of labels that there are.
+        y: [P, L, n] their targets (`scar.probes.losses`).
         real: [P, 1, n] whether a row is one.
         sizes: [P] training rows.
         tasks: the P tasks; the last is repeated where the block has room for more.
@@ -92,7 +94,7 @@ class Block:
         self,
         plan: BlockPlan,
         source: RowSource,
-        labels: NDArray[np.int64],
+        labels: NDArray[Any],
         tasks: Sequence[ProbeTask],
         validation: Tensor,
         *,
@@ -107,12 +109,14 @@ class Block:
         self.tasks = members + members[-1:] * (plan.size - len(members))
         self.width, self.classes = source.width, aligned(num_classes, class_align)
         self.validation_x = validation
-        self.validation_y = torch.from_numpy(labels[members[0].validation]).to(device)
+        self.loss = loss_of(labels)
+        self.validation_y = self.loss.read(labels[members[0].validation]).to(device)
         self.sizes = torch.tensor([len(task.train) for task in self.tasks], device=device)
         self.real = torch.arange(plan.rows, device=device)[None, None, :] < self.sizes[:, None, None]
-        self.y = torch.zeros(plan.size, plan.rows, dtype=torch.int64, device=device)
+        self.y = self.loss.targets(plan.size, self.classes, plan.rows, device)
         for p, task in enumerate(self.tasks):
-            self.y[p, : len(task.train)] = torch.from_numpy(labels[task.train])
+            own = self.loss.read(labels[task.train])
+            self.y[p, : len(own), : len(task.train)] = own
         self._shift = torch.zeros(plan.size, self.dimension, dtype=torch.float64, device=device)
         self._scale = torch.ones_like(self._shift)
         self._longest = [math.inf] * plan.size
@@ -181,21 +185,21 @@ class Block:
         return torch.cat([inner, bias], dim=2).float()
 
     def validate(self, weights: Tensor, *, matched: bool = False) -> Tensor:
-        """Return the mean cross-entropy [P] on the validation rows, in float64.
+        """Return the mean cross-entropy [P] on the validation rows (with several labels, their sum), in float64.
 
         Args:
             weights: [P, C, W].
             matched: shift the logits to the class mix of the validation part (`matched_shift`), and leave out the rows
-                of classes that a probe was not trained on.
+                of classes that a probe was not trained on; of several labels the mean over rows and labels.
         """
         total = torch.zeros(len(self.tasks), dtype=torch.float64, device=self.device)
         counted = total.clone()
         folded, shift = self.fold(weights), self._matched_shift if matched else None
         for x, y in zip(
-            torch.split(self.validation_x, self.piece), torch.split(self.validation_y, self.piece), strict=True
+            torch.split(self.validation_x, self.piece), torch.split(self.validation_y, self.piece, dim=1), strict=True
         ):
             logits = folded @ x.mT if shift is None else folded @ x.mT + shift
-            logs = torch.log_softmax(logits, dim=1).gather(1, y.expand(len(self.tasks), 1, -1))
+            logs = self.loss.log_likelihood(logits, y.expand(len(self.tasks), -1, -1))
             known = logs > -torch.inf
             total -= torch.where(known, logs, 0.0).sum(dim=(1, 2), dtype=torch.float64)
             counted += known.sum(dim=(1, 2))
@@ -204,31 +208,27 @@ class Block:
     @cached_property
     def _matched_shift(self) -> Tensor:
         """Return [P, K, 1] what matches the logits to the class mix of the validation part."""
-        seen = torch.bincount(self.validation_y, minlength=self.num_classes).cpu().numpy()
-        shifts = []
-        for y, size in zip(self.y, self.sizes.tolist(), strict=True):
-            trained = torch.bincount(y[:size], minlength=self.num_classes).cpu().numpy()
-            shifts.append(matched_shift(trained, smoothed_mix(seen, trained)))
+        shifts = [
+            self.loss.matched_shift(y[:, :size], self.validation_y, self.num_classes)
+            for y, size in zip(self.y, self.sizes.tolist(), strict=True)
+        ]
         return torch.from_numpy(np.stack(shifts)).float().to(self.device)[:, :, None]
 
     def degenerate(self, weights: Tensor) -> Tensor:
         """Return [P]: one class in the training rows, or one prediction for all validation rows."""
-        single = ((self.y == self.y[:, :1]) | ~self.real[:, 0]).all(dim=1)
-        always = torch.ones(weights.shape[:2], dtype=torch.bool, device=self.device)
+        always = torch.ones(len(self.tasks), self.num_classes, dtype=torch.bool, device=self.device)
+        never, every = always.clone(), torch.ones((), dtype=torch.bool, device=self.device)
+        pieces: Iterable[tuple[Tensor, Tensor]]
         if len(self.validation_x):
-            folded = self.fold(weights)
-            always = always[:, : self.num_classes]
-            for x in torch.split(self.validation_x, self.piece):
-                always = always & largest(folded @ x.mT).all(dim=2)
+            weights = self.fold(weights)
+            pieces = ((x, every) for x in torch.split(self.validation_x, self.piece))
         else:
-            for x, real in zip(self.rows.pieces(self.piece), torch.split(self.real, self.piece, dim=2), strict=True):
-                always &= (largest(weights.to(x.dtype) @ x.mT) | ~real).all(dim=2)
-        return single | always.any(dim=1)
-
-
-def largest(logits: Tensor) -> Tensor:
-    """Return where logits [P, C, b] are the largest of their row."""
-    return logits == logits.amax(dim=1, keepdim=True)
+            pieces = zip(self.rows.pieces(self.piece), torch.split(self.real, self.piece, dim=2), strict=True)
+        for x, real in pieces:
+            decided = self.loss.decided(weights.to(x.dtype) @ x.mT)[:, : self.num_classes]
+            always &= (decided | ~real).all(dim=2)
+            never &= ~(decided & real).any(dim=2)
+        return self.loss.single(self.y, self.real) | self.loss.constant(always, never)
 
 
 def standardization(chunks: Callable[[], Iterable[Tensor]], dimension: int) -> tuple[Tensor, Tensor, float, int]:

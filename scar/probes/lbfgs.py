@@ -86,12 +86,12 @@ class LBFGSRun:
         block = self.block
         loss = torch.zeros_like(self._value)
         gradient = torch.empty_like(weights)
-        labels = torch.split(block.y[:, None, :], block.piece, dim=2)
+        labels = torch.split(block.y, block.piece, dim=2)
         shares = torch.split(self._share, block.piece, dim=2)
         for index, (x, y, share) in enumerate(zip(block.rows.pieces(block.piece), labels, shares, strict=True)):
-            logs = torch.log_softmax(torch.bmm(weights.to(x.dtype), x.mT).float(), dim=1)
-            loss -= (logs.gather(1, y) * share).sum(dim=(1, 2), dtype=torch.float64)
-            error = logs.exp_().scatter_add_(1, y, torch.full_like(share, -1.0)).mul_(share)
+            logits = torch.bmm(weights.to(x.dtype), x.mT).float()
+            value, error = block.loss.value_and_error(logits, y, share)
+            loss += value
             add_product(gradient, error, x, beta=int(index > 0))
         inner = weights[:, :, : block.dimension]
         gradient[:, :, : block.dimension] += _wide(penalty) * inner

@@ -44,7 +44,7 @@ class ProbeBank(pl.LightningModule):
     def __init__(
         self,
         features: Features,
-        labels: NDArray[np.int64],
+        labels: NDArray[Any],
         tasks: Sequence[ProbeTask],
         *,
         num_classes: int,

@@ -44,11 +44,12 @@ class ProbeSet:
         weights: [P, D, K], the scaling of the features folded in.
         biases: [P, K].
         epochs: [P] epochs trained (evaluations of the objective for L-BFGS).
-        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows; NaN without
-            any.
+        validation_loss: [P] mean cross-entropy of the returned weights on the validation rows (with several labels, their
+            sum); NaN without any.
         converged: [P] whether training ended by its own rule rather than at ``max_epochs``.
         degenerate: [P] whether the training rows held one class only, or the probe predicts a single class
-            for all of its validation rows (its training rows, where there are none).
+            for all of its validation rows (its training rows, where there are none); with several labels, that none of
+            them varies.
         penalty: [P] the penalty λ that was used or chosen; 0 for Adam.
         constant_features: [P] features without any weight because they are constant on the training rows.
         far_rows: [P] training rows that were shortened because they lie far from all others (`scaling="standard"`).
@@ -81,7 +82,7 @@ class ProbeSet:
         return logits
 
     def predict(self, p: int, x: Floats32) -> Ints:
-        """Return the predicted classes [n] of probe p for raw features x [n, D]."""
+        """Return the predicted classes [n] of probe p for raw features x [n, D]; of several labels it is the likeliest."""
         classes: Ints = self.logits(p, x).argmax(axis=1)
         return classes
 

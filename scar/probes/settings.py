@@ -18,7 +18,7 @@ CHOICE_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig:
-    """How a linear probe (softmax cross-entropy) is trained; all probes of a bank are trained alike.
+    """How a linear probe (softmax cross-entropy, or a sigmoid for each of several labels) is trained; all probes of a bank are trained alike.
 
     Attributes:
         solver: ``"adam"`` (epochs of mini-batches) or ``"lbfgs"`` (the optimum of the penalised objective).

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_S
 
 def train_probes(
     features: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     tasks: Sequence[ProbeTask],
     *,
     num_classes: int,
@@ -45,7 +46,8 @@ def train_probes(
 
     Args:
         features: [N, D] finite float32 values; may be memory-mapped.
-        labels: [N] classes in 0..K-1.
+        labels: [N] classes in 0..K-1; or [N, K] of 0 and 1 where a row carries any number of labels, each of which is
+            then a decision of its own (`scar.probes.losses`).
         tasks: rows to train and validate on, and a seed, for each probe.
         num_classes: K.
         config: how; `ProbeConfig()` by default.
@@ -63,6 +65,10 @@ def train_probes(
     """
     config, trainer = config or ProbeConfig(), trainer or TrainerConfig()
     labels = _checked_labels(labels, len(features), num_classes)
+    if labels.ndim == 2 and config.monitor == "train_accuracy":
+        raise ValueError(
+            "probe.monitor=train_accuracy takes one class per row; with several labels use validation_loss"
+        )
     tasks = [_checked_task(task, index, len(features), config) for index, task in enumerate(tasks)]
     if not tasks:
         raise ValueError("tasks is empty: there is no probe to train")
@@ -92,7 +98,7 @@ def train_probes(
 
 def share_penalty(
     features: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     tasks: Sequence[ProbeTask],
     *,
     num_classes: int,
@@ -103,7 +109,7 @@ def share_penalty(
 
     Args:
         features: [N, D].
-        labels: [N] classes in 0..K-1.
+        labels: as in `train_probes`.
         tasks: the first one trains on the whole set, the others on parts of it (`penalty_of_subset`).
         num_classes: K.
         config: tasks of one that does not choose once (`ProbeConfig.chooses_once`) are returned as they are.
@@ -117,7 +123,11 @@ def share_penalty(
     return [replace(t, penalty=penalty_of_subset(best, whole=whole, size=len(t.train))) for t in tasks]
 
 
-def _checked_labels(labels: NDArray[np.int64], count: int, num_classes: int) -> NDArray[np.int64]:
+def _checked_labels(labels: NDArray[Any], count: int, num_classes: int) -> NDArray[Any]:
+    if labels.ndim == 2:
+        if labels.shape != (count, num_classes) or not np.isin(labels, (0, 1)).all():
+            raise ValueError(f"labels of shape {labels.shape} must be [{count}, {num_classes}] of 0 and 1")
+        return np.ascontiguousarray(labels, dtype=np.uint8)
     labels = np.ascontiguousarray(labels, dtype=np.int64)
     if labels.shape != (count,):
         raise ValueError(f"labels of shape {labels.shape} do not fit {count} rows of features")

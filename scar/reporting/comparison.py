@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from scar.evaluation.hypotheses import decide, equivalence, holm, power
-from scar.evaluation.scores import RAW, raw_and_matched
+from scar.evaluation.label_scores import EVERY_SCORE
+from scar.evaluation.scores import LEADING, RAW, SCORES, raw_and_matched
 from scar.evaluation.sequential import Looks
 from scar.job.metrics import Metric
 from scar.reporting.group_scores import ALONE, GroupScores
@@ -55,6 +56,18 @@ class Comparison:
     margin: float
     looks: int = 1
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The scores that arms have, in the order in which they are reported; those of classes where there is no arm."""
+        there = set(self.arms.metric)
+        return tuple(metric for metric in EVERY_SCORE if metric in there) or SCORES
+
+
+def first_scores(metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return which of some scores are shown first: accuracy where classes exclude one another."""
+    several = (Metric.MATCHED_MACRO_F1, Metric.AVERAGE_PRECISION)
+    return (LEADING, *((Metric.ACCURACY,) if Metric.ACCURACY in metrics else several))
+
 
 def compare(
     study: Study, *, reference: str = "scar", level: float = 0.95, margin: float = EQUIVALENCE_MARGIN
@@ -83,6 +96,9 @@ def compare(
 def primary_arms(comparison: Comparison, metric: str) -> pd.DataFrame:
     """Return the arms of the primary set: ``primary`` with raw decisions, ``re-weighted`` with matched ones."""
     names = dict(zip(raw_and_matched(metric), PLAIN, strict=True))
+    if metric == Metric.AVERAGE_PRECISION:  # of the order of the logits, which matching does not change
+        own = comparison.arms[(comparison.arms.metric == metric) & (comparison.arms.subject == "primary")]
+        return pd.concat([own.assign(subject=name) for name in PLAIN])
     own = comparison.arms[comparison.arms.metric.isin(list(names)) & (comparison.arms.subject == "primary")]
     return own.assign(subject=own.metric.map(names))
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from scar.evaluation.scores import LEADING, SCORES
-from scar.job.metrics import Metric
-from scar.reporting.comparison import Comparison, compare
+from scar.reporting.comparison import Comparison, compare, first_scores
 from scar.reporting.details import Detail, make_detail
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
 from scar.reporting.figures.pareto_figure import draw_fronts
@@ -32,6 +30,7 @@ from scar.reporting.tables.caveats import collect_caveats, failed_jobs, missing_
 from scar.reporting.tables.estimators_table import estimators_table
 from scar.reporting.tables.indicators_table import indicators_table
 from scar.reporting.tables.inspection_table import inspection_tables
+from scar.reporting.tables.labels_table import label_tables
 from scar.reporting.tables.leaderboard_table import leaderboard_tables
 from scar.reporting.tables.planners_table import has_planners, planner_tables
 from scar.reporting.tables.versions_table import version_tables
@@ -96,7 +95,9 @@ def gather(
     caveats: dict[str, list[str]] = {}
     for caveat in collect_caveats(study):
         caveats.setdefault(caveat.where, []).append(caveat.what)
-    completions = {m: completion_table(comparison, metric=m, by=by) for m in SCORES}
+    metrics = comparison.metrics
+    completions = {m: completion_table(comparison, metric=m, by=by) for m in metrics}
+    first = first_scores(metrics)
     published = [published_format_table(study)]
     against = against_published(study, tolerances)
     published += [against_table(against, tolerances)] if len(against) else []
@@ -110,15 +111,15 @@ def gather(
         tables=[
             *(version_tables(study, earlier, level=level) if earlier else []),
             *compared,
-            completions[LEADING],
-            completions[Metric.ACCURACY],
+            *(completions[m] for m in first),
+            *label_tables(study),
             characteristics_table(study, estimator),
             table1(study),
             indicators_table(study),
             *alignment_tables(study),
         ],
         more_tables=[
-            *(completions[m] for m in SCORES if m not in (LEADING, Metric.ACCURACY)),
+            *(completions[m] for m in metrics if m not in first),
             *planner_tables(study, comparison),
             estimators_table(study),
             *published,

@@ -19,7 +19,8 @@ from scar.evaluation.intervals import (
     seed_interval,
     single_level,
 )
-from scar.evaluation.scores import SCORES, raw_and_decision
+from scar.evaluation.label_scores import EVERY_SCORE, label_item_scores
+from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import answers_one_class, item_scores
 from scar.job.metrics import Metric
 from scar.reporting.study_job import Outcomes
@@ -51,7 +52,9 @@ class GroupScores:
             (str(s), None if np.isnan(f) else float(f), str(m)): own
             for (s, f, m), own in self.rows.groupby(named, dropna=False, sort=False)
         }
-        keys = self.rows[self.rows.metric == Metric.ACCURACY][["subject", "fraction"]].drop_duplicates()
+        self.metrics = tuple(metric for metric in EVERY_SCORE if (self.rows.metric == metric).any())
+        self._every_arm = Metric.ACCURACY if Metric.ACCURACY in self.metrics else LEADING
+        keys = self.rows[self.rows.metric == self._every_arm][["subject", "fraction"]].drop_duplicates()
         self.keys: list[Arm] = sorted(
             ((s, None if np.isnan(f) else float(f)) for s, f in keys.itertuples(index=False)),
             key=lambda k: (-1.0 if k[1] is None else k[1], strategy_order(k[0])),
@@ -69,7 +72,7 @@ class GroupScores:
     def all_rows(self, reference: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Rows of `Comparison.arms`, `Comparison.differences` and `Comparison.planners`, metric by metric."""
         found: tuple[list[dict[str, Any]], ...] = ([], [], [])
-        for metric in SCORES:
+        for metric in self.metrics:
             scores = _MetricScores(self, metric)
             for rows, own in zip(
                 found, (scores.arm_rows(), scores.difference_rows(reference), scores.planner_rows()), strict=True
@@ -84,20 +87,20 @@ class GroupScores:
     def _added(self, subject: str, fraction: float | None) -> float:
         if fraction is None:
             return 0.0
-        return float(self._of(subject, fraction, Metric.ACCURACY).n.astype(float).mean() - self._base())
+        return float(self._of(subject, fraction, self._every_arm).n.astype(float).mean() - self._base())
 
     def _base(self) -> float:
         """Mean size of the primary set."""
-        own = self._of("primary", None, Metric.ACCURACY).n.astype(float)
+        own = self._of("primary", None, self._every_arm).n.astype(float)
         return float(own.mean()) if len(own) else self.n_primary
 
     def _majority(self, subject: str, fraction: float | None) -> int:
-        if seeds := self.outcomes.seeds(subject, fraction):
+        if (seeds := self.outcomes.seeds(subject, fraction)) and not self.outcomes.several:
             labels = self.outcomes.labels
             rate = np.bincount(labels).max() / len(labels)
             right = self.outcomes.matrix(subject, fraction, seeds)
             return sum(bool(r.mean() <= rate) or answers_one_class(r, labels) for r in right)
-        return int(self._of(subject, fraction, Metric.ACCURACY).flag.str.contains("majority").sum())
+        return int(self._of(subject, fraction, self._every_arm).flag.str.contains("majority").sum())
 
 
 class _MetricScores:
@@ -105,7 +108,7 @@ class _MetricScores:
 
     def __init__(self, group: GroupScores, metric: str) -> None:
         self.group, self.metric, self._level = group, metric, group.level
-        self.score, self._decision = raw_and_decision(metric)
+        self.score, self._decision = (metric, "raw") if metric == Metric.AVERAGE_PRECISION else raw_and_decision(metric)
         self._least = LEAST_SEEDS.get(self.score, 2)
         self._items: dict[Arm, Floats] = {}
         self._differences: dict[tuple[Arm, Arm], tuple[MeanEstimate, str] | None] = {}
@@ -197,6 +200,8 @@ class _MetricScores:
         return sorted(set.intersection(*(set(self._seeds(arm)) for arm in arms)))
 
     def _seeds(self, arm: Arm) -> list[int]:
+        if self.metric == Metric.AVERAGE_PRECISION:  # of logits, which a job does not keep by item
+            return []
         return self.group.outcomes.seeds(*arm, self._decision)
 
     def _scores(self, arm: Arm, seeds: list[int] | None = None) -> Floats:
@@ -210,6 +215,9 @@ class _MetricScores:
 def item_matrix(outcomes: Outcomes, arm: Arm, metric: str, seeds: Sequence[int]) -> Floats:
     """Scores [S, n] of the test items whose mean is a metric of an arm."""
     score, decision = raw_and_decision(metric)
+    if outcomes.several:
+        decided = outcomes.predicted(*arm, seeds, decision)
+        return label_item_scores(decided > 0, outcomes.labels > 0, score)
     mix = outcomes.mix if metric == Metric.MATCHED_ACCURACY else None
     return item_scores(outcomes.predicted(*arm, seeds, decision), outcomes.labels, score, mix=mix)
 

@@ -59,9 +59,9 @@ class Outcomes:
     """Predictions by test item.
 
     Attributes:
-        labels: [n] classes of the test items; empty if no job stored outcomes.
+        labels: [n] classes of the test items, or [n, K] zeros and ones; empty if no job stored outcomes.
         predictions: arm name (``"primary"``, ``"scar@0.1"``; matched decisions ``"primary/uniform"``) → seed → [n]
-            predicted classes.
+            predicted classes, or [n, K] decisions.
         mix: [K] declared deployment mix, by which accuracy weights the recalls; None where it is estimated.
     """
 
@@ -90,6 +90,11 @@ class Outcomes:
             for arm, predicted in found.items():
                 predictions.setdefault(arm, {}).setdefault(int(job.columns["seed"]), predicted)
         return cls(labels=labels, predictions=predictions, mix=mix)
+
+    @property
+    def several(self) -> bool:
+        """Whether a test item may carry several labels."""
+        return self.labels.ndim == 2
 
     def seeds(self, subject: str, fraction: float | None = None, decision: str = "raw") -> list[int]:
         """Seeds for which an arm was scored by a decision of `scar.evaluation.scores.Predictions`."""

@@ -20,6 +20,7 @@ from scar.reporting.tables.caveats import disagreement
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
 from scar.reporting.tables.indicators_table import indicator_sentence
+from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import (
     count,
@@ -81,6 +82,13 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any
             one = arm.iloc[0]
             sentences.append(
                 f"A probe on {phrase} is right on {percent(one.value)} % {percent_interval(one.low, one.high)} of the test items."
+            )
+        arm = _pick(comparison.arms, group, subject=subject, metric=LEADING)
+        if len(arm) and has_several(rows):
+            one = arm.iloc[0]
+            sentences.append(
+                f"A probe on {phrase} decides {percent(one.value)} % {percent_interval(one.low, one.high)} of the presences and "
+                "absences of a label rightly, each counting half, averaged over the labels."
             )
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
     steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from scar import __version__
 from scar.common.files import replacing
 from scar.common.spreadsheets import harmless_frame
+from scar.evaluation.scores import LEADING
 from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
 from scar.store.code import sources
 
@@ -183,7 +184,8 @@ def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str
 def _joined_csv(content: Content) -> str:
     """Table 2 as one wide CSV: characteristics and accuracies, one row per group and budget."""
     by_name = {table.name: table for table in content.tables}
-    left, right = by_name["table2a"].values, by_name["table2b"].values
+    scored = by_name.get("table2b", by_name[f"table2b_{LEADING}"])  # accuracy, where classes exclude one another
+    left, right = by_name["table2a"].values, scored.values
     axes = list(content.study.axes)
     joined = left.merge(right, on=axes, how="left", suffixes=("", "_accuracy")) if len(right) else left
     return str(harmless_frame(joined).to_csv(index=False, float_format="%.10g"))

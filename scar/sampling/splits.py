@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scar.common.randomness import generator
 from scar.common.types import Ints
-from scar.data.stratify import draw_groups, draw_per_class
+from scar.data.stratify import count_labels, draw_group_share, draw_per_class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,8 @@ class Split:
     Attributes:
         validation, heldout, primary, reserve, test: rows. The reserve is the pool that can be had; training samples
             that are in no part are out of reach.
-        labels: [N] class of every row; a regime may have made some of those of primary and validation wrong.
+        labels: [N] class of every row, or [N, K] zeros and ones: which labels it carries. A regime may have made some of
+            those of primary and validation wrong.
     """
 
     validation: Ints
@@ -68,8 +69,8 @@ class Split:
         return np.sort(np.concatenate([self.primary, self.reserve]))
 
     def class_sizes(self, part: str, num_classes: int) -> Ints:
-        """Return [K] samples of each class in a part, e.g. ``"primary"``."""
-        return np.bincount(self.labels[getattr(self, part)], minlength=num_classes)
+        """Return [K] samples of each class in a part, e.g. ``"primary"``; those that carry it where there may be several."""
+        return count_labels(self.labels[getattr(self, part)], num_classes)
 
     def with_parts(self, **parts: Ints) -> Split:
         """Return a copy with some parts replaced, sorted again."""
@@ -148,6 +149,5 @@ def cut(
         inside = np.zeros(len(rows), bool)
         inside[draw_per_class(labels[rows], round(size), rng)] = True
     else:
-        wanted = np.bincount(labels[rows], minlength=1) * (size / max(len(rows), 1))
-        inside = draw_groups(labels[rows], groups[rows], wanted, rng)
+        inside = draw_group_share(labels[rows], groups[rows], size / max(len(rows), 1), rng)
     return np.sort(rows[inside]), np.sort(rows[~inside])

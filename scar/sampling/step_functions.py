@@ -84,12 +84,17 @@ class Steps:
     """The step functions of a dataset.
 
     Attributes:
-        labels: [N] step of every sample, in 0..K-1.
+        labels: [N] step of every sample, in 0..K-1; or [N, K] zeros and ones where a sample carries any number of labels.
         names: [K] of the steps.
     """
 
     labels: NDArray[np.int64]
     names: tuple[str, ...]
+
+    @property
+    def several(self) -> bool:
+        """Whether a sample may carry several labels, or none: every step is then a decision of its own."""
+        return self.labels.ndim == 2
 
 
 def given_steps(catalogue: Catalogue) -> Steps:

@@ -8,7 +8,7 @@ import numpy as np
 
 from scar.common.randomness import generator
 from scar.common.types import Ints
-from scar.data.stratify import within_class_rank
+from scar.data.stratify import label_order, within_class_rank
 
 DRAWS = ("partition", "independent")
 
@@ -53,7 +53,7 @@ def draw_subsets(rows: Ints, labels: Ints, config: SubsetsConfig, *, seed: int) 
 
     Args:
         rows: [n] rows of the embeddings that form the training set.
-        labels: [N] class of every row of the embeddings.
+        labels: [N] class of every row of the embeddings, or [N, K] zeros and ones.
         config: factors and parts.
         seed: of the job.
 
@@ -76,8 +76,11 @@ def stratified_order(labels: Ints, rng: np.random.Generator) -> Ints:
     """Return a random permutation in which every contiguous stretch has the class mix of the whole.
 
     Sample k of a class with m samples (in random order) stands at (k + u) / m with one uniform u per class, so that a
-    stretch of 1/r of the permutation holds m/r of its samples, rounded down or up.
+    stretch of 1/r of the permutation holds m/r of its samples, rounded down or up. Labels [N, K] of 0 and 1 are ordered by
+    `scar.data.stratify.label_order`.
     """
+    if labels.ndim == 2:
+        return label_order(labels, rng)
     shuffled = rng.permutation(len(labels))
     classes, inverse, counts = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
     position = (within_class_rank(inverse) + rng.random(len(classes))[inverse]) / counts[inverse]

@@ -64,11 +64,14 @@ def derived_keys() -> set[Key]:
 def identity(value: Any) -> Any:
     """Reduce a configuration to the plain values that can change a number.
 
-    Dataclasses become mappings without their runtime-only fields and with the name of their class: of a class of this
+    Dataclasses become mappings without their runtime-only fields, without empty ones that are marked as optional (they came
+    later, and what does without them stays the same) and with the name of their class: of a class of this
     package its own name, wherever its module lies, of any other the dotted path that ``_target_`` gives.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        kept = {f.name: identity(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("runtime")}
+        asked = [f for f in fields(value) if not f.metadata.get("runtime")]
+        asked = [f for f in asked if getattr(value, f.name) or not f.metadata.get("optional")]
+        kept = {f.name: identity(getattr(value, f.name)) for f in asked}
         return {"class": _name(type(value)), **kept}
     if isinstance(value, Mapping):
         return {str(name): identity(item) for name, item in value.items()}

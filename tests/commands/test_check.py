@@ -103,3 +103,11 @@ def test_what_a_run_would_refuse_is_said_and_fails_it(
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
     assert message in found["error"]
+
+
+def test_several_labels_are_counted_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"text {i},{'sea;sun' if i % 2 else 'sun' if i % 4 else ''}" for i in range(40)]
+    (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    assert run("dataset=table", f"dataset.root={tmp_path / 'a.csv'}", "dataset.labels.separator=';'", "--json") == 0
+    classes = json.loads(capsys.readouterr().out)["classes"]
+    assert {each["name"]: each["train"] + each["test"] for each in classes} == {"sea": 20, "sun": 30}

@@ -160,7 +160,8 @@ SAMPLES = Samples(
         ({"labels": np.array([1, 1, 1, 2, 2, 2, 2, 2])}, r"labels\[3\]=2 lies outside 0\.\.1"),
         ({"labels": np.zeros(8, int)}, "training labels hold a single class"),
         ({"labels": np.array([0, 0, 0, 0, 0, 1, 1, 1])}, "'y' has 1"),
-        ({"labels": np.zeros((8, 2), int)}, "labels are multi-label"),
+        ({"labels": np.zeros((8, 2), int)}, "training samples have to carry each label, but 'x' has 0"),
+        ({"labels": np.eye(8, 3, dtype=int)}, "labels has 3 columns, but there are 2 names"),
     ],
 )
 def test_samples_that_no_stage_could_use_are_refused(change: dict[str, Any], message: str) -> None:

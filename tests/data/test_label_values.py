@@ -118,7 +118,7 @@ def test_whole_numbers_count_the_names_unless_one_of_them_is_a_name() -> None:
         ("a\x1b[31mb", "holds control characters"),
         ("a\0b", "holds control characters"),
         ("a\ud800", "is not valid Unicode"),
-        (["a", "b"], r"\['a', 'b'\], a list, and several labels are not supported"),
+        (["a", "b"], r"\['a', 'b'\], a list \(dataset.labels.several=true reads several labels\)"),
         (object, "each sample needs one class"),
     ],
 )

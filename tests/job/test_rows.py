@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from scar.completion.forecast import FORECASTS
-from scar.evaluation.scores import SCORES
+from scar.evaluation.label_scores import EVERY_SCORE
 from scar.job.metrics import Metric
 from scar.job.rows import COLUMNS, Rows, arm_name, load_rows, write_frame
 from scar.measures.steps import MEASURES
@@ -48,9 +48,9 @@ def test_a_metric_that_is_not_registered_is_refused_with_the_way_out(rows):
 def test_what_the_lower_rooms_measure_is_registered_and_shown_somewhere():
     forecasts = [f"expected_{name}" for name in FORECASTS]
     recalls = [f"{prefix}recall_at_{depth}" for prefix in ("", "mapped_") for depth in DEPTHS]
-    for name in (*SCORES, *MEASURES, *forecasts, *recalls, *dataset_indicators([0, 0, 1])):
+    for name in (*EVERY_SCORE, *MEASURES, *forecasts, *recalls, *dataset_indicators([0, 0, 1])):
         assert name.startswith(Metric.of(name))
-    assert Metric.of_table("table2b") == SCORES
+    assert Metric.of_table("table2b") == EVERY_SCORE
     assert Metric.of_table("table2a")[:4] == MEASURES
 
 

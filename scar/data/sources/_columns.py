@@ -11,10 +11,11 @@ from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.checks import first_few, validate_samples
 from scar.data.image_decoding import Depth, check_depth
-from scar.data.labels import UNLABELLED, Classes, LabelRules, encode_classes, label_rules
+from scar.data.label_sets import read_labels, unlabelled
+from scar.data.labels import Classes, LabelRules, label_rules
 from scar.data.samples import TEST, TRAIN, Samples
 from scar.data.source import Source
-from scar.data.stratify import draw_groups, draw_test_part, keep_sizes
+from scar.data.stratify import draw_group_share, draw_test_part, keep_sizes
 
 MEDIA = ("image", "audio", "video")
 
@@ -76,6 +77,11 @@ class ColumnSource(Source):
             )
 
     @property
+    def several_labels(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.several
+
+    @property
     def window(self) -> Depth | None:
         """`depth` as a pair."""
         return check_depth(self.depth)
@@ -124,11 +130,11 @@ class ColumnSource(Source):
             splits = draw_part(None, np.array(items), len(items), self.test_fraction, self.seed)
             notes = [*notes, f"{len(items)} rows are about {len(set(items))} items, which the test part keeps whole"]
         if labels is not None:
-            found = encode_classes(
+            found = read_labels(
                 labels,
                 self.class_names or known_names,
                 lambda row: f"{where(row)}, column {str(self.label)!r}: the label",
-                rules=self.labels,
+                self.labels,
             )
         return finish(
             self,
@@ -177,8 +183,8 @@ def finish(
         groups=groups,
         notes=(*notes, *(() if classes is None else classes.notes)),
     )
-    if samples.labels is not None and (samples.labels == UNLABELLED).any():
-        samples = samples.take(np.flatnonzero(samples.labels != UNLABELLED))
+    if samples.labels is not None and (missing := unlabelled(samples.labels)).any():
+        samples = samples.take(np.flatnonzero(~missing))
     if splits is None:
         group = next(iter(samples.groups.values()), None)
         samples = replace(samples, splits=draw_part(samples.labels, group, len(samples), fraction, source.seed))
@@ -229,8 +235,7 @@ def draw_part(
     classes = np.zeros(size, np.int64) if labels is None else labels
     if groups is None:
         return draw_test_part(classes, fraction, seed)
-    wanted = np.bincount(classes, minlength=1) * fraction
-    return np.where(draw_groups(classes, groups, wanted, generator(seed, "test part")), TEST, TRAIN)
+    return np.where(draw_group_share(classes, groups, fraction, generator(seed, "test part")), TEST, TRAIN)
 
 
 def parts_of(

@@ -15,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from scar.data.arrays import as_column, to_numpy
 from scar.data.checks import require_spread, validate_embeddings
 from scar.data.fetch import FetchError
-from scar.data.labels import LabelRules, encode_classes, label_rules
+from scar.data.label_sets import read_labels
+from scar.data.labels import LabelRules, label_rules
 from scar.data.names import texts
 from scar.data.paths import inside
 from scar.data.samples import Samples
@@ -87,6 +88,11 @@ class EmbeddingsFile(Source):
         """Vectors, which the encoder ``precomputed`` passes on."""
         return ("embedding",)
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.several
+
     def files(self, data_dir: Path) -> list[Path]:
         """Return the one or two files."""
         folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
@@ -112,11 +118,11 @@ class EmbeddingsFile(Source):
         columns, where, notes = self._columns(paths[-1])
         if len(columns[self.label]) != len(matrix):
             raise ValueError(f"{paths[0]} has {len(matrix)} rows, but {paths[-1]} has {len(columns[self.label])}")
-        classes = encode_classes(
+        classes = read_labels(
             columns[self.label],
             self.class_names,
             lambda row: f"{where(row)}, column {self.label!r}: the label",
-            rules=self.labels,
+            self.labels,
         )
         ids = np.array(
             texts(columns[self.id], where, self.id, names=True) if self.id else [*map(str, range(len(matrix)))]
@@ -141,7 +147,20 @@ class EmbeddingsFile(Source):
     def _columns(self, path: Path) -> tuple[dict[str, Sequence[Any]], Any, tuple[str, ...]]:
         """Return the columns by name, what names a row in messages, and what was found out about the file."""
         if path.suffix in (".npy", ".safetensors"):
-            values = as_column(_whole(_read_array(path, self.label)), f"{path}: the labels")
+            array = _whole(_read_array(path, self.label))
+            if self.labels.several:
+                if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "biuf":
+                    raise ValueError(
+                        f"{path}: labels of shape {array.shape} and type {array.dtype}, where dataset.labels.several=true reads "
+                        "zeros and ones, a column per label"
+                    )
+                return {self.label: array}, lambda row: f"{path}, row {row}", ()  # type: ignore[dict-item]
+            if array.ndim == 2 and array.shape[1] > 1:
+                raise ValueError(
+                    f"{path}: the labels are multi-label (shape {array.shape}); dataset.labels.several=true reads zeros and "
+                    "ones, a column per label"
+                )
+            values = as_column(array, f"{path}: the labels")
             return {self.label: values.tolist()}, lambda row: f"{path}, row {row}", ()
         wanted = [c for c in (self.label, self.id, self.split, *self.groups) if c is not None]
         table = read_table(path, list(dict.fromkeys(wanted)))

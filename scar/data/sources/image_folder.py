@@ -72,6 +72,10 @@ class ImageFolder(Source):
         super().__post_init__()
         object.__setattr__(self, "names_files", tuple(self.names_files))
         object.__setattr__(self, "labels", label_rules(self.labels))
+        if self.labels.several:
+            raise ValueError(
+                "dataset.labels.several=true: an image lies in one class folder; list the labels in a table"
+            )
         object.__setattr__(self, "depth", check_depth(self.depth))
         self._require_share("test_fraction")
 

@@ -33,8 +33,10 @@ def recalls_frame(outcomes: Outcomes, names: Sequence[str], *, fraction: float) 
         if not seeds:
             continue
         right = outcomes.matrix(subject, own, seeds)
-        for class_id in np.unique(outcomes.labels):
-            by_seed = right[:, outcomes.labels == class_id].mean(axis=1)
+        several = outcomes.several
+        for class_id in np.flatnonzero(outcomes.labels.any(axis=0)) if several else np.unique(outcomes.labels):
+            own_items = outcomes.labels[:, class_id] > 0 if several else outcomes.labels == class_id
+            by_seed = (right[:, own_items, class_id] if several else right[:, own_items]).mean(axis=1)
             ends = {"value": by_seed.mean(), "low": by_seed.min(), "high": by_seed.max()}
             records.append({"class_id": int(class_id), "class_name": names[class_id], "subject": subject, **ends})
     return pd.DataFrame(records, columns=["class_id", "class_name", "subject", "value", "low", "high"])

@@ -21,12 +21,13 @@ from scar.reporting.settings import CardConfig
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.summary import Answers, answer
-from scar.reporting.tables.card_tables import CLASS_MEASURES, card_tables
+from scar.reporting.tables.card_tables import CLASS_MEASURES, LABEL_COLUMNS, card_tables
 from scar.reporting.tables.caveats import collect_caveats
 from scar.reporting.tables.estimators_table import leading_estimator
 from scar.reporting.tables.indicators_table import cell, header
+from scar.reporting.tables.labels_table import COUNTING_NOTE, SEVERAL_NOTE
 from scar.reporting.tables.plan_table import need_text
-from scar.reporting.text import count, decimal, group_label, name_of, size, size_interval
+from scar.reporting.text import count, decimal, group_label, name_of, percent, size, size_interval
 
 SETTINGS = ("labels", "split", "subsets", "probe", "foundation", "completion", "selection", "budgets", "pool")
 """Parts of the configuration that are named under "How it was made"."""
@@ -40,7 +41,8 @@ class Card:
         title: dataset, encoder, regime and further axes.
         group: values of the axes.
         seed: whose plan and class table are shown; the rest is a mean over `seeds`.
-        tables: ``sizes``, ``measures``, ``indicators``, ``foundation`` and ``classes``, numbers at full precision.
+        tables: ``sizes``, ``measures``, ``indicators``, ``foundation`` and ``classes``, numbers at full precision; ``labels``
+            where samples may carry several.
         plans: plan files of that seed.
         commands: that repeat the jobs of the study.
         settings: options of the configuration, by group.
@@ -141,7 +143,8 @@ def render_card(card: Card) -> str:
     sizes = card.tables["foundation"]
     first = sizes.estimator == leading_estimator(sizes, card.driver)
     shown |= {"foundation": _cells("foundation", sizes[first]), "other_estimators": _cells("foundation", sizes[~first])}
-    return environment.from_string(text).render(card=card, tables=shown, version=__version__, name_of=name_of)
+    notes = {"several_note": SEVERAL_NOTE, "counting_note": COUNTING_NOTE}
+    return environment.from_string(text).render(card=card, tables=shown, version=__version__, name_of=name_of, **notes)
 
 
 def _slug(group: Mapping[str, Any]) -> str:
@@ -180,6 +183,9 @@ def _row(name: str, row: Mapping[Any, Any]) -> list[str]:
     if name == "foundation":
         ends = size_interval(row["low"], row["high"])
         return [name_of(row["set"]), name_of(row["estimator"]), size(row["samples"]), ends]
+    if name == "labels":
+        scores = [percent(row[metric]) if row[metric] == row[metric] else "undefined" for metric in LABEL_COLUMNS]
+        return [row["label"], *scores, count(row["brings"])]
     values = [decimal(row[measure]) if row[measure] == row[measure] else "undefined" for measure in CLASS_MEASURES]
     return [row["class"], count(row["primary"]), count(row["reserve"]), *values, need_text(row), count(row["added"])]
 

@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "indicators": "Indicators that follow from the class sizes alone, the mean over seeds.",
     "foundation": "Foundation Data Size in samples by training set and estimator, with its interval.",
     "classes": "Sizes, measures of the primary set, need and planned additions by class, for one seed.",
+    "labels": "Test scores of the primary set by label, where a sample may carry several, and what the largest plan brings.",
 }
 
 

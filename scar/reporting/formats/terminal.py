@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from scar.evaluation.scores import LEADING, SCORES
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import select
-from scar.reporting.comparison import PLAIN, primary_arms, score_title
+from scar.reporting.comparison import PLAIN, first_scores, primary_arms, score_title
 from scar.reporting.content import Content
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import BASELINES, STRATEGIES, strategy_order
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
 from scar.reporting.tables.indicators_table import indicator_lines
+from scar.reporting.tables.labels_table import has_several, label_table
 from scar.reporting.tables.planners_table import findings, has_planners
 from scar.reporting.text import (
     MISSING,
@@ -54,7 +54,7 @@ def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
     groups = content.study.groups()
     planners = has_planners(content.comparison) and len(groups) > 1
-    for line in findings(content.study, content.comparison, metrics=SCORES[:2]) if planners else ():
+    for line in findings(content.study, content.comparison, metrics=content.comparison.metrics[:2]) if planners else ():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for position, group in enumerate([] if planners else groups[:SHOWN]):
         rows = content.study.of(group)
@@ -65,7 +65,9 @@ def print_report(content: Content, console: Console) -> None:
             for table in overview:
                 console.print(table.to_terminal())
             console.print(content.details[position].table.to_terminal(CLASSES))
-        for metric in (LEADING, Metric.ACCURACY):
+            if has_several(rows):
+                console.print(label_table(content.study, group).to_terminal(CLASSES))
+        for metric in first_scores(content.comparison.metrics):
             console.print(comparison_table(content, group, metric).to_terminal())
     if planners:
         console.print("Every planner, metric and budget: planners.md, planners.csv", style="dim")

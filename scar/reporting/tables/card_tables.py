@@ -6,34 +6,42 @@ import math
 
 import pandas as pd
 
+from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.indicators_table import indicator_values
+from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import size
 
 PARTS = ("total", "primary", "reserve", "validation", "heldout", "test")
 SUBJECTS = ("primary", "total")
+LABEL_COLUMNS = (Metric.BALANCED_ACCURACY, LEADING, Metric.AVERAGE_PRECISION, Metric.MATCHED_MACRO_F1)
+"""Test scores by label."""
 CLASS_MEASURES = MEASURES[1:]
 """Measures by class; the scale of a whole set is 1."""
 
 
 def card_tables(rows: pd.DataFrame, *, seed: int, driver: str) -> dict[str, pd.DataFrame]:
-    """Return ``sizes``, ``measures``, ``indicators``, ``foundation`` and ``classes`` of one group.
+    """Return ``sizes``, ``measures``, ``indicators``, ``foundation``, ``classes`` and ``labels`` of one group.
+
+    The last is empty unless samples may carry several labels.
 
     Args:
         rows: of the group.
         seed: of the table of classes; the others are means over seeds.
         driver: estimator whose needs the classes show.
     """
-    return {
+    classes = _classes(rows, seed, driver)
+    tables = {
         "sizes": _sizes(rows),
         "measures": _measures(rows),
         "indicators": _indicators(rows),
         "foundation": _foundation(rows),
-        "classes": _classes(rows, seed, driver),
+        "classes": classes.drop(columns="brings", errors="ignore"),
     }
+    return tables | {"labels": _labels(rows, classes) if has_several(rows) else pd.DataFrame()}
 
 
 def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
@@ -81,3 +89,11 @@ def _classes(rows: pd.DataFrame, seed: int, driver: str) -> pd.DataFrame:
         values = steps[steps.metric == measure].groupby("class_id").value.mean().to_dict()
         plan[measure] = plan.class_id.astype(int).map(values)
     return plan.drop(columns=["class_id", "fraction"]).rename(columns={"class_name": "class"})
+
+
+def _labels(rows: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """One row per label: test scores of the primary set, means over seeds, and what the largest plan brings."""
+    own = rows[(rows.stage == "labels") & (rows.subject == "primary")]
+    means = own.groupby(["class_name", "metric"]).value.mean().unstack("metric").reindex(columns=list(LABEL_COLUMNS))
+    table = classes[["class", "brings"]].rename(columns={"class": "label"})
+    return table.merge(means.reset_index().rename(columns={"class_name": "label"}), on="label", how="left")

@@ -12,6 +12,7 @@ from scar.job.metrics import Metric
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.labels_table import has_several
 from scar.reporting.text import count, group_label, name_of, percent, percent_interval, share, size, size_interval
 
 AHEAD = (Metric.REACH, Metric.GAP_AHEAD, Metric.ACCURACY_AHEAD)
@@ -31,15 +32,20 @@ def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFram
 
 def prospect_sentences(rows: pd.DataFrame) -> list[str]:
     """Say what multiples of the primary set are expected to bring; nothing where no estimator says."""
-    found = prospect_values(rows).set_index(["multiple", "metric"])
+    found, score = prospect_values(rows).set_index(["multiple", "metric"]), _score(rows)
     sentences = []
     for multiple in found.index.unique("multiple"):
         reach, ahead = (found.loc[(multiple, metric)] for metric in (Metric.REACH, Metric.ACCURACY_AHEAD))
         sentences.append(
-            f"With {multiple:g} times the data: enough with probability {share(round(reach.value, 2))}, accuracy "
+            f"With {multiple:g} times the data: enough with probability {share(round(reach.value, 2))}, {score} "
             f"{percent(ahead.value)} % {percent_interval(ahead.low, ahead.high)}."
         )
     return sentences
+
+
+def _score(rows: pd.DataFrame) -> str:
+    """Return what `Metric.ACCURACY_AHEAD` stands for."""
+    return "balanced accuracy" if has_several(rows) else "accuracy"
 
 
 def prospect_table(rows: pd.DataFrame) -> Table | None:
@@ -57,7 +63,7 @@ def prospect_table(rows: pd.DataFrame) -> Table | None:
                 "samples": f"{multiple:g}× = {count(multiple * have)}",
                 "P(enough)": f"{percent(reach.value, 0)} %",
                 "gap, points": f"{percent(gap.value)} {percent_interval(gap.low, gap.high)}",
-                "accuracy": f"{percent(accuracy.value)} {percent_interval(accuracy.low, accuracy.high)}",
+                _score(rows): f"{percent(accuracy.value)} {percent_interval(accuracy.low, accuracy.high)}",
             }
         )
     caption = "What more data of the same mix are expected to bring, with intervals"

@@ -80,7 +80,7 @@ def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, leve
     seeds = sorted(set.intersection(*(set(each.seeds(SUBJECT)) for each in outcomes.values())))
     labels = outcomes[names[0]].labels
     same = all(np.array_equal(each.labels, labels) for each in outcomes.values())
-    if not seeds or not same:
+    if not seeds or not same or labels.ndim == 2:  # ranks are of classes that exclude one another
         return None
     right = np.stack([outcomes[name].matrix(SUBJECT, None, seeds) for name in names])
     records: list[dict[str, Any]] = [

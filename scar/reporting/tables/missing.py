@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from scar.evaluation.sequential import ONE_LOOK
-from scar.job.metrics import Metric
 from scar.reporting.group_scores import STRATEGIES, strategy_order
 from scar.reporting.study_folder import Study
 
@@ -23,7 +22,7 @@ def missing_arms(study: Study) -> pd.DataFrame:
     found: list[dict[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)
-        scored = rows[(rows.stage == "evaluation") & (rows.metric == Metric.ACCURACY)]
+        scored = rows[rows.stage == "evaluation"].drop_duplicates(["subject", "fraction", "seed"])
         budgeted = scored[scored.fraction.notna()]
         seeds = sorted(int(s) for s in scored.seed.unique())
         if study.looks != ONE_LOOK:

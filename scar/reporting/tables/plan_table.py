@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.reporting.formats.table import Table
+from scar.reporting.tables.labels_table import COUNTING_NOTE
 from scar.reporting.text import count, group_label, known, share, size, size_interval
 
 
@@ -25,7 +26,8 @@ def plan_by_class(
         fraction: budget as a share of the reserve; the largest if None.
 
     Returns:
-        Columns class_id, class_name, primary, reserve, need, need_low, need_high, need_flag, added, fraction.
+        Columns class_id, class_name, primary, reserve, need, need_low, need_high, need_flag, added, fraction; where samples
+        may carry several labels also ``brings``, the samples added that carry each.
         ``need`` is the class size [samples] that is enough at the primary's class mix; 0 where met, NaN where
         undefined, which a plan counts as the most needy.
 
@@ -46,7 +48,11 @@ def plan_by_class(
     added = own[(own.metric == Metric.ADDED) & (own.subject == strategy)]
     budget = added.fraction.max() if fraction is None else fraction
     added = added[added.fraction == budget][["class_id", "value"]].rename(columns={"value": "added"})
-    for other in (reserve, needs, added):
+    parts = [reserve, needs, added]
+    if (own.stage == "labels").any():
+        brings = own[(own.metric == Metric.OBTAINED) & (own.subject == strategy) & (own.fraction == budget)]
+        parts.append(brings[["class_id", "value"]].rename(columns={"value": "brings"}))
+    for other in parts:
         frame = frame.merge(other, on="class_id", how="left")
     return frame.assign(fraction=budget).sort_values("class_id", ignore_index=True)
 
@@ -63,6 +69,7 @@ def plan_table(
             "Enough": need_text(row),
             "In reserve": count(row["reserve"]),
             "Add": count(row["added"]),
+            **({"Brings": count(row["brings"])} if "brings" in row else {}),
         }
         for row in frame.to_dict("records")
     ]
@@ -77,6 +84,7 @@ def plan_table(
         notes=(
             "Samples. Enough: the class size at which the generalisation gap is within ε, at the primary's class mix; met: "
             "it already is; undefined: too little is known to tell, and a plan by need counts the class as the most needy.",
+            *((COUNTING_NOTE,) if "brings" in frame else ()),
         ),
     )
 

@@ -53,7 +53,7 @@ def planner_tables(study: Study, comparison: Comparison) -> list[Table]:
     """One table per metric and baseline at the largest budget: planners down, groups across."""
     if not has_planners(comparison):
         return []
-    return [_matrix(study, comparison, metric, baseline) for metric in SCORES for baseline in BASELINES]
+    return [_matrix(study, comparison, metric, baseline) for metric in comparison.metrics for baseline in BASELINES]
 
 
 def _matrix(study: Study, comparison: Comparison, metric: str, baseline: str) -> Table:

@@ -195,7 +195,7 @@ def _measures(
     seeds = sorted(set(after.seeds(SUBJECT)) & set(before.seeds(SUBJECT)))
     records = []
     share = _test_share(rows["after"])
-    for metric in METRICS if seeds else ():
+    for metric in METRICS if seeds and not (after.several or before.several) else ():
         right = {name: each.matrix(SUBJECT, None, seeds) for name, each in outcomes.items()}
         values = {name: weighted_scores(right[name], outcomes[name].labels, metric).mean(axis=1) for name in right}
         if _same_test(states, before.labels, after.labels):

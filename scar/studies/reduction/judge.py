@@ -14,6 +14,7 @@ from scar.api import characterize
 from scar.common.randomness import derive_seed, generator
 from scar.common.types import Floats32, Ints
 from scar.common.vectors import unit_rows
+from scar.evaluation.scores import Scores
 from scar.pairs.retrieval import DEPTHS, Ranks, rank_partners
 from scar.probes.probe_set import ProbeTask
 from scar.probes.settings import ProbeConfig, TrainerConfig
@@ -188,6 +189,7 @@ def scar_of(
         probe=probe,
         foundation=foundation,
     )
+    assert isinstance(answer.test_scores, Scores)  # every image is of one class here
     size = answer.estimates["heldout"].foundation_size
     whole = answer.measures.query("factor == 1")
     found = {name: float(whole[name].mean()) for name in ("coverage", "authenticity")}
