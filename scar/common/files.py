@@ -59,8 +59,21 @@ def read_json(path: Path) -> Any:
         CorruptArtefactError: it is not there, no JSON, or not what `write_json` wrote.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        raise CorruptArtefactError(f"{path} cannot be read: {error}{DELETE_IT}") from error
+    return parse_json(text, path)
+
+
+def parse_json(text: bytes, path: Path) -> Any:
+    """Return what `write_json` wrote as it lies in a file or elsewhere; ``path`` names the place.
+
+    Raises:
+        CorruptArtefactError: it is no JSON, or has another checksum.
+    """
+    try:
+        value = json.loads(text.decode("utf-8"))
+    except ValueError as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}{DELETE_IT}") from error
     if isinstance(value, dict) and SEAL in value:
         seal = value.pop(SEAL)

@@ -111,7 +111,7 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
             if logger.needs_banks or not store.has(each.probes.key):  # damaged, where the measures are there
                 _ = each.probes.value
             if logger.needs_banks:
-                logger.log_bank(subject, load_curve(store.path(each.probes.key)))
+                logger.log_bank(subject, store.read(each.probes.key, load_curve))
         retrain_arms([job])
         if logger.needs_banks:
             logger.log_bank("evaluation", arm_curves(job))

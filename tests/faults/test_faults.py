@@ -9,6 +9,7 @@ import pytest
 from faults.conftest import log, rows
 from scar.commands.store_admin import artefacts
 from scar.common.files import read_json, write_json
+from scar.store.archive import as_folder, pack
 from scar.store.artefact import faults
 
 pytestmark = pytest.mark.slow
@@ -47,7 +48,7 @@ def test_a_full_disk(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, *SWEEP, fault=("small_files", 20_000)) == 1
     assert "cannot be written to the store" in log(tmp_path)
     assert {record["status"] for record in statuses(tmp_path)} == {"failed"}
-    assert not list((tmp_path / "outputs" / "store").glob("*/??/.*"))
+    assert not list((tmp_path / "outputs" / "store").glob("*/.*"))
     check_whole(zygote, tmp_path, calm)
 
 
@@ -62,10 +63,11 @@ def test_a_store_that_became_read_only(zygote, tmp_path, calm):
 
 def test_a_corrupted_byte_in_every_stage(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
-    victims = {each.folder.parents[1].name: each.folder for each in artefacts(tmp_path / "outputs" / "store")}
+    victims = {each.folder.parent.name: each.folder for each in artefacts(tmp_path / "outputs" / "store")}
     assert len(victims) >= 7
-    for folder in victims.values():
-        path = max((p for p in folder.iterdir() if p.name != "meta.json"), key=lambda p: p.stat().st_size)
+    for place in victims.values():
+        files = [place] if place.is_file() else [path for path in place.iterdir() if path.name != "meta.json"]
+        path = max(files, key=lambda p: p.stat().st_size)
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
@@ -116,7 +118,7 @@ def test_ctrl_c_twice(zygote, tmp_path, calm):
     pid = zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.2))
     for _ in range(600):
         time.sleep(0.05)
-        if list(tmp_path.glob("outputs/store/*/??/*/meta.json")):
+        if list(tmp_path.glob("outputs/store/*/" + 32 * "[0-9a-f]")):
             break
     for _ in range(2):
         zygote.kill(pid, signal.SIGINT)
@@ -128,7 +130,10 @@ def test_ctrl_c_twice(zygote, tmp_path, calm):
 def test_a_cache_of_an_older_schema_is_left_alone_and_made_again(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
     for each in artefacts(tmp_path / "outputs" / "store"):
-        write_json(each.folder / "meta.json", {**read_json(each.folder / "meta.json"), "schema": 0})
+        with as_folder(each.folder) as folder:
+            write_json(folder / "meta.json", {**read_json(folder / "meta.json"), "schema": 0})
+            if each.folder.is_file():
+                pack(folder, each.folder)
     (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "outputs" / "s" / "before")
     check_whole(zygote, tmp_path, calm)
     assert "schema 0" in log(tmp_path)
