@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,10 @@ SEAL = "checksum"
 """Key of the checksum that a JSON file carries of everything else in it."""
 DELETE_IT = "; delete it and run again"
 """The way out that an error names where a file of ours cannot be read."""
+
+
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of a file: the process has no room to open it."""
 
 
 class CorruptArtefactError(RuntimeError):
@@ -61,6 +66,8 @@ def read_json(path: Path) -> Any:
     try:
         text = path.read_bytes()
     except OSError as error:
+        if error.errno in PASSING:
+            raise
         raise CorruptArtefactError(f"{path} cannot be read: {error}{DELETE_IT}") from error
     return parse_json(text, path)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from scar.common.files import DELETE_IT, CorruptArtefactError
+from scar.common.files import DELETE_IT, PASSING, CorruptArtefactError
+
+_FLIPPED = (BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error)
+# What zipfile raises for an archive with a flipped bit.
 
 
 def pack(folder: Path, path: Path) -> None:
@@ -66,9 +70,11 @@ def _opened(path: Path) -> Iterator[ZipFile]:
     try:
         with ZipFile(path) as archive:
             yield archive
-    except (CorruptArtefactError, MemoryError):
+    except CorruptArtefactError:
         raise
-    except Exception as error:  # zipfile raises nearly anything for an archive with a flipped bit
+    except _FLIPPED as error:
+        if isinstance(error, OSError) and error.errno in PASSING:
+            raise
         raise CorruptArtefactError(f"{path} cannot be read: {error!r}{DELETE_IT}") from error
 
 

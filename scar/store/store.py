@@ -22,6 +22,7 @@ from scar.common.files import CorruptArtefactError, write_json
 from scar.common.locks import holding
 from scar.common.memory import peak_memory
 from scar.common.progress import stage as shown_stage
+from scar.common.sharing import why_denied
 from scar.store.archive import as_folder, pack
 from scar.store.artefact import (
     LOCKS,
@@ -334,8 +335,8 @@ class Store:
                 raise
             raise StoreWriteError(
                 error.errno,
-                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; make "
-                "room, or set paths.store_dir; users who share a store need a common group, chmod g+s and umask 002",
+                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
+                + (why_denied(error) or "make room, or set paths.store_dir"),
             ) from error
 
     @contextmanager

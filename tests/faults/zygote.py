@@ -35,7 +35,7 @@ def child(command: dict) -> None:
 
 
 def main() -> None:
-    import encodings.cp437  # noqa: F401  another user may not be able to read the interpreter
+    import encodings.cp437
     import encodings.raw_unicode_escape  # noqa: F401
 
     import pytorch_lightning  # noqa: F401  every child needs it, and it takes seconds
