@@ -107,6 +107,7 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
         logger = after.enter_context(_logger(config, folder, plain, draw))  # it is finished when the job is done
         result |= {"version": note_version(job.catalogue, folder, before)}
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
+        after.enter_context(logger.watching())
         for subject, each in job.characterized.items():
             if logger.needs_banks or not store.has(each.probes.key):  # damaged, where the measures are there
                 _ = each.probes.value

@@ -77,6 +77,8 @@ def _share(composed: Sequence[DictConfig]) -> None:
                 folder = job_folder(each)
             job = algorithm(config, open_store(config))
             JobRecord(folder).reserve(uses_of(job), {"job": folder.name})
+            if config.logger.live:  # it trains while its own run is open
+                continue
             _ = job.plans
             jobs.append(job)
         except Exception:

@@ -130,6 +130,23 @@ def test_runs_of_weights_and_biases_that_are_killed_are_replaced_and_change_no_r
     assert all("objective" in each.summary for (each,) in runs)
 
 
+def test_a_run_of_weights_and_biases_that_is_killed_keeps_what_it_had(zygote, tmp_path):
+    def runs():
+        return [read_run(path) for path in offline_runs(tmp_path)]
+
+    live = ["logger.wandb=offline", "logger.live=true"]
+    pid = zygote.start(tmp_path, "seed=0", "completion=scar", *live, fault=("mostly_slow", 0.3))
+    wait_for(lambda: any(run.history for run in runs()))
+    seen = len(runs()[0].history)
+    zygote.kill(pid)
+    assert zygote.wait(pid) == -signal.SIGKILL
+    (crashed,) = runs()
+    assert crashed.exit_code != 0
+    assert crashed.config["probe"]["max_epochs"] == 2
+    assert len(crashed.history) >= seen
+    assert any(name.startswith("live/") for name in crashed.history[0])
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
 @pytest.mark.parametrize("victim", ["a worker", "the parent", "the group"])
 def test_a_sweep_over_workers_of_which_some_are_killed(zygote, calm, tmp_path, victim):
