@@ -98,3 +98,16 @@ def as_user(user: int, group: int, umask: int) -> None:
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
+
+
+def few_files(count: int) -> None:
+    """Let the process open no more than some files at once."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def broken_output() -> None:
+    """Close the other end of standard output and standard error, as ``| head`` does."""
+    read, write = os.pipe()
+    os.close(read)
+    for number in (1, 2):
+        os.dup2(write, number)

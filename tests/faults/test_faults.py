@@ -1,6 +1,7 @@
 """What a machine can do to a sweep: afterwards the store is consistent, and repeating the sweep makes it whole."""
 
 import json
+import os
 import signal
 import time
 
@@ -144,3 +145,30 @@ def test_an_environment_without_a_home(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, *SWEEP, "logger.wandb=offline", **homeless) == 0, log(tmp_path)
     assert len(list(tmp_path.glob("outputs/s/jobs/*/wandb/offline-run-*"))) == 4
     assert rows(tmp_path).equals(calm)
+
+
+@pytest.mark.parametrize("output", ["rich", "json"])
+def test_the_reader_of_its_output_goes_away(zygote, tmp_path, calm, output):
+    assert zygote.run(tmp_path, *SWEEP, f"output={output}", fault=("broken_output",)) == 0
+    assert rows(tmp_path).equals(calm)
+
+
+def test_few_files_may_be_open_and_nothing_is_taken_for_damaged(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP, fault=("few_files", 24)) in (0, 1)
+    check_whole(zygote, tmp_path, calm)
+    assert "quarantined" not in log(tmp_path)
+    assert "damaged" not in log(tmp_path)
+
+
+def test_other_things_lie_in_the_places_of_artefacts(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP) == 0
+    packed = [each.folder for each in artefacts(tmp_path / "outputs" / "store") if each.folder.is_file()]
+    fifo, link, folder = packed[0], packed[len(packed) // 2], packed[-1]
+    fifo.unlink()
+    os.mkfifo(fifo)
+    link.rename(tmp_path / "moved")
+    link.symlink_to(tmp_path / "moved")
+    folder.unlink()
+    folder.mkdir()
+    (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "before")
+    check_whole(zygote, tmp_path, calm)
