@@ -10,6 +10,7 @@ from experiments.common import mean_interval
 from experiments.scale_invariance import run as scale_invariance
 from experiments.scale_invariance.measure import paired_means
 from experiments.scale_invariance.verdict import CAP, drift_table, drifts, overall, size_drift, verdict
+from scar.store.artefact import artefact_folders
 from scar.store.store import Store
 from scar.studies.need import need_study
 from scar.studies.need.predict import power_law
@@ -189,9 +190,9 @@ def test_the_need_study_runs_on_digits_and_again_from_the_store(tmp_path):
     table = need_study.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "first")
     assert set(table["estimator"]) >= {"heldout", "paper", "reference", "power_fitted", "power_half", "twice"}
     assert table["median"].between(0, 3).all()
-    files = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
+    files = {p: p.stat().st_mtime_ns for p in artefact_folders(tmp_path / "store")}
     need_study.run_study(settings, store=Store(tmp_path / "store"), out=tmp_path / "second")
-    assert files == {p.name: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
+    assert files == {p: p.stat().st_mtime_ns for p in artefact_folders(tmp_path / "store")}
     for name in ("cases.csv", "table.csv", "table.md", "decisions.csv", "figure.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

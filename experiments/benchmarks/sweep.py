@@ -2,7 +2,8 @@
 
 The work of a sweep is the time that making its artefacts took, as they record it themselves. All else counts as
 overhead: the start of the process, imports, composition, keys, locks, records, rows, loggers. The smoke study is run
-with the CSV logger, with Weights & Biases offline, and once more with everything in the store.
+with the CSV logger, with Weights & Biases offline, and once more with everything in the store. The files and folders of a
+job are those of its own folder and its share of the store.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from scar.commands.store_admin import artefacts
 from scar.store.artefact import read_meta
 
 BARS = {"csv": 0.5, "wandb": 2.0}
+FILES, INODES = "files and folders per job", 20
+"""What is counted, and how many of them a job may leave."""
 
 
 def command(folder: Path, jobs: int, *arguments: str) -> float:
@@ -38,8 +41,14 @@ def work(folder: Path) -> float:
     return sum(read_meta(each.folder)["seconds"] for each in artefacts(folder / "store"))
 
 
+def count_inodes(folder: Path, jobs: int) -> float:
+    """Return how many files and folders a job has left, its share of the store among them."""
+    places = [folder / "store", *(folder / "smoke" / "jobs").iterdir()]
+    return sum(1 + sum(1 for _ in place.rglob("*")) for place in places) / jobs
+
+
 def measure(jobs: int, root: Path) -> Iterator[tuple[str, float, float | None]]:
-    """Yield each figure, in seconds, with its bar."""
+    """Yield each figure, in seconds or files, with its bar."""
     for name, logger in (("csv", "logger=csv"), ("wandb", "logger.wandb=offline")):
         folder = root / name
         folder.mkdir()
@@ -47,6 +56,8 @@ def measure(jobs: int, root: Path) -> Iterator[tuple[str, float, float | None]]:
         yield f"{name}: wall time of {jobs} jobs", wall, None
         yield f"{name}: work in them", work(folder), None
         yield f"{name}: overhead per job", (wall - work(folder)) / jobs, BARS[name]
+        if name == "csv":
+            yield f"{name}: {FILES}", count_inodes(folder, jobs), INODES
     again = command(root / "csv", jobs, "logger=csv", "report=false")
     yield f"the sweep again, {jobs} jobs done before", again, None
     small = root / "report"
@@ -80,9 +91,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        for what, seconds, bar in measure(options.jobs, Path(folder)):
-            verdict = "" if bar is None else f"  (at most {bar:g}: {'pass' if seconds <= bar else 'MISS'})"
-            print(f"{what:<48}{seconds:9.2f} s{verdict}   load {os.getloadavg()[0]:.1f}", flush=True)
+        for what, found, bar in measure(options.jobs, Path(folder)):
+            verdict = "" if bar is None else f"  (at most {bar:g}: {'pass' if found <= bar else 'MISS'})"
+            unit = "" if FILES in what else "s"
+            print(f"{what:<48}{found:9.2f} {unit:<1}{verdict}   load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 if __name__ == "__main__":

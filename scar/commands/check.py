@@ -176,7 +176,7 @@ def _against(encoder: Encoder, samples: Samples) -> dict[str, Any]:
 
 def _cost(encoder: Encoder, store: Path, size: int) -> dict[str, Any]:
     """Return seconds and bytes of the embeddings, by what the encoder has cost before; nothing where it has not."""
-    for folder in sorted((store / "embeddings").glob("*/*"), reverse=True):
+    for folder in sorted((store / "embeddings").glob("*"), reverse=True):
         try:
             if read_meta(folder)["about"].get("encoder") != encoder.name or not (folder / COST).is_file():
                 continue

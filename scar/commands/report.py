@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from scar.commands._arguments import prepared
 from scar.commands.doctor import examine
 from scar.common.console import OUTPUTS, announce, console, errors, escape, set_output
+from scar.common.extras import told
 from scar.common.files import CorruptArtefactError
 from scar.common.named import check_name
 from scar.config.runtime import LoggerConfig
@@ -134,7 +135,7 @@ def _app(composed: DictConfig) -> None:
     try:
         write(build(composed))
     except (ValueError, OSError, CorruptArtefactError) as error:
-        errors().print(f"error: {error}", markup=False)
+        errors().print(f"error: {told(error)}", markup=False)
         sys.exit(1)
 
 

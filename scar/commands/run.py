@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from scar.commands._arguments import prepared
 from scar.common import ranks
-from scar.common.console import errors
+from scar.common.console import errors, refuse
+from scar.common.extras import told
 from scar.common.termination import EXIT_CODE, Terminated, raise_on_sigterm
 from scar.job.record import SWEEP
 from scar.sweep.adaptive_seeds import AdaptiveSweeper
@@ -41,6 +42,8 @@ def main() -> None:
         with ranks.crew() as leads:
             if leads:
                 _app()
+    except PermissionError as error:  # where no job is to blame
+        refuse(told(error))
     except KeyboardInterrupt as end:
         errors().print("[yellow]interrupted[/]; what was finished is kept: repeat the command to go on")
         sys.exit(EXIT_CODE if isinstance(end, Terminated) else 130)

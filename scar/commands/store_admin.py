@@ -14,14 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from scar.common.console import console, errors, escape
 from scar.common.files import CorruptArtefactError
+from scar.common.locks import holding
 from scar.job.record import DONE, FAILED, INTERRUPTED, RUNNING, JobRecord
-from scar.store.artefact import QUARANTINE, artefact_folders, faults, quarantine, read_meta, size_of
+from scar.store.artefact import (
+    LOCKS,
+    PARTIAL,
+    QUARANTINE,
+    TEMPORARY,
+    artefact_folders,
+    faults,
+    quarantine,
+    read_meta,
+    size_of,
+)
 from scar.store.keys import Key
-from scar.store.store import LOCKS, MARKER, MEMO, PARTIAL, TEMPORARY, Store
+from scar.store.store import MARKER, MEMO, Store
 
 DAY = 86_400.0
 HOUR = 1 / 24
@@ -37,7 +48,7 @@ class Stored:
 
     Attributes:
         name: its key, or its path below the store.
-        folder: where it lies.
+        folder: where it lies; an archive, if it is small.
         size: bytes.
         made: when, in seconds since the epoch; NaN for an artefact without a readable list of its files.
     """
@@ -95,7 +106,7 @@ def artefacts(root: Path) -> Iterator[Stored]:
             made = float(read_meta(folder).get("made", math.nan))
         except (CorruptArtefactError, ValueError, TypeError):
             made = math.nan
-        yield Stored(f"{folder.parents[1].name}/{folder.name}", folder, size_of(folder), made)
+        yield Stored(f"{folder.parent.name}/{folder.name}", folder, size_of(folder), made)
 
 
 def leftovers(root: Path) -> Iterator[Stored]:
@@ -200,7 +211,7 @@ def _du(options: argparse.Namespace) -> int:
     sizes: dict[str, list[int]] = {}
     root = _root(options)
     for each in artefacts(root):
-        sizes.setdefault(each.folder.parents[1].name, []).append(each.size)
+        sizes.setdefault(each.name.partition("/")[0], []).append(each.size)
     for each in leftovers(root):
         sizes.setdefault("left over", []).append(each.size)
     for stage, found in sizes.items():
@@ -273,7 +284,7 @@ def _remove(root: Path, chosen: Sequence[Stored], wanted: Wanted, output_dir: Pa
         held = []
         for each in chosen:
             try:
-                stack.enter_context(store.locked(_key(each)).acquire(blocking=False))
+                stack.enter_context(store.locked(_key(each), wait=False))
             except Timeout:
                 errors().print(f"{each.name} is in use; it stays", markup=False)
             else:
@@ -314,10 +325,10 @@ def _delete(root: Path, path: Path) -> None:
 
 
 def _remove_idle_locks(root: Path) -> None:
-    """Remove the files of locks that nobody holds; who waits for one notices that its file is gone, and takes the new one."""
+    """Remove the files of locks whose holders died."""
     for path in root.glob(f"{LOCKS}/*.lock"):
-        with suppress(Timeout, OSError), FileLock(path).acquire(blocking=False):
-            path.unlink(missing_ok=True)
+        with suppress(Timeout, OSError), holding(path, wait=False):
+            pass
     for path in root.glob(f".*{MEMO}"):  # a process died before it gave the file its name
         if time.time() - path.lstat().st_mtime >= HOUR * DAY:
             path.unlink(missing_ok=True)

@@ -1,11 +1,17 @@
-"""What people and scripts see: text (plain where there is no terminal), one path, or one JSON object per line."""
+"""What people and scripts see: text (plain where there is no terminal), one path, or one JSON object per line.
+
+What cannot be written stops nothing: the reader of a pipe may have gone, or the disk of a log may be full.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
+from contextlib import suppress
 from functools import cache
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -42,17 +48,41 @@ def output() -> str:
 @cache
 def console() -> Console:
     """Return the console that all text goes through; it prints nothing where the output is not text."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True, quiet=_output != "rich")
+    return _lasting(quiet=_output != "rich")
 
 
 @cache
 def errors() -> Console:
     """Return the console for errors and warnings, on standard error."""
+    return _lasting(stderr=True)
+
+
+def _lasting(**how: Any) -> Console:
+    """Return a console that prints what can be printed, and never ends the work."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    class Lasting(Console):
+        def print(self, *objects: Any, **named: Any) -> None:
+            with suppress(OSError):
+                super().print(*objects, **named)
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            _close(self.stderr)
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # of a terminal whose letters are few
+            with suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
+    return Lasting(highlight=False, soft_wrap=True, **how)
+
+
+def _close(stderr: bool) -> None:
+    """Send what follows nowhere: Python would try once more at its end, and call that an error."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (sys.stderr if stderr else sys.stdout).fileno())
+        os.close(nowhere)
 
 
 def announce(event: str, **facts: Any) -> None:
@@ -68,8 +98,13 @@ def announce(event: str, **facts: Any) -> None:
         line = str(facts["path"])
     else:
         return
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close(stderr=False)
+    except OSError:
+        pass
 
 
 def escape(text: object) -> str:

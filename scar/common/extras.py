@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 
+from scar.common.sharing import why_denied
+
 EXTRAS: Mapping[str, str] = {
     "av": "media",
     "cleanlab": "inspection",
@@ -44,7 +46,9 @@ def is_installed(module: str) -> bool:
 
 
 def told(error: object) -> str:
-    """Return the message of an error; where a library of an extra is missing, with the command that installs it."""
+    """Return the message of an error, and the way out where a library of an extra is missing or a folder is another user's."""
+    if isinstance(error, OSError) and (denied := why_denied(error)):
+        return f"{error}: {denied}"
     missing = next((name for each in _chain(error) if (name := _known(each.name))), None)
     return f"{error}; {install(missing)}" if missing and "pip install" not in str(error) else str(error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,10 @@ SEAL = "checksum"
 """Key of the checksum that a JSON file carries of everything else in it."""
 DELETE_IT = "; delete it and run again"
 """The way out that an error names where a file of ours cannot be read."""
+
+
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Errors that say nothing of a file: the process has no room to open it."""
 
 
 class CorruptArtefactError(RuntimeError):
@@ -59,8 +64,23 @@ def read_json(path: Path) -> Any:
         CorruptArtefactError: it is not there, no JSON, or not what `write_json` wrote.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        text = path.read_bytes()
+    except OSError as error:
+        if error.errno in PASSING:
+            raise
+        raise CorruptArtefactError(f"{path} cannot be read: {error}{DELETE_IT}") from error
+    return parse_json(text, path)
+
+
+def parse_json(text: bytes, path: Path) -> Any:
+    """Return what `write_json` wrote as it lies in a file or elsewhere; ``path`` names the place.
+
+    Raises:
+        CorruptArtefactError: it is no JSON, or has another checksum.
+    """
+    try:
+        value = json.loads(text.decode("utf-8"))
+    except ValueError as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}{DELETE_IT}") from error
     if isinstance(value, dict) and SEAL in value:
         seal = value.pop(SEAL)

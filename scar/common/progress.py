@@ -19,6 +19,8 @@ from scar.common.time_left import Stages
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+Listener = Callable[[str, int, float], None]
+"""Hears of an epoch of training: the stage, the probes in work, and the mean of what their training watches."""
 PERIOD = 24 * 3600.0
 """Seconds of the past that the speed of a bar is estimated from: jobs may take hours."""
 
@@ -35,6 +37,9 @@ class _Board:
 
 
 _board: _Board | None = None
+_stages: list[str] = []
+# Names of the stages in work, the innermost last.
+_listeners: list[Listener] = []
 
 
 def shown() -> bool:
@@ -82,6 +87,16 @@ def job(stages: Callable[[], Stages]) -> Iterator[None]:
 @contextmanager
 def stage(name: str, artefacts: int = 1) -> Iterator[None]:
     """Name the stage in work, and how many artefacts it makes; stages inside it interrupt it."""
+    _stages.append(name)
+    try:
+        with _shown_stage(name, artefacts):
+            yield
+    finally:
+        _stages.pop()
+
+
+@contextmanager
+def _shown_stage(name: str, artefacts: int) -> Iterator[None]:
     board = _board
     if board is None or board.stages is None or board.job is None:
         yield
@@ -125,18 +140,30 @@ def progress_bar(title: str, total: int, *, show: bool | None = None) -> Iterato
 
 
 @contextmanager
-def probe_bar(total: int) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield what a bank calls after every epoch with its finished probes and all of them; None where nothing is shown."""
-    if not shown():
+def listening(listener: Listener) -> Iterator[None]:
+    """Tell somebody of every epoch of training in the block, in this process."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+@contextmanager
+def probe_bar(total: int) -> Iterator[Callable[[int, int, float], None] | None]:
+    """Yield what a bank calls after every epoch, see `scar.probes.module.Progress`; None where nobody looks."""
+    if not shown() and not _listeners:
         yield None
         return
     with progress_bar("training probes", total) as advance:
         before = 0
 
-        def tell(finished: int, _all: int) -> None:
+        def tell(finished: int, whole: int, watched: float) -> None:
             nonlocal before
             advance(finished - before)
             before = finished
+            for each in _listeners:
+                each(_stages[-1] if _stages else "", whole - finished, watched)
 
         yield tell
 

@@ -53,6 +53,7 @@ class LoggerConfig:
         tags: added to the tags that every run gets.
         figures: draw the figures of a job for its run.
         curves: log what training watched, each bank of probes as soon as it is trained.
+        live: log it also while a bank trains, at most once a second; jobs of a sweep then train their arms alone.
         system: let Weights & Biases record the load of the machine.
     """
 
@@ -61,6 +62,7 @@ class LoggerConfig:
     tags: tuple[str, ...] = ()
     figures: bool = True
     curves: bool = True
+    live: bool = False
     system: bool = False
 
     def __post_init__(self) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,17 +41,6 @@ class LabelPredictions:
     uniform: Bools
     logits: Floats32
     converged: bool
-
-    def save(self, path: Path) -> None:
-        """Write one ``.npz`` file without pickling."""
-        np.savez(path, allow_pickle=False, **vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> LabelPredictions:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        return cls(**{**arrays, "converged": bool(arrays["converged"])})
 
 
 def decide_each(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,17 +54,6 @@ class Predictions:
     deployment: Ints
     uniform: Ints
     converged: bool
-
-    def save(self, path: Path) -> None:
-        """Write one ``.npz`` file without pickling."""
-        np.savez(path, allow_pickle=False, **vars(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Predictions:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
-        return cls(**{**arrays, "converged": bool(arrays["converged"])})
 
 
 def decisions(logits: NDArray[np.floating], *, trained: Ints, mix: Floats, converged: bool) -> Predictions:

@@ -7,7 +7,7 @@ made, or read from the store, when it is asked for. So this file computes nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -219,21 +219,36 @@ def evaluate(
     What is added to the primary set is trained with the penalty of the primary set, so that arms differ in their data
     alone. Every arm decides raw and matched to the mix of each score.
     """
-    wanted: list[tuple[str, float | None]] = [(subject, None) for subject in SUBJECTS]
-    wanted += [(config.completion.name, fraction) for fraction in config.budgets.fractions]
-    machine, arms = Besides(runtime={"trainer": config.trainer}), []
-    for subject, fraction in wanted:
+    wanted: list[tuple[str, list[float | None]]] = [(subject, [None]) for subject in SUBJECTS]
+    wanted += [(config.completion.name, list(config.budgets.fractions))]
+    return [arm for each in wanted for arm in _evaluate(config, flow, inputs, characterized, completion, *each)]
+
+
+def _evaluate(
+    config: Config,
+    flow: Flow,
+    inputs: Inputs,
+    characterized: Mapping[str, Characterized],
+    completion: Completion,
+    subject: str,
+    fractions: Sequence[float | None],
+) -> Iterator[Arm]:
+    """Yield the arms of a plan, one per budget, or that of a training set; their probes are one artefact."""
+    penalty = characterized["total" if subject == "total" else "primary"].penalty
+    trained = []
+    for fraction in fractions:
         plans = None if fraction is None else completion.plans
-        rows = flow(stages.ROWS, inputs.split, plans, subject=subject, fraction=fraction)
-        penalty = characterized["total" if subject == "total" else "primary"].penalty
-        probe = flow(stages.ARM, rows, penalty, inputs.data, besides=machine, probe=config.probe, seed=config.seed)
+        trained.append(flow(stages.ROWS, inputs.split, plans, subject=subject, fraction=fraction))
+    machine, how = Besides(runtime={"trainer": config.trainer}), {"probe": config.probe, "seed": config.seed}
+    probes = flow(stages.ARMS, trained, penalty, inputs.data, besides=machine, **how)
+    for index, (fraction, rows) in enumerate(zip(fractions, trained, strict=True)):
+        probe = flow(stages.ARM, probes, index=index)
         predictions = flow(stages.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
         scores = flow(
             stages.SCORES, predictions, inputs.deployment, inputs.split, declared=is_declared(config.deployment)
         )
-        made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probe": probe}
-        arms.append(Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made))
-    return arms
+        made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "probe": probe}
+        yield Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made)
 
 
 def agreement(config: Config, flow: Flow, inputs: Inputs) -> Handle[Alignment] | None:

@@ -157,7 +157,7 @@ class Flow:
             def make(folder: Path) -> None:
                 form.save(compute(), folder)
 
-            return store.load(handle.key, make, form.load)
+            return store.load(handle.key, make, form.load, packed=True)
 
         handle: Handle[T] = Handle(
             key, obtain, handles, kept=stage.kept or self.store is None, stored=stage.format is not None

@@ -23,7 +23,7 @@ def gains(job: Job) -> dict[str, float]:
             continue
         other = algorithm(replace(config, completion=PLANNERS[name]), job.store)
         for own, base in zip(job.arms, other.arms, strict=True):
-            if own.fraction is None or not job.store.has(base.predictions.key):
+            if own.fraction is None or not job.store.has(base.probes.key):
                 continue
             for score in scores_of(own.scores.value):
                 difference = getattr(own.scores.value, score) - getattr(base.scores.value, score)

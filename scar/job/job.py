@@ -105,7 +105,8 @@ class Arm:
         fraction: the budget of the plan as a share of the reserve; None without a plan.
         rows: that it trains on.
         penalty: λ of its probe; None where the probe has its own, or none.
-        probe: the one trained on them.
+        probes: those of all budgets of its plan, one artefact.
+        probe: the one trained on its rows.
         predictions: of the test part, raw and matched.
         scores: of the predictions.
     """
@@ -114,6 +115,7 @@ class Arm:
     fraction: float | None
     rows: Handle[Ints]
     penalty: Handle[float] | None
+    probes: Handle[ProbeSet]
     probe: Handle[ProbeSet]
     predictions: Handle[Predictions | LabelPredictions]
     scores: Handle[Scores | LabelScores]

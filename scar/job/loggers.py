@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from scar.common.files import describe_files, replacing
+from scar.common.progress import listening
 from scar.common.spreadsheets import harmless_frame
 from scar.config.runtime import LoggerConfig
 from scar.job._wandb_run import open_run, spared, staged
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 Draw = Callable[..., Mapping[str, bytes]]
 """From the rows of a job, ``title=`` and ``driver=`` to PNG by name."""
+SECONDS = 1.0
+"""Between two epochs that are logged while a bank trains."""
 EPOCHS = 200
 """Epochs of a bank that are logged at most, evenly spaced: L-BFGS takes thousands."""
 
@@ -96,6 +102,31 @@ class JobLogger:
     def needs_banks(self) -> bool:
         """Whether `log_bank` has a use for what the banks of the job watched."""
         return self.run is not None and self.config.curves
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Log the epochs of training in the block, so that people see them and a run that crashes keeps them."""
+        if self.run is None or not self.config.live:
+            yield
+            return
+        epochs: dict[str, int] = {}
+        last = -SECONDS
+
+        def log_epoch(bank: str, in_work: int, watched: float) -> None:
+            nonlocal last
+            epochs[bank] = epochs.get(bank, 0) + 1
+            if epochs[bank] > 1 and time.monotonic() - last < SECONDS:
+                return
+            now, last, place = time.monotonic(), math.inf, f"live/{bank}"  # after a failure, the next bank is tried
+            with spared("logging an epoch"):
+                if epochs[bank] == 1:
+                    self.run.define_metric(f"{place}/*", step_metric=f"{place}/epoch")
+                seen = {"epoch": epochs[bank], "probes_in_work": in_work, self._watched(): watched}
+                self.run.log({f"{place}/{name}": value for name, value in seen.items()})
+                last = now
+
+        with listening(log_epoch):
+            yield
 
     def log_bank(self, bank: str, curve: NDArray[np.float32]) -> None:
         """Log what the training of a bank [P, E] watched, by epoch; see `scar.probes.probe_set.load_curve`."""

@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from scar.common.console import errors, escape
 from scar.common.extras import told
 from scar.common.files import CorruptArtefactError, file_fault, read_json, write_json
+from scar.common.locks import holding
 from scar.common.provenance import git_states, hardware, versions
 from scar.config.job_identity import JobIdentity
 from scar.config.nodes import ConfigError
@@ -61,10 +62,12 @@ class JobRecord:
         status = str(self.read().get("status", ""))
         if status != RUNNING:
             return status
+        if not self._lock.exists():
+            return INTERRUPTED
         try:
-            with self._lock().acquire(blocking=False):
+            with holding(self._lock, wait=False):
                 return INTERRUPTED
-        except Timeout:
+        except (Timeout, OSError):  # of another user: nobody can tell
             return RUNNING
 
     def is_done(self, keys: Sequence[str]) -> bool:
@@ -102,7 +105,7 @@ class JobRecord:
             Timeout: another process holds it, and nobody is to wait.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with self._lock().acquire(blocking=wait):
+        with holding(self._lock, wait=wait):
             yield
 
     def require_own(self, identity: JobIdentity) -> None:
@@ -161,5 +164,6 @@ class JobRecord:
             raise
         write_json(self.path, {"status": DONE, **record, **result, "wall_seconds": time.perf_counter() - clock})
 
-    def _lock(self) -> FileLock:
-        return FileLock(self.folder / ".lock")
+    @property
+    def _lock(self) -> Path:
+        return self.folder / ".lock"

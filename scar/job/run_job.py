@@ -107,11 +107,12 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
         logger = after.enter_context(_logger(config, folder, plain, draw))  # it is finished when the job is done
         result |= {"version": note_version(job.catalogue, folder, before)}
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
+        after.enter_context(logger.watching())
         for subject, each in job.characterized.items():
             if logger.needs_banks or not store.has(each.probes.key):  # damaged, where the measures are there
                 _ = each.probes.value
             if logger.needs_banks:
-                logger.log_bank(subject, load_curve(store.path(each.probes.key)))
+                logger.log_bank(subject, store.read(each.probes.key, load_curve))
         retrain_arms([job])
         if logger.needs_banks:
             logger.log_bank("evaluation", arm_curves(job))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 
 from scar.job.job import Arm, Job
 from scar.job.stages import retrain_together
 from scar.store.keys import Key, identity
 
-AT_ONCE = 256
-"""Arms of one call: each holds a lock, and a process may open only so many files."""
+AT_ONCE = 128
+"""Plans of one call: each holds a lock, and a process may open only so many files."""
 
 
 def retrain_arms(jobs: Sequence[Job]) -> None:
@@ -29,7 +29,10 @@ def retrain_arms(jobs: Sequence[Job]) -> None:
     for group in groups.values():
         for job in group:
             _ = job.plans  # before the arms are locked, so that nobody waits for a plan while holding an arm
-        arms = {arm.probe.key: arm for job in group for arm in job.arms}
+        arms: dict[Key, list[Arm]] = {}
+        for job in group:
+            for key, own in groupby(job.arms, lambda arm: arm.probes.key):
+                arms.setdefault(key, list(own))
         for keys in _chunks(list(arms)):
             _retrain_missing(group[0], {key: arms[key] for key in keys})
 
@@ -41,21 +44,21 @@ def company(job: Job) -> str:
     return json.dumps([*map(str, parts), identity(config.probe)], sort_keys=True)
 
 
-def _retrain_missing(lead: Job, arms: dict[Key, Arm]) -> None:
+def _retrain_missing(lead: Job, arms: dict[Key, list[Arm]]) -> None:
     with lead.store.claim(list(arms)) as missing:
         if not missing:
             return
         config = lead.config
         made = retrain_together(
-            [arms[key].rows.value for key in missing],
-            [None if (penalty := arms[key].penalty) is None else penalty.value for key in missing],
+            [[arm.rows.value for arm in arms[key]] for key in missing],
+            [None if (penalty := arms[key][0].penalty) is None else penalty.value for key in missing],
             (lead.embeddings, lead.steps, lead.split),
             probe=config.probe,
             seed=config.seed,
             trainer=config.trainer,
         )
         for key, each in zip(missing, made, strict=True):
-            with lead.store.writing(key) as folder:
+            with lead.store.writing(key, packed=True) as folder:
                 each.save(folder)
 
 

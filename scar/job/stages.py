@@ -64,7 +64,6 @@ from scar.sampling.subsets import Subset, SubsetsConfig, draw_subsets
 Data = tuple[EmbeddingSet, Steps, Split]
 """What probes are trained on: embeddings, step functions, and the parts."""
 PENALTY_FILE = "penalty.json"
-PREDICTIONS_FILE = "predictions.npz"
 CONVERGED = 0.9
 """Share of the probes on compositions that have to be at their optimum for a forecast."""
 
@@ -512,15 +511,15 @@ def training_rows(
 
 
 def retrain(
-    rows: Ints, penalty: float | None, data: Data, *, probe: ProbeConfig, seed: int, trainer: TrainerConfig
+    rows: Sequence[Ints], penalty: float | None, data: Data, *, probe: ProbeConfig, seed: int, trainer: TrainerConfig
 ) -> ProbeSet:
-    """Train a probe on the rows of an arm (§5.2)."""
+    """Train a probe on the rows of every arm of a plan, or of a training set (§5.2)."""
     (made,) = retrain_together([rows], [penalty], data, probe=probe, seed=seed, trainer=trainer)
     return made
 
 
 def retrain_together(
-    rows: Sequence[Ints],
+    rows: Sequence[Sequence[Ints]],
     penalties: Sequence[float | None],
     data: Data,
     *,
@@ -528,10 +527,18 @@ def retrain_together(
     seed: int,
     trainer: TrainerConfig,
 ) -> list[ProbeSet]:
-    """Do for several arms what `retrain` does for one, in one bank; the results are the same."""
-    seeds = [derive_seed(seed, "evaluation")] * len(rows)
-    bank = train(rows, seeds, penalties, data, probe=probe, trainer=trainer)
-    return [bank.select([index]) for index in range(len(rows))]
+    """Do for several plans what `retrain` does for one, in one bank; the results are the same."""
+    arms = [each for own in rows for each in own]
+    each_penalty = [penalty for own, penalty in zip(rows, penalties, strict=True) for _ in own]
+    seeds = [derive_seed(seed, "evaluation")] * len(arms)
+    bank = train(arms, seeds, each_penalty, data, probe=probe, trainer=trainer)
+    ends = np.cumsum([len(own) for own in rows])
+    return [bank.select(range(end - len(own), end)) for own, end in zip(rows, ends, strict=True)]
+
+
+def pick_arm(probes: ProbeSet, *, index: int) -> ProbeSet:
+    """Return the probe of one arm."""
+    return probes.select([index])
 
 
 def deployment_mix(split: Split, steps: Steps, *, deployment: str | Mapping[str, float]) -> Floats:
@@ -559,19 +566,6 @@ def predict(probe: ProbeSet, rows: Ints, mix: Floats, data: Data) -> Predictions
     return decisions(logits, trained=trained, mix=mix, converged=bool(probe.converged[0]))
 
 
-def save_predictions(predictions: Predictions | LabelPredictions, folder: Path) -> None:
-    """Write what an arm decides."""
-    predictions.save(folder / PREDICTIONS_FILE)
-
-
-def load_predictions(folder: Path) -> Predictions | LabelPredictions:
-    """Read what `save_predictions` wrote."""
-    with np.load(folder / PREDICTIONS_FILE, allow_pickle=False) as archive:
-        several = "logits" in archive
-    kind: type[Predictions | LabelPredictions] = LabelPredictions if several else Predictions
-    return kind.load(folder / PREDICTIONS_FILE)
-
-
 def compare(
     predictions: Predictions | LabelPredictions, mix: Floats, split: Split, *, declared: bool
 ) -> Scores | LabelScores:
@@ -582,9 +576,8 @@ def compare(
 
 
 ROWS: Stage[Ints] = Stage("rows", training_rows)
-ARM = Stage("arm", retrain, Format.folder(ProbeSet), kept=False)
+ARMS = Stage("arms", retrain, Format.folder(ProbeSet), kept=False)
+ARM: Stage[ProbeSet] = Stage("arm", pick_arm, kept=False)
 DEPLOYMENT: Stage[Floats] = Stage("deployment", deployment_mix)
-PREDICTIONS: Stage[Predictions | LabelPredictions] = Stage(
-    "predictions", predict, Format.functions(save_predictions, load_predictions)
-)
+PREDICTIONS: Stage[Predictions | LabelPredictions] = Stage("predictions", predict)
 SCORES: Stage[Scores | LabelScores] = Stage("scores", compare)

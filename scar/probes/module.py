@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,8 @@ from scar.probes.rows import RowSource
 from scar.probes.settings import ProbeConfig
 
 Run = AdamRun | LBFGSRun
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int, float], None]
+"""Of an epoch: the finished probes, all of them, and the mean of what the training of those in work watched."""
 GPU_ALIGN = 16
 # Features and classes are padded to a multiple of this on a GPU; on a CPU padding costs more than it gains.
 LIGHTNING = ("pytorch_lightning", "lightning_fabric")
@@ -115,6 +117,7 @@ class ProbeBank(pl.LightningModule):
         """Train every probe in work for one epoch; then take out what has finished."""
         self._admit()
         list(self._map(_train_epoch, [run for _plan, run in self._work]))
+        watched = self._watched() if self.progress is not None else math.nan
         over = [bool(run.finished[: len(plan.probes)].all()) for plan, run in self._work]
         finished = [item for item, done in zip(self._work, over, strict=True) if done]
         self._work = [item for item, done in zip(self._work, over, strict=True) if not done]
@@ -124,7 +127,7 @@ class ProbeBank(pl.LightningModule):
                 buffer = self.get_buffer(name)
                 buffer[list(plan.probes)] = values[: len(plan.probes)].to(buffer.dtype)
         if self.progress is not None:
-            self.progress(int((self.get_buffer("epochs") > 0).sum()), len(self.tasks))
+            self.progress(int((self.get_buffer("epochs") > 0).sum()), len(self.tasks), watched)
         if self.trainer.loggers:
             self.log("probes_in_work", float(sum(len(plan.probes) for plan, _ in self._work)))
         done = not (self._work or self._waiting)
@@ -141,6 +144,14 @@ class ProbeBank(pl.LightningModule):
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
         self._work, self._validation = [], {}
+
+    def _watched(self) -> float:
+        """Mean of the last values on the curves of the probes in work."""
+        last = [
+            run.curve.gather(1, (run.epochs[:, None] - 1).clamp(min=0))[: len(plan.probes), 0]
+            for plan, run in self._work
+        ]
+        return float(torch.cat(last).nanmean()) if last else math.nan
 
     def _held(self, plan: BlockPlan) -> int:
         """Bytes of the training rows that the block holds: none for a probe that is streamed."""

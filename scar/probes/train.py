@@ -52,7 +52,7 @@ def train_probes(
         num_classes: K.
         config: how; `ProbeConfig()` by default.
         trainer: on what; `TrainerConfig()` by default.
-        progress: called after every epoch with the finished probes and all of them; not under ``ddp_spawn``.
+        progress: called after every epoch, see `Progress`; not under ``ddp_spawn``.
         loggers: of Lightning; they see how many probes are in work.
         callbacks: of Lightning.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scar import __version__
 from scar.common.files import replacing
+from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
 from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
@@ -29,6 +31,8 @@ INPUTS = (
     *("inspection.csv", "effects.csv"),
 )
 RECORD = "report.json"
+STAGED, READY, LOCK = ".report", ".report-ready", ".report.lock"
+"""In the folder of a study: a report that is being written, one that is whole, and the lock of who writes."""
 
 
 def write_report(
@@ -89,6 +93,9 @@ def write_report(
     }
     settings |= {"tolerances": tolerances or Tolerances(), "against": against}
     digest = _digest([*folders, *([Path(against)] if against else [])], settings)
+    if (target / READY).is_dir():
+        with holding(target / LOCK):
+            _publish(target)
     paths = None if force else _reusable(target, digest)
     if paths is None:
         with _collected_once():
@@ -192,17 +199,34 @@ def _joined_csv(content: Content) -> str:
 
 
 def _write_all(target: Path, documents: Mapping[str, bytes], digest: str) -> dict[str, Path]:
-    """Write every file by renaming, the record last; a report that was cut short is made again."""
+    """Write a whole report aside, then give its files their names, the record last.
+
+    One that is killed before it is whole leaves the old report; what is killed afterwards, the next command finishes.
+    """
     for name in documents:
         if Path(name).name != name:
             raise ValueError(f"{name!r} cannot be a file of the report: a name in the rows holds a separator")
     target.mkdir(parents=True, exist_ok=True)
-    (target / RECORD).unlink(missing_ok=True)
-    for name, data in documents.items():
-        write_atomically(target / name, data)
     record = {"digest": digest, "files": {name: hashlib.sha256(data).hexdigest() for name, data in documents.items()}}
-    write_atomically(target / RECORD, json.dumps(record, indent=1).encode())
+    with holding(target / LOCK):
+        _publish(target)
+        shutil.rmtree(target / STAGED, ignore_errors=True)  # of a process that died
+        (target / STAGED).mkdir()
+        for name, data in {**documents, RECORD: json.dumps(record, indent=1).encode()}.items():
+            (target / STAGED / name).write_bytes(data)
+        (target / STAGED).rename(target / READY)
+        _publish(target)
     return {name: target / name for name in documents}
+
+
+def _publish(target: Path) -> None:
+    """Give the files of a report that is whole their names; the caller holds the lock."""
+    if not (ready := target / READY).is_dir():
+        return
+    (target / RECORD).unlink(missing_ok=True)
+    for path in sorted(ready.iterdir(), key=lambda path: path.name == RECORD):
+        path.replace(target / path.name)
+    ready.rmdir()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from scar.store._parsing import PACKAGE
 from scar.store.code import classes_of, sources
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # Of the artefacts on disk; it is part of every key, so that artefacts of another schema are never looked at.
 
 

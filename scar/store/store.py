@@ -1,7 +1,7 @@
 """Content-addressed artefacts: a key, an atomic publish, and a policy.
 
-An artefact is a folder that holds arrays, tables and JSON, never a pickle. It is written under a temporary name, its
-``meta.json`` last, and renamed into place, so that a half-written artefact does not exist. Its key is the hash of
+An artefact holds arrays, tables and JSON, never a pickle, in a folder or, if it is small, in one archive. It is written
+under a temporary name, its ``meta.json`` last, and renamed into place, so that a half-written artefact does not exist. Its key is the hash of
 everything that can change its content: the resolved configuration without runtime-only fields, the keys of what it
 was made from, and the code of its stage.
 """
@@ -9,29 +9,32 @@ was made from, and the code of its stage.
 from __future__ import annotations
 
 import errno
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from filelock import FileLock
-
 from scar.common.console import errors, escape
 from scar.common.files import CorruptArtefactError, write_json
+from scar.common.locks import holding
 from scar.common.memory import peak_memory
 from scar.common.progress import stage as shown_stage
+from scar.common.sharing import why_denied
+from scar.store.archive import as_folder, pack
 from scar.store.artefact import (
-    META,
+    LOCKS,
+    PARTIAL,
     QUARANTINE,
+    TEMPORARY,
     Stamp,
     artefact_folders,
     faults,
     quarantine,
     read_meta,
+    remove,
     seal,
     size_of,
     stamp,
@@ -40,12 +43,11 @@ from scar.store.keys import SCHEMA_VERSION, Key
 
 MARKER = "store.json"
 """File that makes a folder a store: nothing is removed from a folder without one."""
-LOCKS, PARTIAL, TEMPORARY = "locks", "partial", "tmp"
-"""Folders of a store beside its stages: one lock per artefact, unfinished extractions, artefacts that are being written."""
 MEMO = "fingerprints.json"
 POLICIES = ("reuse", "refresh", "only-cache")
 CHECKED = 4 << 20
-# Artefacts of at most this many bytes are compared with their checksums before they count as there.
+# Artefacts of at most this many bytes are compared with their checksums before they count as there, and may lie in an
+# archive.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 
@@ -101,8 +103,8 @@ class Store:
         self._before: dict[str, float] = {}
 
     def path(self, key: Key) -> Path:
-        """Return the folder of an artefact, whether it exists or not."""
-        return self.root / key.stage / key.digest[:2] / key.digest
+        """Return the place of an artefact, whether it exists or not."""
+        return self.root / key.stage / key.digest
 
     @property
     def memo(self) -> Path:
@@ -125,7 +127,7 @@ class Store:
             return
         ours = (MEMO, LOCKS, PARTIAL, TEMPORARY, QUARANTINE)
         others = [each.name for each in self.root.iterdir() if each.name not in ours] if self.root.is_dir() else []
-        if others and not any((folder / META).is_file() for folder in artefact_folders(self.root)):
+        if others and not any(artefact_folders(self.root)):
             raise StoreWriteError(
                 errno.ENOTEMPTY,
                 f"{self.root} is no store and holds other things ({min(others)}); name a new or an empty folder by "
@@ -170,27 +172,46 @@ class Store:
 
     def obtain(self, key: Key, make: Callable[[Path], None], **about: Any) -> Path:
         """Return the folder of an artefact, making it with ``make(folder)`` if it is missing."""
+        return self._obtain(key, make, packed=False, about=about)
+
+    def _obtain(self, key: Key, make: Callable[[Path], None], *, packed: bool, about: Mapping[str, Any]) -> Path:
         with self.claim([key]) as missing:
             for each in missing:
-                with self.writing(each, **about) as folder:
+                with self.writing(each, packed=packed, **about) as folder:
                     make(folder)
         return self.path(key)
 
-    def load(self, key: Key, make: Callable[[Path], None], read: Callable[[Path], T], **about: Any) -> T:
-        """Return what ``read(folder)`` makes of an artefact; one that cannot be read is quarantined and made again."""
-        folder = self.obtain(key, make, **about)
+    def read(self, key: Key, read: Callable[[Path], T]) -> T:
+        """Return what ``read(folder)`` makes of an artefact that is there."""
+        with as_folder(self.path(key)) as folder:
+            return read(folder)
+
+    def load(
+        self, key: Key, make: Callable[[Path], None], read: Callable[[Path], T], *, packed: bool = False, **about: Any
+    ) -> T:
+        """Return what ``read(folder)`` makes of an artefact; one that cannot be read is quarantined and made again.
+
+        Args:
+            key: of the artefact.
+            make: writes it into a folder.
+            read: from a folder; what it returns must not need the folder any more if the artefact may be packed.
+            packed: let it be an archive if it is small.
+            about: what its list of files says of it.
+        """
+        folder = self._obtain(key, make, packed=packed, about=about)
         found = [] if self.used[key] else self._faults(folder, deep=True)
         if found and self.policy == "only-cache":
             raise CorruptArtefactError(f"{folder}: {'; '.join(found[:3])}; run without store.policy=only-cache")
         if not found:
             try:
-                return read(folder)
+                return self.read(key, read)
             except (CorruptArtefactError, ValueError, KeyError, EOFError, FileNotFoundError) as error:
                 if self.used[key] or self.policy == "only-cache":  # it was made just now: the fault lies elsewhere
                     raise
                 found = faults(folder, deep=True) or [f"{type(error).__name__}: {error}"]
         self._set_aside(key, found)
-        return read(self.obtain(key, make, **about))
+        self._obtain(key, make, packed=packed, about=about)
+        return self.read(key, read)
 
     @contextmanager
     def claim(self, keys: Sequence[Key]) -> Iterator[list[Key]]:
@@ -204,7 +225,7 @@ class Store:
         self.used |= {key: self.used.get(key, False) for key in keys}
         with ExitStack() as stack:
             for key in sorted(missing, key=str):  # one order for everybody, so that two claims cannot deadlock
-                stack.enter_context(self._lock(key))
+                stack.enter_context(self.locked(key))
             still_missing = [key for key in missing if not self.has(key)]
             for key in still_missing:
                 if self.path(key).is_symlink() or (self.policy != "refresh" and self.path(key).exists()):
@@ -213,14 +234,14 @@ class Store:
                 yield still_missing
 
     @contextmanager
-    def writing(self, key: Key, **about: Any) -> Iterator[Path]:
-        """Yield a temporary folder that becomes the artefact when the block ends without an error."""
+    def writing(self, key: Key, *, packed: bool = False, **about: Any) -> Iterator[Path]:
+        """Yield a temporary folder that becomes the artefact, packed if it is small, when the block ends without an error."""
         final = self.path(key)
         with self._named(key):
             self._open()
             final.parent.mkdir(parents=True, exist_ok=True)
             (self.root / TEMPORARY).mkdir(exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{key.stage}-{key.digest}-", dir=self.root / TEMPORARY))
+            folder = whole = Path(tempfile.mkdtemp(prefix=f"{key.stage}-{key.digest}-", dir=self.root / TEMPORARY))
         block = self._blocks[-1] if self._blocks else _Block(time.perf_counter())
         try:
             with self._named(key, FULL):  # what is forbidden inside the block need not be the store
@@ -228,12 +249,16 @@ class Store:
                 seconds = (time.perf_counter() - block.start - block.inside) / block.shares
                 seconds += self._before.pop(key.stage, 0.0)
                 seal(folder, key, seconds=seconds, peak_bytes=block.peak(), about=about)
+                if packed and size_of(folder) <= CHECKED:
+                    whole = folder.with_name(f"{folder.name}.zip")
+                    pack(folder, whole)
                 if final.exists():  # only a refreshed artefact can stand there
                     final.rename(old := folder.with_name(f"{folder.name}-old"))
-                    shutil.rmtree(old, ignore_errors=True)
-                folder.rename(final)
+                    remove(old)
+                whole.rename(final)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
+            remove(whole)
         if self.policy == "refresh":
             self._fresh.add((self.root, key))
         self._whole.add(key)
@@ -270,7 +295,7 @@ class Store:
 
     def _set_aside(self, key: Key, found: Sequence[str]) -> None:
         self._whole.discard(key)
-        with self._lock(key):
+        with self.locked(key):
             if self.path(key).exists():  # else another process was faster
                 self._quarantine(key, found)
 
@@ -310,18 +335,21 @@ class Store:
                 raise
             raise StoreWriteError(
                 error.errno,
-                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; make "
-                "room, or set paths.store_dir; users who share a store need a common group, chmod g+s and umask 002",
+                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
+                + (why_denied(error) or "make room, or set paths.store_dir"),
             ) from error
 
-    def locked(self, key: Key) -> FileLock:
-        """Return the lock of an artefact, for those who change it from outside."""
-        return self._lock(key)
+    @contextmanager
+    def locked(self, key: Key, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of an artefact: nobody else makes, changes or removes it.
 
-    def _lock(self, key: Key) -> FileLock:
+        Raises:
+            Timeout: somebody holds it, and nobody is to wait.
+        """
         folder = self.root / LOCKS
-        with self._named(key):
-            self._open()
-            folder.mkdir(parents=True, exist_ok=True)
-            (path := folder / f"{key.stage}-{key.digest}.lock").touch()
-        return FileLock(path)
+        with ExitStack() as stack:
+            with self._named(key):
+                self._open()
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(holding(folder / f"{key.stage}-{key.digest}.lock", wait=wait))
+            yield

@@ -13,6 +13,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf
 
 from scar.common.console import announce, console, errors, escape, refuse, set_output
+from scar.common.extras import told
+from scar.common.sharing import why_denied
 from scar.config.build import build, study_folder
 from scar.config.nodes import ConfigError
 from scar.job._wandb_run import check_connection
@@ -111,7 +113,7 @@ class StudyCallback(Callback):
         except Exception as error:  # the rows are safe; a broken report must not look like a broken study
             self.exit_code = 1
             errors().print(
-                f"[bold red]the report failed[/] {escape(error)}\n  to retry: scar-report study={study.name}"
+                f"[bold red]the report failed[/] {escape(told(error))}\n  to retry: scar-report study={study.name}"
             )
 
 
@@ -122,11 +124,17 @@ def study_callback() -> StudyCallback:
 
 
 def _check_output(config: DictConfig) -> None:
-    folder = Path(config.paths.output_dir)
+    """End the command where its results could not be written, before Hydra tries to."""
+    output = Path(config.paths.output_dir)
+    study = output / config.study
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
+        output.mkdir(parents=True, exist_ok=True)
+        for folder in filter(Path.is_dir, (output, study, study / "jobs")):
+            probe = folder / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        if (last := study / "multirun.yaml").is_file():
+            last.open("a").close()
     except OSError as error:
-        refuse(f"paths.output_dir={folder} cannot be written: {error.strerror}; name another folder")
+        way_out = why_denied(error) or "name another folder"
+        refuse(f"paths.output_dir={output} cannot be written: {error.strerror}; {way_out}")

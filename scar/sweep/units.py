@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from scar.common.console import errors, escape
+from scar.common.locks import holding
 from scar.config.build import build
 from scar.sweep.hydra_internals import as_current_job, run_sweep_job
 
@@ -49,7 +49,7 @@ def hold(composed: Mapping[int, DictConfig], *, patient: bool) -> AbstractContex
     """
     folder = job_folder(next(iter(composed.values())))
     folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / ".unit.lock").acquire(blocking=patient)
+    return holding(folder / ".unit.lock", wait=patient)
 
 
 def run_jobs(
@@ -77,6 +77,8 @@ def _share(composed: Sequence[DictConfig]) -> None:
                 folder = job_folder(each)
             job = algorithm(config, open_store(config))
             JobRecord(folder).reserve(uses_of(job), {"job": folder.name})
+            if config.logger.live:  # it trains while its own run is open
+                continue
             _ = job.plans
             jobs.append(job)
         except Exception:

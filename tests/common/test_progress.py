@@ -79,6 +79,17 @@ def test_without_a_terminal_nothing_is_shown_or_asked_for(capfd):
     assert captured.out == captured.err == ""
 
 
+def test_who_listens_hears_every_epoch_with_its_stage():
+    heard = []
+    listening = progress.listening(lambda *epoch: heard.append(epoch))
+    with listening, progress.stage("plan"), progress.stage("probes"), progress.probe_bar(3) as tell:
+        tell(0, 3, 0.5)
+        tell(2, 3, 0.25)
+    assert heard == [("probes", 3, 0.5), ("probes", 1, 0.25)]
+    with progress.probe_bar(3) as tell:
+        assert tell is None
+
+
 @pytest.fixture
 def terminal(monkeypatch):
     """Standard error as a terminal that is written into a string."""

@@ -7,7 +7,6 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, f1
 from scar.evaluation.deployment import label_shares
 from scar.evaluation.label_scores import (
     LABEL_SCORES,
-    LabelPredictions,
     balanced_accuracies,
     decide_each,
     f1_scores,
@@ -48,12 +47,6 @@ def test_a_label_that_the_test_part_lacks_does_not_count(decided):
     scores = score_labels(predictions, lacking)
     assert all(np.isnan(scores.by_label[name][2]) for name in LABEL_SCORES)
     assert np.isfinite(scores.matched_macro_f1)
-
-
-def test_predictions_are_written_and_read_back(decided, tmp_path):
-    decided[0].save(tmp_path / "predictions.npz")
-    again = LabelPredictions.load(tmp_path / "predictions.npz")
-    assert all(np.array_equal(getattr(again, name), getattr(decided[0], name)) for name in ("raw", "uniform", "logits"))
 
 
 def test_shares_of_labels_need_not_sum_to_one_but_need_every_label():

@@ -96,15 +96,6 @@ def test_a_class_without_training_samples_or_share_is_never_decided_for():
     assert unused.uniform.tolist() == [2, 1]
 
 
-def test_predictions_survive_saving(tmp_path):
-    made = decisions(np.eye(3), trained=np.array([1, 2, 3]), mix=np.full(3, 1 / 3), converged=False)
-    made.save(tmp_path / "p.npz")
-    read = Predictions.load(tmp_path / "p.npz")
-    assert read.converged is False
-    for name in ("raw", "deployment", "uniform"):
-        np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
-
-
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=6), st.data())
 def test_a_smoothed_mix_is_a_mix_between_counts_and_prior(counts, data):
     prior = data.draw(st.lists(st.integers(1, 50), min_size=len(counts), max_size=len(counts)))

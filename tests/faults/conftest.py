@@ -37,16 +37,17 @@ class Zygote:
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
 
-    def start(self, folder: Path, *arguments: str, fault=("none",), **environment: str) -> int:
+    def start(self, folder: Path, *arguments: str, fault=("none",), command="run", **environment: str) -> int:
         folder.mkdir(parents=True, exist_ok=True)
-        command = {"start": [*TINY, *arguments], "folder": str(folder), "fault": list(fault)}
-        return self._ask({**command, "environment": environment})["pid"]
+        given = [*TINY, *arguments] if command == "run" else [*arguments]
+        started = {"start": given, "command": command, "folder": str(folder), "fault": list(fault)}
+        return self._ask({**started, "environment": environment})["pid"]
 
     def wait(self, pid: int) -> int:
         return self._ask({"wait": pid})["code"]
 
-    def run(self, folder: Path, *arguments: str, fault=("none",), **environment: str) -> int:
-        return self.wait(self.start(folder, *arguments, fault=fault, **environment))
+    def run(self, folder: Path, *arguments: str, fault=("none",), command="run", **environment: str) -> int:
+        return self.wait(self.start(folder, *arguments, fault=fault, command=command, **environment))
 
     def kill(self, pid: int, number: int = signal.SIGKILL) -> None:
         os.killpg(pid, number)

@@ -15,6 +15,15 @@ def none() -> None:
 
 def kill_before_rename(count: int) -> None:
     """Die, as by SIGKILL, when the content is written and before it gets its name, the count-th time."""
+    _kill_before(("rename", "replace"), count)
+
+
+def kill_before_change(count: int) -> None:
+    """Die, as by SIGKILL, before the count-th time that something gets another name or is removed."""
+    _kill_before(("rename", "replace", "unlink", "rmdir"), count)
+
+
+def _kill_before(names: tuple[str, ...], count: int) -> None:
     left = [count]
 
     def guard(function):
@@ -26,7 +35,8 @@ def kill_before_rename(count: int) -> None:
 
         return guarded
 
-    os.rename, os.replace = guard(os.rename), guard(os.replace)
+    for name in names:
+        setattr(os, name, guard(getattr(os, name)))
 
 
 def small_files(size: int) -> None:
@@ -80,3 +90,24 @@ def mostly_slow(seconds: float) -> None:
         return rename(*arguments, **named)
 
     os.rename = slowly
+
+
+def as_user(user: int, group: int, umask: int) -> None:
+    """Be another user from here on."""
+    os.umask(umask)
+    os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
+
+
+def few_files(count: int) -> None:
+    """Let the process open no more than some files at once."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
+
+
+def broken_output() -> None:
+    """Close the other end of standard output and standard error, as ``| head`` does."""
+    read, write = os.pipe()
+    os.close(read)
+    for number in (1, 2):
+        os.dup2(write, number)

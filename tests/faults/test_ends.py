@@ -23,7 +23,7 @@ SWEEP = ["seed=range(6)", "completion=scar"]
 def start(folder: Path, *arguments: str) -> subprocess.Popen:
     settings = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / "log.txt").open("a") as file:
-        command = [sys.executable, "-m", "scar.commands.run", *TINY, *SWEEP, *arguments]
+        command = [sys.executable, "-m", "scar.commands.run", *TINY, *arguments]
         return subprocess.Popen(command, cwd=folder, env=settings, stdout=file, stderr=file, start_new_session=True)
 
 
@@ -50,7 +50,7 @@ def descendants(pid: int) -> set[int]:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sigterm_to_the_parent_alone_ends_all_and_leaves_records_of_an_interruption(zygote, tmp_path, workers):
-    process = start(tmp_path, f"hydra.launcher.n_jobs={workers}")
+    process = start(tmp_path, *SWEEP, f"hydra.launcher.n_jobs={workers}")
     wait_for(lambda: "running" in statuses(tmp_path) or process.poll() is not None)
     children = descendants(process.pid)
     process.send_signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """What a machine can do to a sweep: afterwards the store is consistent, and repeating the sweep makes it whole."""
 
 import json
+import os
 import signal
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from faults.conftest import log, rows
 from scar.commands.store_admin import artefacts
 from scar.common.files import read_json, write_json
+from scar.store.archive import as_folder, pack
 from scar.store.artefact import faults
 
 pytestmark = pytest.mark.slow
@@ -47,7 +49,7 @@ def test_a_full_disk(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, *SWEEP, fault=("small_files", 20_000)) == 1
     assert "cannot be written to the store" in log(tmp_path)
     assert {record["status"] for record in statuses(tmp_path)} == {"failed"}
-    assert not list((tmp_path / "outputs" / "store").glob("*/??/.*"))
+    assert not list((tmp_path / "outputs" / "store").glob("*/.*"))
     check_whole(zygote, tmp_path, calm)
 
 
@@ -62,10 +64,11 @@ def test_a_store_that_became_read_only(zygote, tmp_path, calm):
 
 def test_a_corrupted_byte_in_every_stage(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
-    victims = {each.folder.parents[1].name: each.folder for each in artefacts(tmp_path / "outputs" / "store")}
+    victims = {each.folder.parent.name: each.folder for each in artefacts(tmp_path / "outputs" / "store")}
     assert len(victims) >= 7
-    for folder in victims.values():
-        path = max((p for p in folder.iterdir() if p.name != "meta.json"), key=lambda p: p.stat().st_size)
+    for place in victims.values():
+        files = [place] if place.is_file() else [path for path in place.iterdir() if path.name != "meta.json"]
+        path = max(files, key=lambda p: p.stat().st_size)
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
@@ -116,7 +119,7 @@ def test_ctrl_c_twice(zygote, tmp_path, calm):
     pid = zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.2))
     for _ in range(600):
         time.sleep(0.05)
-        if list(tmp_path.glob("outputs/store/*/??/*/meta.json")):
+        if list(tmp_path.glob("outputs/store/*/" + 32 * "[0-9a-f]")):
             break
     for _ in range(2):
         zygote.kill(pid, signal.SIGINT)
@@ -128,7 +131,10 @@ def test_ctrl_c_twice(zygote, tmp_path, calm):
 def test_a_cache_of_an_older_schema_is_left_alone_and_made_again(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, "seed=0", "completion=scar") == 0
     for each in artefacts(tmp_path / "outputs" / "store"):
-        write_json(each.folder / "meta.json", {**read_json(each.folder / "meta.json"), "schema": 0})
+        with as_folder(each.folder) as folder:
+            write_json(folder / "meta.json", {**read_json(folder / "meta.json"), "schema": 0})
+            if each.folder.is_file():
+                pack(folder, each.folder)
     (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "outputs" / "s" / "before")
     check_whole(zygote, tmp_path, calm)
     assert "schema 0" in log(tmp_path)
@@ -139,3 +145,30 @@ def test_an_environment_without_a_home(zygote, tmp_path, calm):
     assert zygote.run(tmp_path, *SWEEP, "logger.wandb=offline", **homeless) == 0, log(tmp_path)
     assert len(list(tmp_path.glob("outputs/s/jobs/*/wandb/offline-run-*"))) == 4
     assert rows(tmp_path).equals(calm)
+
+
+@pytest.mark.parametrize("output", ["rich", "json"])
+def test_the_reader_of_its_output_goes_away(zygote, tmp_path, calm, output):
+    assert zygote.run(tmp_path, *SWEEP, f"output={output}", fault=("broken_output",)) == 0
+    assert rows(tmp_path).equals(calm)
+
+
+def test_few_files_may_be_open_and_nothing_is_taken_for_damaged(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP, fault=("few_files", 24)) in (0, 1)
+    check_whole(zygote, tmp_path, calm)
+    assert "quarantined" not in log(tmp_path)
+    assert "damaged" not in log(tmp_path)
+
+
+def test_other_things_lie_in_the_places_of_artefacts(zygote, tmp_path, calm):
+    assert zygote.run(tmp_path, *SWEEP) == 0
+    packed = [each.folder for each in artefacts(tmp_path / "outputs" / "store") if each.folder.is_file()]
+    fifo, link, folder = packed[0], packed[len(packed) // 2], packed[-1]
+    fifo.unlink()
+    os.mkfifo(fifo)
+    link.rename(tmp_path / "moved")
+    link.symlink_to(tmp_path / "moved")
+    folder.unlink()
+    folder.mkdir()
+    (tmp_path / "outputs" / "s" / "jobs").rename(tmp_path / "before")
+    check_whole(zygote, tmp_path, calm)

@@ -1,6 +1,7 @@
 """A process that has imported everything and forks one child per command, so that a sweep begins at once.
 
-It reads commands as lines of JSON: {"start": [arguments], "folder": …, "fault": [name, values…], "environment": {…}}
+It reads commands as lines of JSON: {"start": [arguments], "command": "run" | "report" | "admin", "folder": …, "fault": [name,
+values…], "environment": {…}}
 answers {"pid": …}, and {"wait": pid} answers {"code": …}, negative for a signal.
 """
 
@@ -9,14 +10,18 @@ import os
 import sys
 
 import faults.injected as injected
+import scar.commands.admin
+import scar.commands.report
 import scar.commands.run
 import scar.job.measurements
 import scar.measures.from_probes
 import scar.probes.train
+import scar.reporting.content
+import scar.reporting.figures.job_figures
 
 
 def child(command: dict) -> None:
-    """Run the command ``scar`` in a group of its own, with a fault."""
+    """Run a command in a group of its own, with a fault."""
     os.setsid()
     os.chdir(command["folder"])
     log = os.open("log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -26,12 +31,16 @@ def child(command: dict) -> None:
     name, *values = command["fault"]
     getattr(injected, name)(*values)
     sys.argv = ["scar", *command["start"]]
-    scar.commands.run.main()
+    getattr(scar.commands, command["command"]).main()
 
 
 def main() -> None:
+    import encodings.cp437
+    import encodings.raw_unicode_escape  # noqa: F401
+
     import pytorch_lightning  # noqa: F401  every child needs it, and it takes seconds
     import torch
+    import wandb  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:
@@ -45,6 +54,7 @@ def main() -> None:
                 code = 1
                 try:
                     child(command)
+                    code = 0
                 except SystemExit as end:
                     code = end.code or 0
                 finally:

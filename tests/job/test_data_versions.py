@@ -160,7 +160,7 @@ def test_a_job_does_not_take_its_own_broken_embeddings_over(tmp_path):
     write_list(tmp_path / "list.csv", np.arange(120))
     job = job_of(tmp_path, Counting())
     whole = job.embeddings.array().copy()
-    (shard,) = (tmp_path / "store" / "embeddings").glob("*/*/shard-00000.npy")
+    (shard,) = (tmp_path / "store" / "embeddings").glob("*/shard-00000.npy")
     (shard.parent / "manifest.parquet").write_bytes(b"PAR1")
     np.testing.assert_array_equal(job_of(tmp_path, Counting()).embeddings.array(), whole)
 

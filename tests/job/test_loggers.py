@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scar.common import progress
 from scar.config.runtime import LoggerConfig
 from scar.job._wandb_run import check_connection, wandb_mode
 from scar.job.loggers import EPOCHS, JobLogger, bank_summary, scar_table
@@ -138,6 +139,26 @@ def test_a_failed_job_finishes_its_run_and_repeating_it_replaces_the_run(tmp_pat
     with logger(tmp_path) as log:
         log.log(frame(), [])
     assert [run.exit_code for run in ended(tmp_path)] == [0]
+
+
+def test_live_epochs_are_logged_by_bank_at_most_once_a_second(tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("scar.job.loggers.time.monotonic", lambda: now[0])
+    with logger(tmp_path, live=True) as log, log.watching():
+        for bank in ("probes", "arms"):
+            with progress.stage(bank), progress.probe_bar(3) as tell:
+                for epoch in range(5):
+                    tell(0, 3, 1.0 / (1 + epoch))
+                    now[0] += 0.4
+        log.log(frame(), [])
+    (run,) = ended(tmp_path)
+    for bank in ("probes", "arms"):
+        steps = [step for step in run.history if f"live/{bank}/epoch" in step]
+        assert [step[f"live/{bank}/epoch"] for step in steps] == [1, 4]
+        assert [step[f"live/{bank}/validation_loss"] for step in steps] == [1.0, 0.25]
+        assert {step[f"live/{bank}/probes_in_work"] for step in steps} == {3}
+    with logger(tmp_path / "off") as log, log.watching(), progress.probe_bar(3) as tell:
+        assert tell is None
 
 
 def test_two_jobs_of_one_process_are_two_runs(tmp_path):

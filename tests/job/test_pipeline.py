@@ -1,14 +1,17 @@
 """The main job on scikit-learn's digits, from composition to rows."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
+from scar.completion.by_name import PLANNERS
 from scar.config.build import build
 from scar.foundation.settings import ESTIMATORS
 from scar.job.algorithm import algorithm
+from scar.job.gains import gains
 from scar.job.rows import load_predictions, load_rows
 from scar.job.run_job import run_job
 from scar.probes.probe_set import ProbeSet
@@ -76,6 +79,19 @@ def test_strategies_share_primary_and_total_and_add_exactly_the_same_number(fini
     assert (sizes.first() > primary).all()
 
 
+def test_gains_over_baselines_that_are_in_the_store_are_told(finished):
+    job = algorithm(build(settings(finished, "completion=scar")), Store(finished / "store", policy="only-cache"))
+    found = gains(job)
+    assert {name.split("/")[1] for name in found} == {"over_random", "over_class_average"}
+    scores = job.arms[-1].scores.value, arms_of(job, "random")[-1].scores.value
+    expected = scores[0].matched_accuracy - scores[1].matched_accuracy
+    assert found[f"gain@{job.arms[-1].fraction:g}/over_random/matched_accuracy"] == pytest.approx(expected)
+
+
+def arms_of(job, name):
+    return algorithm(replace(job.config, completion=PLANNERS[name]), job.store).arms
+
+
 def test_every_measure_and_estimator_has_its_rows(finished):
     rows = load_rows(finished / "test")
     measures = rows[rows.stage == "measures"]
@@ -132,7 +148,7 @@ def test_saved_probes_predict_what_was_scored(finished):
     composed = settings(finished, "completion=scar")
     job = algorithm(build(composed), Store(composed.paths.store_dir, policy="only-cache"))
     arm = job.arms[0]
-    probe = ProbeSet.load(job.store.path(arm.probe.key))
+    probe = job.store.read(arm.probes.key, ProbeSet.load)
     test = job.split.test
     predicted = probe.predict(0, job.embeddings.take(test))
     outcomes = load_predictions(finished / "test" / "jobs" / "scar")
@@ -180,8 +196,19 @@ def test_a_fault_keeps_finished_stages_and_leaves_no_half_written_job(tmp_path, 
     assert status["status"] == "failed"
     assert "the disk fell off" in status["traceback"]
     assert not (tmp_path / "test" / "jobs" / "job" / "rows.parquet").exists()
-    arms = list((tmp_path / "store" / "arm").rglob("meta.json"))
-    assert len(arms) == 5
+    arms = list((tmp_path / "store" / "arms").iterdir())
+    assert len(arms) == 3  # primary, total, and the plan with its three budgets
     stamps = [arm.stat().st_mtime_ns for arm in arms]
     run(tmp_path, name="job")
     assert [arm.stat().st_mtime_ns for arm in arms] == stamps
+
+
+def test_a_further_job_leaves_at_most_twenty_files_and_folders(tmp_path):
+    """File systems of clusters count them; two planners share what they know of a seed."""
+    run(tmp_path, "completion=scar", name="first")
+    before = len(list(tmp_path.rglob("*")))
+    assert before <= 55
+    for name in ("scar", "random"):
+        run(tmp_path, "seed=1", f"completion={name}", name=name)
+    added = len(list(tmp_path.rglob("*"))) - before
+    assert added <= 2 * 20

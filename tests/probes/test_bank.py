@@ -171,10 +171,18 @@ def test_the_caller_keeps_its_threads_its_folder_and_a_quiet_terminal(tmp_path, 
 
 def test_progress_ends_with_every_probe_done():
     seen = []
-    train(progress=lambda done, total: seen.append((done, total)))
+    train(progress=lambda done, total, watched: seen.append((done, total)))
     assert seen == sorted(seen)
     assert seen[-1] == (len(TASKS), len(TASKS))
     assert len(seen) > 3
+
+
+def test_progress_tells_the_mean_of_what_the_probes_in_work_watched():
+    seen = []
+    made = train(progress=lambda done, total, watched: seen.append(watched))
+    for epoch, watched in enumerate(seen):
+        in_work = np.isfinite(made.curve[:, epoch])
+        assert watched == pytest.approx(made.curve[in_work, epoch].mean(), rel=1e-5)
 
 
 def test_a_lightning_logger_sees_the_probes_in_work(tmp_path):

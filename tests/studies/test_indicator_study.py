@@ -6,6 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from scar.config.build import build
+from scar.store.artefact import artefact_folders
 from scar.studies.indicators import indicator_study as indicators
 from scar.studies.indicators.evaluate import SeedResult
 from scar.studies.indicators.indicator_settings import IndicatorStudy
@@ -108,9 +109,9 @@ def test_the_study_runs_on_digits_and_again_from_the_store(digits, tmp_path, mon
     assert mean["balanced 20"] > mean["40% at 1"] + 0.05
     shared = linear.merge(datasets[datasets["head"] == "mlp"], on=["name", "seed"])
     assert 10 < len(shared) < 20
-    made = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
+    made = {p: p.stat().st_mtime_ns for p in artefact_folders(tmp_path / "store")}
     indicators.run(digits, tmp_path / "second")
-    assert made == {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("meta.json")}
+    assert made == {p: p.stat().st_mtime_ns for p in artefact_folders(tmp_path / "store")}
     for name in ("datasets.csv", "agreement.csv", "comparisons.csv", "indicators.md", "indicators.png"):
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 

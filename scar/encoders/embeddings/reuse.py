@@ -117,7 +117,7 @@ def find_reusable(store: Store, tower: str, contents: NDArray[np.uint8]) -> Reus
 def _embedded(root: Path, tower: str) -> Sequence[Path]:
     """Return whole embeddings of an encoder, the newest first."""
     found: list[tuple[float, Path]] = []
-    for folder in root.glob("*/*"):
+    for folder in root.glob("*"):
         try:
             meta = read_meta(folder)
         except CorruptArtefactError:

@@ -15,8 +15,9 @@ from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples, embed_shards, embed_together, merge_shards
 from scar.encoders.embeddings.reuse import CONTENTS, find_reusable
 from scar.encoders.encoder import Encoder
+from scar.store.artefact import PARTIAL
 from scar.store.keys import Key, make_key
-from scar.store.store import PARTIAL, Store
+from scar.store.store import Store
 
 
 def encoder_key(encoder: Encoder, memo: Path) -> Key:

@@ -65,11 +65,13 @@ def _measure(job: Job) -> list[dict[str, Any]]:
     penalty = None if (chosen := job.characterized["primary"].penalty) is None else chosen.value
     data = (job.embeddings, job.steps, split)
     how: dict[str, Any] = {"probe": job.config.probe, "seed": seed, "trainer": job.config.trainer}
-    probes = stages.retrain_together([split.primary, *rows], [penalty] * (1 + len(rows)), data, **how)
+    probes = stages.retrain([split.primary, *rows], penalty, data, **how)
     mix, declared = job.inputs.deployment.value, is_declared(job.config.deployment)
     scores = [
-        stages.compare(stages.predict(probe, own, mix, data), mix, split, declared=declared)
-        for probe, own in zip(probes, [split.primary, *rows], strict=True)
+        stages.compare(
+            stages.predict(stages.pick_arm(probes, index=index), own, mix, data), mix, split, declared=declared
+        )
+        for index, own in enumerate([split.primary, *rows])
     ]
     records = []
     for g, (planner, fraction) in enumerate(names):

@@ -19,8 +19,8 @@ from scar.encoders.embeddings.extraction import extract
 from scar.job.algorithm import algorithm
 from scar.job.job import Job
 from scar.sampling.shifts import SHIFTS, match_classes, shift_samples
+from scar.store.artefact import PARTIAL
 from scar.store.keys import Key, make_key
-from scar.store.store import PARTIAL
 from scar.studies.indicators.cells import OTHER, OWN, SECOND, SYNTHETIC
 from scar.studies.indicators.indicator_settings import IndicatorStudy
 from scar.studies.indicators.synthetic import fractal_images, nonsense_texts

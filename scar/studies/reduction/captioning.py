@@ -18,8 +18,9 @@ from scar.job.algorithm import algorithm
 from scar.reduction.codes import Codes, read_codes
 from scar.reduction.refine import refine
 from scar.reduction.settings import ReductionConfig
+from scar.store.artefact import PARTIAL
 from scar.store.keys import Key, make_key
-from scar.store.store import PARTIAL, Store
+from scar.store.store import Store
 from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
 
 if TYPE_CHECKING:
