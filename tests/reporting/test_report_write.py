@@ -133,7 +133,7 @@ def test_anything_that_changed_makes_a_new_report(tmp_path):
     write_report(folder, **options)
     changed = json.loads((folder / "report.json").read_text())["digest"]
     assert changed != digest
-    assert "missing" in (folder / "report.txt").read_text()
+    assert "Missing:" in (folder / "report.txt").read_text()
     (folder / "table2.md").write_text("edited")
     write_report(folder, **options)
     assert "edited" not in (folder / "table2.md").read_text()

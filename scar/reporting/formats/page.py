@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,8 @@ from scar.reporting.details import Detail
 from scar.reporting.figures.style import Drawing
 from scar.reporting.paper.deviations import DEVIATIONS
 from scar.reporting.study_folder import Study
+from scar.reporting.tables.caveats import Caveat, by_what_to_do
+from scar.reporting.tables.flags import NOTHING
 from scar.reporting.text import group_label, listing
 
 
@@ -25,7 +28,8 @@ def render_page(content: Content) -> str:
     folder = files("scar.reporting.formats")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
-    study = content.study
+    study, caveats = content.study, by_what_to_do(content.caveats)
+    unimportant = caveats.pop(NOTHING, [])
     page = {
         "title": study.name,
         "lead": _lead(study),
@@ -40,14 +44,15 @@ def render_page(content: Content) -> str:
         "left_out": _left_out(content),
         "missing": content.missing,
         "failed": content.failed,
-        "caveats": list(content.caveats.items()),
+        "caveats": {todo: _by_group(found) for todo, found in caveats.items()},
+        "details_of_caveats": _by_group(unimportant),
         "deviations": DEVIATIONS,
         "commands": commands(study),
         "facts": _facts(study),
         "configs": _configs(study),
     }
     page["sections"] = [
-        ("answers", "Answers"), ("tables", "Tables"), ("figures", "Figures"),
+        ("answers", "Decision"), ("tables", "Tables"), ("figures", "Figures"),
         *((d.anchor, f"Plan: {d.label}") for d in content.details),
         *([("inspected", "Samples to look at")] if content.inspected else []),
         ("caveats", "Caveats"), ("deviations", "Deviations"), ("reproduce", "Reproduce"),
@@ -70,6 +75,14 @@ def _detail(detail: Detail) -> dict[str, Any]:
         "more_figures": [_figure(f) for f in detail.more_figures],
         "downloads": downloads,
     }
+
+
+def _by_group(caveats: Sequence[Caveat]) -> list[tuple[str, list[str]]]:
+    """Texts of caveats by group, in the order in which they come."""
+    found: dict[str, list[str]] = {}
+    for caveat in caveats:
+        found.setdefault(caveat.where, []).append(caveat.what)
+    return list(found.items())
 
 
 def _left_out(content: Content) -> str:

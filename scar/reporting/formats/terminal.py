@@ -9,17 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
 
+from scar.common.console import visible
 from scar.evaluation.scores import LEADING, SCORES
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import select
 from scar.reporting.comparison import PLAIN, primary_arms, score_title
 from scar.reporting.content import Content
+from scar.reporting.decision import Decision
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import BASELINES, STRATEGIES, strategy_order
+from scar.reporting.tables.caveats import by_what_to_do
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
+from scar.reporting.tables.flags import NOTHING
 from scar.reporting.tables.indicators_table import indicator_lines
 from scar.reporting.tables.planners_table import findings, has_planners
 from scar.reporting.text import (
@@ -28,7 +34,6 @@ from scar.reporting.text import (
     decimal,
     group_label,
     legend_of_marks,
-    listing,
     name_of,
     percent,
     share,
@@ -53,12 +58,17 @@ SHOWN = 8
 def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
     groups = content.study.groups()
+    for answers in content.answers[:SHOWN]:
+        console.rule(answers.label, align="left", style="dim")
+        console.print(decision_grid(answers.decision))
+        console.print()
     planners = has_planners(content.comparison) and len(groups) > 1
     for line in findings(content.study, content.comparison, metrics=SCORES[:2]) if planners else ():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for position, group in enumerate([] if planners else groups[:SHOWN]):
         rows = content.study.of(group)
-        console.rule(group_label(group), align="left", style="dim")
+        if len(groups) > 1:
+            console.rule(group_label(group), align="left", style="dim")
         if len(groups) <= DETAILS and position < len(content.details):
             sizes = foundation_tables(rows, content.study.driver)
             overview = [*indicators_overview(rows), measures_table(rows), *sizes]
@@ -83,7 +93,7 @@ def print_report(content: Content, console: Console) -> None:
         style="dim",
     )
     for line in caveat_lines(content):
-        console.print(f"! {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(Text(visible(line)))
 
 
 def plain_text(content: Content) -> str:
@@ -173,14 +183,34 @@ def _gap(frame: pd.DataFrame, second: str) -> str:
     return tested_points(one.value, one.low, one.high, one.verdict)
 
 
+def decision_grid(decision: Decision) -> RichTable:
+    """Questions with their sentences, which wrap beside them."""
+    grid = RichTable.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for question, sentence in decision.items():
+        grid.add_row(Text(question, style="bold"), Text(visible(sentence)))
+    return grid
+
+
 def caveat_lines(content: Content) -> list[str]:
-    """Missing cells, unfinished jobs and caveats, most urgent first; at most `CAVEATS` and a count of the rest."""
-    lines = [f"missing: {what}\n    {command}" for what, command in content.missing]
-    lines += [f"not finished: {name}: {state}" + (f"\n    {c}" if c else "") for name, state, c in content.failed]
-    for group, texts in content.caveats.items():
-        label = f"{group}: " if len(content.study.groups()) > 1 else ""
-        lost = [text.split(": coverage undefined at ")[0] for text in texts if ": coverage undefined at " in text]
-        lines += [f"{label}coverage undefined at some sizes for {listing(lost)}"] if lost else []
-        lines += [f"{label}{text}" for text in texts if ": coverage undefined at " not in text]
-    rest = len(lines) - CAVEATS
-    return [*lines[:CAVEATS], f"{rest} more in report.html, under Caveats"] if rest > 0 else lines
+    """Missing cells, unfinished jobs, then caveats by what to do about them; at most `CAVEATS` and a count of the rest."""
+    several = len(content.study.groups()) > 1
+    found = [("Missing", f"{what}\n    {command}") for what, command in content.missing]
+    found += [
+        ("Not finished", f"{name}: {state}" + (f"\n    {command}" if command else ""))
+        for name, state, command in content.failed
+    ]
+    caveats = by_what_to_do(content.caveats)
+    silent = len(caveats.pop(NOTHING, []))
+    for todo, own in caveats.items():
+        found += [(todo, f"{each.where}: {each.what}" if several else each.what) for each in own]
+    lines, heading = [], ""
+    for todo, text in found[:CAVEATS]:
+        lines += [] if todo == heading else [f"{todo}:"]
+        lines.append(f"  - {text}")
+        heading = todo
+    rest = max(len(found) - CAVEATS, 0)
+    more = [f"{rest} more"] if rest else []
+    more += [f"{silent} that change{'s' if silent == 1 else ''} no decision"] if silent else []
+    return [*lines, f"{' and '.join(more)}: report.html, under Caveats"] if more else lines
