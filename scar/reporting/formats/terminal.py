@@ -1,4 +1,4 @@
-"""The report for a terminal of 100 to 120 columns: short tables, plain where it is not a terminal."""
+"""The report for a terminal of 80 columns or more: short tables, plain where it is not a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from scar.common.console import visible
@@ -20,8 +20,9 @@ from scar.reporting.axes import select
 from scar.reporting.comparison import PLAIN, primary_arms, score_title
 from scar.reporting.content import Content
 from scar.reporting.decision import Decision
+from scar.reporting.formats.layout import wrap
 from scar.reporting.formats.table import Table
-from scar.reporting.group_scores import BASELINES, STRATEGIES, strategy_order
+from scar.reporting.group_scores import STRATEGIES, strategy_order
 from scar.reporting.tables.caveats import by_what_to_do
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
@@ -42,15 +43,14 @@ from scar.reporting.text import (
     tested_points,
 )
 
-WIDTH = 110
+WIDTH = 80
+"""Columns of the text file, which every terminal has."""
 CLASSES = 12
 """Classes of the plan that are printed."""
 CAVEATS = 6
 """Caveats that are printed."""
 DETAILS = 2
 """With more groups than this, measures and plans by class are left to the page."""
-WIDEST = 3
-"""Strategies up to which SCAR is set against each of them; of more, against the baselines alone."""
 SHOWN = 8
 """Groups whose comparison is printed."""
 
@@ -60,11 +60,11 @@ def print_report(content: Content, console: Console) -> None:
     groups = content.study.groups()
     for answers in content.answers[:SHOWN]:
         console.rule(answers.label, align="left", style="dim")
-        console.print(decision_grid(answers.decision))
+        print_decision(answers.decision, console)
         console.print()
     planners = has_planners(content.comparison) and len(groups) > 1
     for line in findings(content.study, content.comparison, metrics=SCORES[:2]) if planners else ():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     for position, group in enumerate([] if planners else groups[:SHOWN]):
         rows = content.study.of(group)
         if len(groups) > 1:
@@ -82,18 +82,20 @@ def print_report(content: Content, console: Console) -> None:
     elif len(groups) > SHOWN:
         console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
     level = f"{100 * content.comparison.level:g} %"
-    console.print(
+    say(
+        console,
         "re-weighted: the probe of the primary set with decisions matched to the mix of the score, which costs nothing; "
         "matched scores decide so for every arm, raw ones as published.",
         style="dim",
     )
-    console.print(
+    say(
+        console,
         f"Differences in points, paired over seeds and test items, with {level} intervals; "
         f"{legend_of_marks(content.comparison.margin, looks=content.comparison.looks)}.",
         style="dim",
     )
     for line in caveat_lines(content):
-        console.print(Text(visible(line)))
+        say(console, line)
 
 
 def plain_text(content: Content) -> str:
@@ -127,8 +129,8 @@ def measures_table(rows: pd.DataFrame) -> Table:
 
 def indicators_overview(rows: pd.DataFrame) -> list[Table]:
     """Dataset-scale indicators of primary and total; no table where the rows hold none."""
-    lines = indicator_lines(rows)
-    return [_table("Class sizes, skew and tails", lines[0], lines[1:])] if lines else []
+    turned = list(zip(*indicator_lines(rows), strict=True))
+    return [_table("Class sizes, skew and tails", turned[0], turned[1:])] if turned else []
 
 
 def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
@@ -151,23 +153,22 @@ def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
 
 
 def comparison_table(content: Content, group: Mapping[str, Any], metric: str) -> Table:
-    """Scores at equal added size and SCAR's paired differences for one group, one line per budget."""
+    """Scores at equal added size and SCAR's paired differences for one group, one line per budget and strategy."""
     compared = (content.comparison.arms, content.comparison.differences)
     arms, differences = (select(frame, {"metric": metric, **group}) for frame in compared)
     budgeted, plain = arms[arms.fraction.notna()], select(primary_arms(content.comparison, metric), group)
     strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
-    against = [s for s in strategies if s != "scar" and (len(strategies) <= WIDEST or s in BASELINES)]
     seeds = sorted({int(n) for n in budgeted.seeds})
     title = f"Test {score_title(metric)} in percent at equal added size ({' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds)"
-    heads = ["budget", "added", *PLAIN, *(name_of(s) for s in strategies)]
-    lines = []
+    lines = [("–", subject, "–", _score(plain, subject), "") for subject in PLAIN]
     for fraction in sorted(budgeted.fraction.unique()):
         at = budgeted[np.isclose(budgeted.fraction, fraction)]
         paired = differences[np.isclose(differences.fraction, fraction)]
-        scores = [*(_score(plain, s) for s in PLAIN), *(_score(at, s) for s in strategies)]
-        gaps = [_gap(paired, s) for s in against]
-        lines.append((share(fraction), count(float(at.added.max())), *scores, *gaps))
-    return _table(title, [*heads, *(f"SCAR − {name_of(s)}" for s in against)], lines)
+        for place, strategy in enumerate(strategies):
+            budget = share(fraction) if place == 0 else ""
+            gap = "" if strategy == "scar" else _gap(paired, strategy)
+            lines.append((budget, name_of(strategy), count(float(at.added.max())), _score(at, strategy), gap))
+    return _table(title, ["budget", "strategy", "added", "score", "SCAR − it"], lines)
 
 
 def _score(frame: pd.DataFrame, subject: str) -> str:
@@ -183,14 +184,25 @@ def _gap(frame: pd.DataFrame, second: str) -> str:
     return tested_points(one.value, one.low, one.high, one.verdict)
 
 
-def decision_grid(decision: Decision) -> RichTable:
-    """Questions with their sentences, which wrap beside them."""
-    grid = RichTable.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+def print_decision(decision: Decision, console: Console) -> None:
+    """Print questions with their sentences, which wrap beside them."""
+    indent = max(cell_len(question) for question, _ in decision.items()) + 2
     for question, sentence in decision.items():
-        grid.add_row(Text(question, style="bold"), Text(visible(sentence)))
-    return grid
+        first, *rest = wrap(visible(sentence), console.width - indent)
+        console.print(Text.assemble((question.ljust(indent), "bold"), first), soft_wrap=True)
+        for line in rest:
+            console.print(Text(" " * indent + line), soft_wrap=True)
+
+
+def say(console: Console, text: str, *, style: str = "") -> None:
+    """Print a text whose lines break between words; one that is indented by four, a command, stays on one line."""
+    for line in visible(text).split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" -")))
+        whole = line.startswith("    ")
+        parts = [line] if whole else wrap(line[len(indent) :], console.width - len(indent))
+        for place, part in enumerate(parts):
+            lead = "" if whole else line[: len(indent)] if place == 0 else indent
+            console.print(Text(lead + part, style=style), soft_wrap=True)
 
 
 def caveat_lines(content: Content) -> list[str]:
