@@ -29,12 +29,14 @@ class WhatIf:
         fractions: [G] shares of the reserve, or of what there is.
         costs: [G] what is spent, in the unit of the budgets.
         sizes: [G] samples in the training set then.
+        added: [G, K] samples to add of each class.
         forecast: of the training sets then.
     """
 
     fractions: Floats
     costs: Floats
     sizes: Ints
+    added: Ints
     forecast: Forecast
 
 
@@ -158,6 +160,7 @@ def what_if(
         fractions=np.array(list(budgets)),
         costs=counts @ problem.prices,
         sizes=sizes.sum(axis=1),
+        added=counts,
         forecast=forecaster.expect(sizes, now=problem.counts),
     )
 

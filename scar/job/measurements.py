@@ -242,6 +242,10 @@ def _add_outlook(rows: Rows, job: Job) -> None:
         for g, fraction in enumerate(ahead.fractions):
             place = {"stage": stage, "fraction": float(fraction), "n": int(ahead.sizes[g])}
             rows.add(Metric.WHAT_IF_COST, ahead.costs[g], **place, **common)
+            if str(ahead.forecast.refused[g]) != "not_asked":  # plans of the seeds that a report looks ahead from
+                for j in np.flatnonzero(ahead.added[g]):
+                    of_class = {"class_id": int(j), "class_name": names[j]}
+                    rows.add(Metric.WHAT_IF_ADDED, ahead.added[g, j], **of_class, **place, **common)
             _add_forecast(rows, ahead.forecast, g, flags=(), **place, **common)
     listed = outlook.shopping
     rows.add_classes(Metric.TO_COLLECT, listed.add, names, stage="collect", **common)

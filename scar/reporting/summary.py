@@ -14,7 +14,7 @@ from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import select
 from scar.reporting.comparison import Comparison
-from scar.reporting.decision import Decision, decide
+from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
 from scar.reporting.group_scores import STRATEGIES
 from scar.reporting.study_folder import Study
@@ -44,9 +44,13 @@ from scar.reporting.text import (
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """The decision about one group, and the sentences that unfold it; each question has one or more."""
+    """The decision about one group, and the sentences that unfold it; each question has one or more.
+
+    `proposed` is the planner whose plan the decision is about; None where there is none.
+    """
 
     label: str
+    proposed: str | None
     decision: Decision
     quality: tuple[str, ...]
     sufficiency: tuple[str, ...]
@@ -72,9 +76,11 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
     """
     rows = study.of(group)
     seed = int(rows.seed.min())
+    facts = gather_facts(study, comparison, group, boards)
     return Answers(
         label=group_label(group),
-        decision=decide(gather_facts(study, comparison, group, boards)),
+        proposed=facts.purchase.planner if isinstance(facts.purchase, Purchase) else None,
+        decision=decide(facts),
         quality=_quality(rows, comparison, group, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
         additions=tuple(_additions(rows, seed, study.driver, study.budget_base)),

@@ -43,6 +43,9 @@ def test_an_outlook_survives_the_disk(tmp_path):
     assert read.shopping.class_names == ahead.shopping.class_names
     assert read.shopping.flags == ahead.shopping.flags
     assert np.array_equal(read.shopping.add, ahead.shopping.add)
+    for part in ("reserve", "collect"):
+        assert np.array_equal(getattr(read, part).added, getattr(ahead, part).added)
+    assert (read.reserve.added.sum(axis=1) + sum(COUNTS)).tolist() == read.reserve.sizes.tolist()
 
 
 def test_a_shopping_list_keeps_to_its_budget_and_is_a_table_for_people(tmp_path):

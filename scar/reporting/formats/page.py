@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Sequence
 from importlib.resources import files
 from types import SimpleNamespace
@@ -20,7 +21,11 @@ from scar.reporting.paper.deviations import DEVIATIONS
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import Caveat, by_what_to_do
 from scar.reporting.tables.flags import NOTHING
-from scar.reporting.text import group_label, listing
+from scar.reporting.tables.whatif_table import whatif_json
+from scar.reporting.text import group_label, listing, name_of
+
+PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+"""Of one sample, for the slider; where samples have prices of their own there is none."""
 
 
 def render_page(content: Content) -> str:
@@ -39,7 +44,7 @@ def render_page(content: Content) -> str:
         "tables": content.tables,
         "more_tables": content.more_tables,
         "figures": [_figure(f) for f in content.figures],
-        "details": [_detail(d) for d in content.details],
+        "details": [_detail(d, content) for d in content.details],
         "inspected": content.inspected,
         "left_out": _left_out(content),
         "missing": content.missing,
@@ -64,16 +69,34 @@ def _figure(drawing: Drawing) -> dict[str, Any]:
     return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}
 
 
-def _detail(detail: Detail) -> dict[str, Any]:
+def _detail(detail: Detail, content: Content) -> dict[str, Any]:
     downloads = [(path.name, base64.b64encode(path.read_bytes()).decode()) for path in detail.plans]
     return {
         "label": detail.label,
         "anchor": detail.anchor,
         "table": detail.table,
         "shopping": detail.shopping,
+        "what_if": detail.what_if,
+        "choices": _choices(detail, content),
+        "steps": Markup(whatif_json(detail.steps)),
+        "prices": PRICES,
         "figures": [_figure(f) for f in detail.figures],
         "more_figures": [_figure(f) for f in detail.more_figures],
         "downloads": downloads,
+    }
+
+
+def _choices(detail: Detail, content: Content) -> dict[str, Any]:
+    """What the sliders choose from, and where they start: at the plan that the decision is about, or in the middle."""
+    steps = detail.steps
+    proposed = next((a.proposed for a in content.answers if a.label == detail.label and a.proposed), None)
+    largest = content.comparison.arms.fraction.max()
+    return {
+        "sources": list(dict.fromkeys(step.source for step in steps)),
+        "planners": list(dict.fromkeys(step.planner for step in steps)),
+        "priced": all(step.cost == step.added for step in steps),
+        "planner": name_of(proposed) if proposed else "",
+        "budget": next((step.budget for step in steps if math.isclose(step.fraction, largest, rel_tol=1e-6)), ""),
     }
 
 

@@ -1,0 +1,169 @@
+"""What other budgets and planners would bring: the steps that the page lets one choose from, and the same as a table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from scar.completion.forecast import REFUSALS
+from scar.job.metrics import Metric
+from scar.reporting.axes import select
+from scar.reporting.formats.table import Table
+from scar.reporting.group_scores import strategy_order
+from scar.reporting.study_folder import Study
+from scar.reporting.text import (
+    count,
+    group_label,
+    known,
+    name_of,
+    percent,
+    percent_interval,
+    points,
+    points_interval,
+    share,
+)
+
+SOURCES = {"plan": "the reserve", "collect": "anywhere, beyond all there is"}
+"""Stage → where the samples come from."""
+SCORES = {
+    "balanced": (Metric.EXPECTED_MATCHED_BALANCED_ACCURACY, Metric.EXPECTED_MATCHED_BALANCED_GAIN),
+    "accuracy": (Metric.EXPECTED_MATCHED_ACCURACY, Metric.EXPECTED_MATCHED_GAIN),
+}
+"""What is forecast of a step: score and gain."""
+CLASSES = 20
+"""Classes of a plan that are named; the rest is counted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One planner at one budget, as it is shown; every number is a text but those that a price multiplies.
+
+    Attributes:
+        source: of `SOURCES`.
+        planner: its title.
+        budget: share, in words.
+        fraction: the same as a number.
+        samples: that are added, in words.
+        added: the same as a number.
+        cost: in the unit of the budgets.
+        balanced, accuracy: score then and gain over now, with 90 % intervals; or why they are not forecast.
+        classes: (name, samples) of the plan, largest first, at most `CLASSES`.
+        others: classes beyond these, in words.
+        command: that runs it.
+    """
+
+    source: str
+    planner: str
+    budget: str
+    fraction: float
+    samples: str
+    added: float
+    cost: float
+    balanced: str
+    accuracy: str
+    classes: list[tuple[str, int]]
+    others: str
+    command: str
+
+
+def whatif_steps(study: Study, group: Mapping[str, Any], *, seed: int) -> list[Step]:
+    """Return the plans of one seed of one group that a forecast was asked for; none where nobody asked.
+
+    Args:
+        study: that the group belongs to.
+        group: values of the axes.
+        seed: which seed.
+    """
+    rows = study.of(group)
+    own = rows[(rows.seed == seed) & rows.stage.isin(list(SOURCES)) & rows.fraction.notna()]
+    steps = []
+    planned = own[own.metric == Metric.WHAT_IF_ADDED]
+    for source in SOURCES:
+        found = planned[planned.stage == source]
+        for planner in sorted(found.subject.unique(), key=strategy_order):
+            overrides = _overrides(study, group, seed, str(planner))
+            for fraction, plan in found[found.subject == planner].groupby("fraction"):
+                at = select(own, {"stage": source, "subject": planner, "fraction": fraction})
+                steps.append(_step(str(source), str(planner), float(str(fraction)), plan, at, overrides))
+    return steps
+
+
+def _step(
+    source: str, planner: str, fraction: float, plan: pd.DataFrame, at: pd.DataFrame, overrides: Sequence[str]
+) -> Step:
+    added = float(plan.value.sum())
+    cost = float(at.loc[at.metric == Metric.WHAT_IF_COST, "value"].iloc[0])
+    largest = plan.sort_values(["value", "class_id"], ascending=[False, True])
+    named = [(str(row.class_name), int(float(str(row.value)))) for row in largest.head(CLASSES).itertuples()]
+    rest = len(largest) - len(named)
+    changed = f"budgets.fractions=[{fraction:g}]" if source == "plan" else f"budgets.collect={cost:g}"
+    kept = [each for each in overrides if each.partition("=")[0] != changed.partition("=")[0]]
+    return Step(
+        source=SOURCES[source],
+        planner=name_of(planner),
+        budget=f"{share(fraction)} of {'the reserve' if source == 'plan' else 'what there is'}",
+        fraction=fraction,
+        samples=count(added),
+        added=added,
+        cost=cost,
+        **{name: _expected(at, *metrics) for name, metrics in SCORES.items()},
+        classes=named,
+        others=f"and {count(largest.value.iloc[CLASSES:].sum())} of {rest} more classes" if rest > 0 else "",
+        command=" ".join(["scar", *map(shlex.quote, [*kept, changed])]),
+    )
+
+
+def _expected(at: pd.DataFrame, score: str, gain: str) -> str:
+    """``"92.0 % [88.4, 95.6], +0.69 points [−0.93, +2.32]"``, or why not."""
+    level, moved = at[at.metric == score], at[at.metric == gain]
+    if moved.empty or not known(moved.value.iloc[0]):
+        flag = "" if moved.empty else str(moved.flag.iloc[0]).rpartition("refused_")[2]
+        return f"not forecast: {REFUSALS.get(flag, 'the score is not among forecast.scores')}"
+    then, more = level.iloc[0], moved.iloc[0]
+    return (
+        f"{percent(then.value)} % {percent_interval(then.low, then.high)}, {points(more.value)} points "
+        f"{points_interval(more.low, more.high)}"
+    )
+
+
+def _overrides(study: Study, group: Mapping[str, Any], seed: int, planner: str) -> list[str]:
+    """What the job of this seed and planner was called with."""
+    for job in study.finished(group):
+        if job.columns["seed"] == seed and job.columns["completion"] == planner:
+            return [str(each) for each in job.status.get("overrides", [])]
+    return [f"completion={planner}", f"seed={seed}"]
+
+
+def whatif_table(steps: Sequence[Step], *, group: Mapping[str, Any], seed: int) -> Table:
+    """Return the steps as a table, one row each."""
+    cells = [
+        {
+            "Planner": step.planner,
+            "From": step.source,
+            "Budget": step.budget,
+            "Samples": step.samples,
+            "Cost": count(step.cost),
+            "Balanced accuracy, gain": step.balanced,
+            "Accuracy, gain": step.accuracy,
+        }
+        for step in steps
+    ]
+    return Table(
+        name="what_if",
+        caption=f"What if: {group_label(group)}, seed {seed}",
+        cells=pd.DataFrame(cells),
+        values=pd.DataFrame([asdict(step) for step in steps]).drop(columns=["classes", "command"]),
+        sort_by={"Samples": "added", "Cost": "cost"},
+        notes=("Forecasts of matched decisions with 90 % intervals; gains over the primary set, in points.",),
+    )
+
+
+def whatif_json(steps: Sequence[Step]) -> str:
+    """Return the steps as JSON that may stand in a script of a page."""
+    text = json.dumps([asdict(step) for step in steps], ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
