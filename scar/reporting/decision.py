@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -128,6 +129,11 @@ class Decision:
     free: str
     use: str
     asked: tuple[str, ...] = field(default=("How good?", "Enough?", "Buy now", "Costs nothing", "Use"), repr=False)
+
+    @property
+    def verdict(self) -> str:
+        """What `enough` comes to, in a word or two."""
+        return re.split("[:,]", self.enough)[0].lower()
 
     def items(self) -> list[tuple[str, str]]:
         """Questions with their sentences."""

@@ -150,3 +150,14 @@ def test_caveats_are_grouped_by_what_to_do_and_those_of_other_estimators_ask_for
     assert sum("too few samples, in training" in each.what for each in found[MORE]) == 1
     assert any("reference" in each.what and "too few samples" in each.what for each in found[NOTHING])
     assert any("already within the tolerance" in each.what for each in found[NOTHING])
+
+
+def test_of_many_groups_the_first_decision_is_open_and_the_others_say_their_verdict(tmp_path):
+    regimes = ("natural", "long_tailed", "noisy_10", "shift")
+    groups = [("digits", "pixels", "image", regime) for regime in regimes]
+    content = gather(load_study(write_study(tmp_path / "s", seeds=1, groups=groups)), resamples=50, details=0)
+    page = render_page(content)
+    assert page.count('<dl class="decision">') == 4
+    for answers in content.answers[1:]:
+        assert f"<summary>{answers.label}: {answers.decision.verdict}</summary>" in page
+    assert decide(replace(FACTS, chance=0.4)).verdict == "cannot tell"

@@ -46,9 +46,9 @@ def test_what_is_not_forecast_says_why_and_nobody_asked_shows_nothing(steps, stu
 
 def test_the_command_is_that_of_the_job_with_the_budget_in_place_of_its_own(steps):
     (one,) = [s for s in steps if (s.source, s.planner, s.fraction) == (SOURCES["plan"], "random", 0.02)]
-    assert one.command == "scar study=quick seed=0 completion=random subsets=quick 'budgets.fractions=[0.02]'"
+    assert one.command == "scar seed=0 completion=random subsets=quick 'budgets.fractions=[0.02]' study=what_if"
     (far,) = [s for s in steps if (s.source, s.planner, s.fraction) == (SOURCES["collect"], "random", 0.02)]
-    assert far.command.endswith(f"budgets.collect={far.cost:g}")
+    assert far.command.endswith(f" budgets.collect={far.cost:g} study=what_if")
 
 
 def test_many_classes_are_counted_and_no_name_ends_the_script(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ from scar.reporting.tables.flags import NOTHING
 from scar.reporting.tables.whatif_table import whatif_json
 from scar.reporting.text import group_label, listing, name_of
 
+OPEN = 3
+"""Decisions that are open at once; of more only the first is."""
 PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """Of one sample, for the slider; where samples have prices of their own there is none."""
 
@@ -41,6 +43,7 @@ def render_page(content: Content) -> str:
         "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
         "js": Markup((folder / "report.js").read_text(encoding="utf-8")),
         "answers": content.answers,
+        "open_answers": OPEN if len(content.answers) <= OPEN else 1,
         "tables": content.tables,
         "more_tables": content.more_tables,
         "figures": [_figure(f) for f in content.figures],

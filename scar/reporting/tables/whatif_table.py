@@ -54,7 +54,7 @@ class Step:
         balanced, accuracy: score then and gain over now, with 90 % intervals; or why they are not forecast.
         classes: (name, samples) of the plan, largest first, at most `CLASSES`.
         others: classes beyond these, in words.
-        command: that runs it.
+        command: that runs it, as a study of its own.
     """
 
     source: str
@@ -102,7 +102,8 @@ def _step(
     named = [(str(row.class_name), int(float(str(row.value)))) for row in largest.head(CLASSES).itertuples()]
     rest = len(largest) - len(named)
     changed = f"budgets.fractions=[{fraction:g}]" if source == "plan" else f"budgets.collect={cost:g}"
-    kept = [each for each in overrides if each.partition("=")[0] != changed.partition("=")[0]]
+    ours = {"study", changed.partition("=")[0]}
+    kept = [each for each in overrides if each.partition("=")[0] not in ours]
     return Step(
         source=SOURCES[source],
         planner=name_of(planner),
@@ -114,7 +115,7 @@ def _step(
         **{name: _expected(at, *metrics) for name, metrics in SCORES.items()},
         classes=named,
         others=f"and {count(largest.value.iloc[CLASSES:].sum())} of {rest} more classes" if rest > 0 else "",
-        command=" ".join(["scar", *map(shlex.quote, [*kept, changed])]),
+        command=" ".join(["scar", *map(shlex.quote, [*kept, changed, "study=what_if"])]),
     )
 
 
