@@ -211,11 +211,14 @@ def _add_plan(rows, names, primary, total, strategy):
 
 def _add_outlook(rows, names, primary, strategy):
     """Plans of 2, 25 and 100 % and what they were forecast to gain; beyond the reserve the largest is not forecast."""
-    share = np.linspace(1, 2, len(names)) if strategy == "scar" else np.ones(len(names))
-    for stage, most in (("plan", 2_000), ("collect", 6_000)):
+    flat, steep = np.ones(len(names)), np.linspace(1, 2, len(names))
+    planned = [(stage, strategy, steep if strategy == "scar" else flat) for stage in ("plan", "collect")]
+    planned += [("target_mix", f"tau={tau:g}", steep**tau) for tau in (0, 0.5, 1)]
+    for stage, subject, share in planned:
         for fraction in (0.02, 0.25, 1.0):
+            most = 6_000 if stage == "collect" else 2_000
             counts = np.floor(fraction * most * share / share.sum()).astype(int)
-            place = {"stage": stage, "subject": strategy, "fraction": fraction, "n": int(primary.sum() + counts.sum())}
+            place = {"stage": stage, "subject": subject, "fraction": fraction, "n": int(primary.sum() + counts.sum())}
             rows.add("what_if_cost", counts.sum(), key="outlook", **place)
             rows.add_classes("what_if_added", counts, names, key="outlook", **place)
             refused = stage == "collect" and fraction == 1.0

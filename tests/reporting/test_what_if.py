@@ -7,7 +7,7 @@ from browser import browser
 from synthetic import write_study
 
 from scar.reporting.study_folder import load_study
-from scar.reporting.tables.whatif_table import CLASSES, SOURCES, whatif_json, whatif_steps, whatif_table
+from scar.reporting.tables.whatif_table import CLASSES, SOURCES, TOWARDS, whatif_json, whatif_steps, whatif_table
 from scar.reporting.text import count
 from scar.reporting.write import write_report
 
@@ -25,8 +25,8 @@ def steps(folder):
 
 def test_every_step_says_what_the_rows_say(folder, steps):
     rows = load_study(folder).rows
-    assert len(steps) == 3 * 2 * 3  # planners, sources, budgets
-    for stage, source in SOURCES.items():
+    assert len(steps) == 3 * 2 * 3 + 3 * 3  # planners, sources, budgets; target mixes, budgets
+    for stage, source in list(SOURCES.items())[:2]:
         at = rows[(rows.stage == stage) & (rows.subject == "scar") & (rows.fraction == 0.25)]
         (step,) = [s for s in steps if (s.source, s.planner, s.fraction) == (source, "SCAR", 0.25)]
         plan = at[at.metric == "what_if_added"].sort_values("value", ascending=False)
@@ -51,6 +51,17 @@ def test_the_command_is_that_of_the_job_with_the_budget_in_place_of_its_own(step
     assert far.command.endswith(f" budgets.collect={far.cost:g} study=what_if")
 
 
+def test_target_mixes_are_named_and_come_with_the_tau_that_makes_them(steps):
+    towards = [s for s in steps if s.mix]
+    assert {s.planner for s in towards} == {TOWARDS}
+    assert list(dict.fromkeys(s.mix for s in towards)) == ["equal classes", "between, τ = 0.5", "the mix of use"]
+    assert len({count for _, count in towards[0].classes}) == 1
+    assert towards[-1].classes[0][1] > towards[-1].classes[-1][1]
+    assert towards[-1].command == (
+        "scar seed=0 subsets=quick completion=tempered completion.tau=1 'budgets.fractions=[1]' study=what_if"
+    )
+
+
 def test_many_classes_are_counted_and_no_name_ends_the_script(tmp_path, monkeypatch):
     names = tuple(f"class {n}" for n in range(30))
     monkeypatch.setattr("synthetic.NAMES", ("</script><b>", *names))
@@ -66,7 +77,8 @@ def test_many_classes_are_counted_and_no_name_ends_the_script(tmp_path, monkeypa
 
 BOX = "document.querySelector('.whatif')"
 SHOWN = f"""(() => {{ const box = {BOX}; const text = (name) => box.querySelector(`[data-shows=${{name}}]`).textContent;
-  return {{planner: box.querySelector("select").value, source: box.querySelector("[name=source]").value,
+  const mix = box.querySelector("[name=target]");
+  return {{planner: box.querySelector("select").value, mix: mix.offsetParent ? mix.textContent : "", source: box.querySelector("[name=source]").value,
     budget: box.querySelector("[name=budget]").textContent, samples: text("samples"), cost: text("cost"),
     balanced: text("balanced"), accuracy: text("accuracy"), command: text("command"),
     classes: [...box.querySelectorAll(".bars li")].map((line) => [line.children[0].textContent, line.children[2].textContent])}};
@@ -86,7 +98,7 @@ def tab(tmp_path_factory):
 
 def equal(shown, step, price=1):
     return shown == {
-        "planner": step.planner, "source": step.source, "budget": step.budget, "samples": step.samples,
+        "planner": step.planner, "mix": step.mix, "source": step.source, "budget": step.budget, "samples": step.samples,
         "cost": count(step.cost * price), "balanced": step.balanced, "accuracy": step.accuracy, "command": step.command,
         "classes": [[name, f"+{count(added)}"] for name, added in step.classes],
     }  # fmt: skip
@@ -97,10 +109,12 @@ def equal(shown, step, price=1):
 def test_the_sliders_show_every_step_as_python_does(tab, page, steps, width):
     tab.open(page, width=width)
     assert tab.complaints() == []
+    mixes = list(dict.fromkeys(s.mix for s in steps if s.mix))
     for step in steps:
-        own = [s for s in steps if (s.source, s.planner) == (step.source, step.planner)]
+        own = [s for s in steps if (s.source, s.planner, s.mix) == (step.source, step.planner, step.mix)]
         tab.run(f"""(() => {{ const box = {BOX}; box.querySelector("select").value = {json.dumps(step.planner)};
           box.querySelector("[name=source]").value = {json.dumps(step.source)};
+          box.querySelector("[name=mix]").value = {mixes.index(step.mix) if step.mix else 0};
           const slider = box.querySelector("[name=step]"); slider.value = {own.index(step)};
           slider.dispatchEvent(new Event("input", {{bubbles: true}})); }})()""")
         assert equal(tab.run(SHOWN), step)

@@ -97,6 +97,7 @@ def _choices(detail: Detail, content: Content) -> dict[str, Any]:
     return {
         "sources": list(dict.fromkeys(step.source for step in steps)),
         "planners": list(dict.fromkeys(step.planner for step in steps)),
+        "mixes": list(dict.fromkeys(step.mix for step in steps if step.mix)),
         "priced": all(step.cost == step.added for step in steps),
         "planner": name_of(proposed) if proposed else "",
         "budget": next((step.budget for step in steps if math.isclose(step.fraction, largest, rel_tol=1e-6)), ""),

@@ -45,14 +45,20 @@ for (const box of document.querySelectorAll(".whatif")) {
   const steps = JSON.parse(box.querySelector("script").textContent);
   const control = (name) => box.querySelector(`[name=${name}]`);
   const show = (name, text) => { box.querySelector(`[data-shows=${name}]`).textContent = text; };
-  const [planner, source, slider, price] = ["planner", "source", "step", "at"].map(control);
-  const own = () => steps.filter((step) => step.planner === planner.value && step.source === source.value);
+  const [planner, source, slider, price, target] = ["planner", "source", "step", "at", "mix"].map(control);
+  const mixes = [...new Set(steps.map((step) => step.mix))].filter((mix) => mix);
+  const mix = () => (steps.some((step) => step.mix && step.planner === planner.value) ? mixes[Number(target.value)] : "");
+  const own = () => steps.filter((step) => step.planner === planner.value && step.source === source.value && step.mix === mix());
   const prices = price ? price.dataset.prices.split(" ").map(Number) : [1];
   const grouped = (value) => (+value.toFixed(2)).toLocaleString("en").replaceAll(",", "\u202f");
   const update = () => {
     slider.max = Math.max(own().length - 1, 0);
     const step = own()[Number(slider.value)];
     const each = price ? prices[Number(price.value)] : 1;
+    if (target) {
+      target.closest("label").hidden = !mix();
+      control("target").textContent = target.ariaValueText = mix();
+    }
     if (price) { control("price").textContent = price.ariaValueText = String(each); }
     box.classList.toggle("empty", !step);
     control("budget").textContent = slider.ariaValueText = step ? step.budget : "this planner was not asked for it";

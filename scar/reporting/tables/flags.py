@@ -9,6 +9,7 @@ import pandas as pd
 from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
+from scar.job.rows import MIX_STAGE
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -78,7 +79,7 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
         decisive: estimators that lead the report or drive the plans.
     """
     flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
-    flagged = flagged[flagged.metric != Metric.STEP_SIZE]  # the same flags stand on the need
+    flagged = flagged[(flagged.metric != Metric.STEP_SIZE) & (flagged.stage != MIX_STAGE)]  # told of needs and plans
     if flagged.empty:
         return []
     flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")

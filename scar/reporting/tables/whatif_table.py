@@ -12,6 +12,7 @@ import pandas as pd
 
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
+from scar.job.rows import MIX_STAGE
 from scar.reporting.axes import select
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
@@ -28,13 +29,17 @@ from scar.reporting.text import (
     share,
 )
 
-SOURCES = {"plan": "the reserve", "collect": "anywhere, beyond all there is"}
+SOURCES = {"plan": "the reserve", "collect": "anywhere, beyond all there is", MIX_STAGE: "the reserve"}
 """Stage → where the samples come from."""
+TOWARDS = "towards a target mix"
+"""Stands for the planner where classes are raised to sizes in proportion to a power of the deployment mix."""
 SCORES = {
     "balanced": (Metric.EXPECTED_MATCHED_BALANCED_ACCURACY, Metric.EXPECTED_MATCHED_BALANCED_GAIN),
     "accuracy": (Metric.EXPECTED_MATCHED_ACCURACY, Metric.EXPECTED_MATCHED_GAIN),
 }
 """What is forecast of a step: score and gain."""
+MIXES = {0.0: "equal classes", 1.0: "the mix of use"}
+"""τ → target mix."""
 CLASSES = 20
 """Classes of a plan that are named; the rest is counted."""
 
@@ -45,7 +50,8 @@ class Step:
 
     Attributes:
         source: of `SOURCES`.
-        planner: its title.
+        planner: its title, or `TOWARDS`.
+        mix: the target mix, in words; empty where a planner has its own.
         budget: share, in words.
         fraction: the same as a number.
         samples: that are added, in words.
@@ -59,6 +65,7 @@ class Step:
 
     source: str
     planner: str
+    mix: str
     budget: str
     fraction: float
     samples: str
@@ -86,7 +93,7 @@ def whatif_steps(study: Study, group: Mapping[str, Any], *, seed: int) -> list[S
     for source in SOURCES:
         found = planned[planned.stage == source]
         for planner in sorted(found.subject.unique(), key=strategy_order):
-            overrides = _overrides(study, group, seed, str(planner))
+            overrides = _overrides(study, group, seed, str(planner), towards=source == MIX_STAGE)
             for fraction, plan in found[found.subject == planner].groupby("fraction"):
                 at = select(own, {"stage": source, "subject": planner, "fraction": fraction})
                 steps.append(_step(str(source), str(planner), float(str(fraction)), plan, at, overrides))
@@ -101,13 +108,15 @@ def _step(
     largest = plan.sort_values(["value", "class_id"], ascending=[False, True])
     named = [(str(row.class_name), int(float(str(row.value)))) for row in largest.head(CLASSES).itertuples()]
     rest = len(largest) - len(named)
-    changed = f"budgets.fractions=[{fraction:g}]" if source == "plan" else f"budgets.collect={cost:g}"
+    tau = float(planner.partition("=")[2]) if source == MIX_STAGE else None
+    changed = f"budgets.collect={cost:g}" if source == "collect" else f"budgets.fractions=[{fraction:g}]"
     ours = {"study", changed.partition("=")[0]}
     kept = [each for each in overrides if each.partition("=")[0] not in ours]
     return Step(
         source=SOURCES[source],
-        planner=name_of(planner),
-        budget=f"{share(fraction)} of {'the reserve' if source == 'plan' else 'what there is'}",
+        planner=name_of(planner) if tau is None else TOWARDS,
+        mix="" if tau is None else MIXES.get(tau, f"between, τ = {tau:g}"),
+        budget=f"{share(fraction)} of {'what there is' if source == 'collect' else 'the reserve'}",
         fraction=fraction,
         samples=count(added),
         added=added,
@@ -132,19 +141,25 @@ def _expected(at: pd.DataFrame, score: str, gain: str) -> str:
     )
 
 
-def _overrides(study: Study, group: Mapping[str, Any], seed: int, planner: str) -> list[str]:
-    """What the job of this seed and planner was called with."""
-    for job in study.finished(group):
-        if job.columns["seed"] == seed and job.columns["completion"] == planner:
-            return [str(each) for each in job.status.get("overrides", [])]
-    return [f"completion={planner}", f"seed={seed}"]
+def _overrides(study: Study, group: Mapping[str, Any], seed: int, planner: str, *, towards: bool) -> list[str]:
+    """What the job of this seed and planner was called with; of a target mix, any job of the seed, with that mix."""
+    jobs = [job for job in study.finished(group) if job.columns["seed"] == seed]
+    job = next((job for job in jobs if towards or job.columns["completion"] == planner), None)
+    said = [f"seed={seed}"] if job is None else [str(each) for each in job.status.get("overrides", [])]
+    if not towards:
+        return said if job is not None else [*said, f"completion={planner}"]
+    return [
+        *(each for each in said if each.partition("=")[0].partition(".")[0] != "completion"),
+        "completion=tempered",
+        f"completion.tau={planner.partition('=')[2]}",
+    ]
 
 
 def whatif_table(steps: Sequence[Step], *, group: Mapping[str, Any], seed: int) -> Table:
     """Return the steps as a table, one row each."""
     cells = [
         {
-            "Planner": step.planner,
+            "Planner": f"{step.planner}: {step.mix}" if step.mix else step.planner,
             "From": step.source,
             "Budget": step.budget,
             "Samples": step.samples,
