@@ -128,7 +128,7 @@ class Decision:
     buy: str
     free: str
     use: str
-    asked: tuple[str, ...] = field(default=("How good?", "Enough?", "Buy now", "Costs nothing", "Use"), repr=False)
+    asked: tuple[str, ...] = field(default=("How good?", "Enough?", "Buy now?", "Costs nothing", "Use"), repr=False)
 
     @property
     def verdict(self) -> str:
@@ -219,9 +219,9 @@ def _buy(facts: Facts) -> str:
     if gain is None or not known(gain.low):
         head = "Whether it pays is not shown; the plan"
     elif gain.low > 0:
-        head = "Buy"
+        head = "Yes"
     elif gain.high < 0:
-        head = "Do not buy, it was worse"
+        head = "No, it was worse"
     else:
         head = "Not shown to pay"
     return f"{head}: {what}; {', '.join(brought) or 'what it brings is unknown'}."

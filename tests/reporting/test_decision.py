@@ -89,9 +89,9 @@ def test_without_a_chance_it_says_that_nobody_knows_how_sure():
 @pytest.mark.parametrize(
     ("gain", "head"),
     [
-        (Interval(value=0.03, low=0.01, high=0.05), "Buy: 12 samples by tempered filling (10 % of the reserve): Bag +9 and Boot +3"),
+        (Interval(value=0.03, low=0.01, high=0.05), "Yes: 12 samples by tempered filling (10 % of the reserve): Bag +9 and Boot +3"),
         (Interval(value=0.03, low=-0.01, high=0.07), "Not shown to pay: "),
-        (Interval(value=-0.03, low=-0.05, high=-0.01), "Do not buy, it was worse: "),
+        (Interval(value=-0.03, low=-0.05, high=-0.01), "No, it was worse: "),
         (None, "Whether it pays is not shown; the plan: "),
     ],
 )  # fmt: skip
@@ -124,7 +124,7 @@ def test_the_planner_to_use_beat_random_draws_or_the_text_says_that_none_did(tmp
     said = answer(study, compare(study), study.groups()[0]).decision
     assert said.use.startswith("Planner: SCAR, +")
     assert "over random draws at 25 % of the reserve, the most of 3 tried" in said.use
-    assert said.buy.startswith("Buy: ")
+    assert said.buy.startswith("Yes: ")
     same = load_study(write_study(tmp_path / "t", seeds=3, gain=dict.fromkeys(gain, 0.03)))
     said = answer(same, compare(same), same.groups()[0]).decision
     assert "none of 3 was shown to be better than random draws" in said.use
