@@ -17,27 +17,14 @@ from scar.reporting.axes import select
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
-from scar.reporting.text import (
-    count,
-    group_label,
-    known,
-    name_of,
-    percent,
-    percent_interval,
-    points,
-    points_interval,
-    share,
-)
+from scar.reporting.text import count, group_label, known, name_of, points, points_interval, share
 
 SOURCES = {"plan": "the reserve", "collect": "anywhere, beyond all there is", MIX_STAGE: "the reserve"}
 """Stage → where the samples come from."""
 TOWARDS = "towards a target mix"
 """Stands for the planner where classes are raised to sizes in proportion to a power of the deployment mix."""
-SCORES = {
-    "balanced": (Metric.EXPECTED_MATCHED_BALANCED_ACCURACY, Metric.EXPECTED_MATCHED_BALANCED_GAIN),
-    "accuracy": (Metric.EXPECTED_MATCHED_ACCURACY, Metric.EXPECTED_MATCHED_GAIN),
-}
-"""What is forecast of a step: score and gain."""
+GAINS = {"balanced": Metric.EXPECTED_MATCHED_BALANCED_GAIN, "accuracy": Metric.EXPECTED_MATCHED_GAIN}
+"""What is forecast of a step: gains, for the level of a forecast rests on the held-out part and not on the test part."""
 MIXES = {0.0: "equal classes", 1.0: "the mix of use"}
 """τ → target mix."""
 CLASSES = 20
@@ -57,7 +44,7 @@ class Step:
         samples: that are added, in words.
         added: the same as a number.
         cost: in the unit of the budgets.
-        balanced, accuracy: score then and gain over now, with 90 % intervals; or why they are not forecast.
+        balanced, accuracy: gain over now with its 90 % interval, or why it is not forecast.
         classes: (name, samples) of the plan, largest first, at most `CLASSES`.
         others: classes beyond these, in words.
         command: that runs it, as a study of its own.
@@ -121,24 +108,20 @@ def _step(
         samples=count(added),
         added=added,
         cost=cost,
-        **{name: _expected(at, *metrics) for name, metrics in SCORES.items()},
+        **{name: _expected(at, metric) for name, metric in GAINS.items()},
         classes=named,
         others=f"and {count(largest.value.iloc[CLASSES:].sum())} of {rest} more classes" if rest > 0 else "",
         command=" ".join(["scar", *map(shlex.quote, [*kept, changed, "study=what_if"])]),
     )
 
 
-def _expected(at: pd.DataFrame, score: str, gain: str) -> str:
-    """``"92.0 % [88.4, 95.6], +0.69 points [−0.93, +2.32]"``, or why not."""
-    level, moved = at[at.metric == score], at[at.metric == gain]
-    if moved.empty or not known(moved.value.iloc[0]):
-        flag = "" if moved.empty else str(moved.flag.iloc[0]).rpartition("refused_")[2]
+def _expected(at: pd.DataFrame, metric: str) -> str:
+    """``"+0.69 points [−0.93, +2.32]"``, or why not."""
+    gain = at[at.metric == metric]
+    if gain.empty or not known(gain.value.iloc[0]):
+        flag = "" if gain.empty else str(gain.flag.iloc[0]).rpartition("refused_")[2]
         return f"not forecast: {REFUSALS.get(flag, 'the score is not among forecast.scores')}"
-    then, more = level.iloc[0], moved.iloc[0]
-    return (
-        f"{percent(then.value)} % {percent_interval(then.low, then.high)}, {points(more.value)} points "
-        f"{points_interval(more.low, more.high)}"
-    )
+    return f"{points(gain.value.iloc[0])} points {points_interval(gain.low.iloc[0], gain.high.iloc[0])}"
 
 
 def _overrides(study: Study, group: Mapping[str, Any], seed: int, planner: str, *, towards: bool) -> list[str]:
@@ -164,8 +147,8 @@ def whatif_table(steps: Sequence[Step], *, group: Mapping[str, Any], seed: int) 
             "Budget": step.budget,
             "Samples": step.samples,
             "Cost": count(step.cost),
-            "Balanced accuracy, gain": step.balanced,
-            "Accuracy, gain": step.accuracy,
+            "Gain, balanced accuracy": step.balanced,
+            "Gain, accuracy": step.accuracy,
         }
         for step in steps
     ]
