@@ -84,7 +84,6 @@ class Facts:
         score: matched balanced accuracy on the test part.
         tested: test items.
         everything: the same after training on all training data, and their number; None where unknown.
-        weakest: what is said of the weakest class.
         estimator: of the size that is enough.
         needed: that size; 0 where met, infinity where unreachable.
         chance: that there is enough now; NaN where no estimator says.
@@ -110,7 +109,6 @@ class Facts:
     planner: str
     encoder: str
     everything: tuple[float, Interval] | None = None
-    weakest: str = ""
     chance: float = math.nan
     ahead: tuple[float, float] | None = None
     raw: float = math.nan
@@ -164,7 +162,6 @@ def _quality(facts: Facts) -> str:
     if facts.everything is not None:
         number, score = facts.everything
         parts.append(f"on all {count(number)} training samples {score.as_percent()}")
-    parts += [facts.weakest] if facts.weakest else []
     return "; ".join(parts) + "."
 
 
