@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from numbers import Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
@@ -33,16 +35,21 @@ from scar.completion.selection.random_order import RandomSelection
 from scar.completion.selection.selection import Pool, Selection
 from scar.completion.state import state_problem
 from scar.data.stratify import count_labels
-from scar.evaluation.label_scores import LabelScores
-from scar.evaluation.scores import Scores
+from scar.evaluation.label_scores import LabelScores, label_item_scores
+from scar.evaluation.scores import LEADING, Scores
+from scar.evaluation.weighted_metrics import item_scores
 from scar.foundation.estimates import Estimate
 from scar.foundation.settings import RECOMMENDED
 from scar.measures.observations import Observations, probe_warnings
 from scar.measures.steps import MEASURES
 from scar.probes.probe_set import ProbeSet
+from scar.reporting.decision import Decision, Facts, Interval, Purchase, decide
+from scar.reporting.text import name_of
 from scar.sampling.class_sizes import ClassSizes
 from scar.sampling.indicators import dataset_indicators
 
+PREFERRED = "tempered"
+"""The planner that is proposed where nothing is forecast."""
 TIED = 0.001
 """Forecast gains that differ by no more are taken for equal."""
 
@@ -68,6 +75,7 @@ class Characterization:
         pool_features: [M, D] embeddings of the pool, for selections that look at them.
         training_features: [n, D] embeddings that the probe was trained on.
         training_labels: [n] their classes, or [n, K] zeros and ones.
+        test_labels: [n_test] classes of the test part, which intervals of scores rest on; [n_test, K] zeros and ones.
     """
 
     class_names: tuple[str, ...]
@@ -86,6 +94,7 @@ class Characterization:
     pool_features: NDArray[np.float32] | None = None
     training_features: NDArray[np.float32] | None = None
     training_labels: Ints | None = None
+    test_labels: Ints | None = None
 
     @property
     def several(self) -> bool:
@@ -439,7 +448,96 @@ class Characterization:
         """What makes the answers doubtful, and what to do about it; empty where nothing does."""
         return probe_warnings(self.observations)
 
+    @property
+    def decision(self) -> Decision:
+        """Five sentences: how good, enough or not, what to buy now, what costs nothing, what to use.
+
+        What a purchase brings is forecast only where a forecast was asked for before, because the first one trains probes.
+        """
+        each = self.estimates[RECOMMENDED if RECOMMENDED in self.estimates else self.driver]
+        ahead = each.prospect
+        tested = len(self.test_scores.predictions.raw)
+        planner, purchase = self._proposal()
+        return decide(
+            Facts(
+                what="the training part",
+                samples=float(self.samples),
+                classes=len(self.class_names),
+                score=self._test_interval(),
+                tested=tested,
+                raw=self.test_scores.balanced_accuracy,
+                estimator=RECOMMENDED if RECOMMENDED in self.estimates else self.driver,
+                needed=Interval(value=each.foundation_size, low=each.interval[0], high=each.interval[1]),
+                chance=math.nan if ahead is None else float(ahead.chance(float(self.samples))),
+                ahead=None if ahead is None else (float(ahead.multiples[-1]), float(ahead.probability[-1])),
+                purchase=purchase,
+                how_to_look="scar experiment=inspect dataset=…",
+                planner=planner,
+                encoder="whichever made these embeddings, no other was given; characterize those of another to compare",
+            )
+        )
+
+    def _test_interval(self) -> Interval:
+        """Return the leading score with the 95 % interval that the test items leave, for this split."""
+        value = float(getattr(self.test_scores, LEADING))
+        if self.test_labels is None:
+            return Interval(value=value)
+        decided, truth = self.test_scores.predictions.uniform, self.test_labels
+        if self.several:
+            items = label_item_scores(decided.astype(bool), truth.astype(bool), "balanced_accuracy")
+        else:
+            items = item_scores(decided.astype(np.int64), truth, "balanced_accuracy")
+        spread, plain = float(items.var(ddof=1)), value * (1 - value)
+        # as many items of a plain share
+        worth = len(items) * plain / spread if min(plain, spread) > 1e-9 else len(items)
+        z = float(ndtri(0.975))
+        centre, scale = (value + z**2 / (2 * worth)), 1 + z**2 / worth  # Wilson's interval
+        half = z * math.sqrt(value * (1 - value) / worth + (z / (2 * worth)) ** 2)
+        return Interval(value=value, low=max((centre - half) / scale, 0.0), high=min((centre + half) / scale, 1.0))
+
+    def _proposal(self) -> tuple[str, Purchase | str]:
+        """Return which planner to use, with the reason, and its plan for what the needs ask for."""
+        problem = self.problem()
+        amount = int(problem.limits.cost(problem.wanted))
+        amount = amount if self.pool_size is None else min(amount, self.pool_size)
+        planner, default = PREFERRED, f"{name_of(PREFERRED)}, which was worse than no other in the study pools"
+        if self.several:
+            planner, default = (
+                "scar",
+                f"{name_of('scar')}, by the need of each label; no study has compared planners on such data",
+            )
+        if not amount:
+            met = not (problem.needs != 0).any()
+            why = "which every class meets by itself" if met else "because the pool holds nothing that they ask for"
+            return default, f"Nothing by the needs, {why}; answer.plan(budget) spends a budget all the same."
+        forecast, why = None, f"answer.recommend({amount}) trains the probes for it"
+        reason = f"{default}; answer.recommend({amount}) compares by forecast"
+        if self.several:
+            why, reason = REFUSALS["several_labels"], default
+        elif "_forecaster" in self.__dict__:
+            first = self.recommend(amount).reset_index().iloc[0]
+            why = REFUSALS.get(str(first.refused), "")
+            if not why:
+                planner, why = str(first.planner), ""
+                forecast = Interval(value=float(first.gain), low=float(first.low), high=float(first.high))
+                reason = f"{name_of(planner)}, whose plan is forecast to gain most, {forecast.as_points()}"
+        counts = self.plan(amount, planner).counts
+        added = [(str(name), float(number)) for name, number in counts.items()]
+        asked = "what the needs ask for"
+        return reason, Purchase(planner=planner, added=added, budget=asked, forecast=forecast, why_no_forecast=why)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<dt><b>{escape(question)}</b></dt><dd>{escape(said)}</dd>" for question, said in self.decision.items()
+        )
+        details = escape("\n".join(self._details()))
+        return f"<dl>{rows}</dl><details><summary>More</summary><pre>{details}</pre></details>"
+
     def __repr__(self) -> str:
+        return "\n".join([str(self.decision), "", *self._details()])
+
+    def _details(self) -> list[str]:
+        """Return what unfolds the decision, line by line."""
         scores = self.test_scores
         if isinstance(scores, LabelScores):
             said = (
@@ -471,7 +569,7 @@ class Characterization:
         top = [f"{name} (too little is known)" for name in needs.index[needs.enough.isna()]]
         top += [f"{name} +{count:,.0f}" for name, count in missing.items() if count >= 1]
         lines.append(f"  most needed by {self.driver}: {', '.join(top[:5]) or 'nothing, every need is met'}")
-        return "\n".join([*lines, *(f"  {note}" for note in self._notes(self.problem()))])
+        return [*lines, *(f"  {note}" for note in self._notes(self.problem()))]
 
     def _notes(self, problem: CompletionProblem, *, asked: bool = False) -> tuple[str, ...]:
         """Return in sentences what a plan should not be read without.

@@ -159,6 +159,7 @@ def characterize(
         pool_features=pool_features,
         training_features=features[rows],
         training_labels=steps[rows],
+        test_labels=steps[test_rows],
     )
 
 

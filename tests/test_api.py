@@ -79,6 +79,34 @@ def test_a_plan_stays_within_pool_and_budget_and_names_pool_rows(answer):
     assert "add 40" in repr(plan)
 
 
+def test_the_decision_comes_first_and_forecasts_once_one_was_asked_for(answer, digits):
+    text = repr(answer)
+    assert text.startswith(str(answer.decision))
+    assert all(sentence in answer._repr_html_() for sentence in (answer.decision.quality, answer.decision.enough))
+    features, labels = digits
+    fresh = scar.characterize(
+        features[:600], labels[:600], pool_embeddings=features[600:1000], pool_labels=labels[600:1000]
+    )
+    before = fresh.decision
+    assert "balanced accuracy of " in before.quality
+    assert "on 120 test items" in before.quality
+    fresh.recommend(100)
+    after = fresh.decision
+    assert (before.quality, before.enough, before.free) == (after.quality, after.enough, after.free)
+    if "Nothing by the needs" not in before.buy:
+        assert "trains the probes for it" in before.buy
+        assert "trains the probes for it" not in after.buy
+
+
+def test_a_perfect_score_has_an_interval_that_is_not_empty(answer):
+    labels = answer.test_labels
+    perfect = replace(answer.test_scores, predictions=replace(answer.test_scores.predictions, uniform=labels))
+    perfect = replace(perfect, matched_balanced_accuracy=1.0)
+    found = replace(answer, test_scores=perfect)._test_interval()
+    assert found.high == 1.0
+    assert 0.9 < found.low < 0.995
+
+
 def test_the_answers_read_as_text(answer):
     text = repr(answer)
     assert "test accuracy 0." in text

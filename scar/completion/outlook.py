@@ -18,8 +18,11 @@ from scar.completion.co_labels import buy
 from scar.completion.forecast import REFUSALS, Forecast, Forecaster, NoForecaster
 from scar.completion.planner import Planner
 from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget, resolve_budgets
+from scar.completion.tempered import TAUS, TemperedPlanner
 
 NOWHERE = np.empty(0, np.int64)
+PARTS = ("reserve", "collect", "mixes", "shopping")
+"""Of an `Outlook`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,13 +33,26 @@ class WhatIf:
         fractions: [G] shares of the reserve, or of what there is.
         costs: [G] what is spent, in the unit of the budgets.
         sizes: [G] samples in the training set then.
+        added: [G, K] samples to add of each class.
         forecast: of the training sets then.
     """
 
     fractions: Floats
     costs: Floats
     sizes: Ints
+    added: Ints
     forecast: Forecast
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TargetMixes(WhatIf):
+    """Classes raised towards target mixes, budget by budget: of equal classes, the mix of deployment, and between them.
+
+    Attributes:
+        taus: [G] powers of the deployment mix, of `scar.completion.tempered.TAUS`; empty where that mix is even.
+    """
+
+    taus: Floats
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,16 +82,20 @@ class ShoppingList:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Outlook:
-    """The forecast of a strategy: from the reserve, and where data are still to be collected."""
+    """The forecast of a strategy: from the reserve, and where data are still to be collected.
+
+    `mixes` are other target mixes from the reserve, whatever the strategy.
+    """
 
     reserve: WhatIf
     collect: WhatIf
+    mixes: TargetMixes
     shopping: ShoppingList
 
     def save(self, path: Path) -> None:
         """Write everything to one ``.npz`` file without pickling."""
         arrays: dict[str, NDArray[np.generic]] = {}
-        for part in ("reserve", "collect", "shopping"):
+        for part in PARTS:
             values = vars(getattr(self, part))
             flat = {**values, **{f"forecast.{name}": value for name, value in vars(values["forecast"]).items()}}
             arrays |= {f"{part}.{name}": np.asarray(value) for name, value in flat.items() if name != "forecast"}
@@ -84,7 +104,7 @@ class Outlook:
     @classmethod
     def load(cls, path: Path) -> Outlook:
         """Read what `save` wrote."""
-        parts: dict[str, dict[str, Any]] = {"reserve": {}, "collect": {}, "shopping": {}}
+        parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
         ahead: dict[str, dict[str, Any]] = {part: {} for part in parts}
         with np.load(path, allow_pickle=False) as archive:
             for name, value in archive.items():
@@ -98,7 +118,7 @@ class Outlook:
             parts[part]["forecast"] = Forecast(**values)
         text = {name: tuple(map(str, parts["shopping"].pop(name))) for name in ("class_names", "flags")}
         made = {part: WhatIf(**parts[part]) for part in ("reserve", "collect")}
-        return cls(**made, shopping=ShoppingList(**(parts["shopping"] | text)))
+        return cls(**made, mixes=TargetMixes(**parts["mixes"]), shopping=ShoppingList(**(parts["shopping"] | text)))
 
 
 def look_ahead(
@@ -128,6 +148,7 @@ def look_ahead(
     return Outlook(
         reserve=what_if(planner, problem, budgets, forecaster, order=order),
         collect=what_if(planner, everything, further, forecaster, order=NOWHERE),
+        mixes=target_mixes(problem, budgets, forecaster, order=order),
         shopping=shopping_list(planner, everything, collect, forecaster),
     )
 
@@ -161,6 +182,34 @@ def what_if(
         fractions=np.array(list(budgets)),
         costs=counts @ problem.prices,
         sizes=problem.samples + counts.sum(axis=1),
+        added=counts,
+        forecast=forecaster.expect(sizes, now=problem.counts),
+    )
+
+
+def target_mixes(
+    problem: CompletionProblem, budgets: dict[float, float], forecaster: Forecaster | NoForecaster, *, order: Ints
+) -> TargetMixes:
+    """Return what raising the classes towards each target mix would reach at each budget, by matched scores.
+
+    Nothing where nothing is forecast, or where the deployment mix is even, so that all target mixes are one.
+    """
+    mix = problem.deployment
+    one = mix is None or np.allclose(mix[mix > 0], mix.max())
+    taus = TAUS if isinstance(forecaster, Forecaster) and not one else ()
+    if isinstance(forecaster, Forecaster):  # raw scores need a surface for every plan
+        matched = tuple(score for score in forecaster.scores if score.startswith("matched"))
+        forecaster = replace(forecaster, scores=matched)
+    tried = {(tau, fraction): budget for tau in taus for fraction, budget in budgets.items()}
+    added = [TemperedPlanner(tau=tau).allocate(problem, budget, order).counts for (tau, _), budget in tried.items()]
+    counts = np.array(added, dtype=np.int64).reshape(len(added), len(problem.counts))
+    sizes = problem.counts + counts
+    return TargetMixes(
+        taus=np.array([tau for tau, _ in tried], dtype=np.float64),
+        fractions=np.array([fraction for _, fraction in tried], dtype=np.float64),
+        costs=counts @ problem.prices,
+        sizes=sizes.sum(axis=1),
+        added=counts,
         forecast=forecaster.expect(sizes, now=problem.counts),
     )
 

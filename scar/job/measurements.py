@@ -21,7 +21,7 @@ from scar.job.algorithm import SUBJECTS
 from scar.job.job import Job
 from scar.job.metrics import Metric
 from scar.job.pair_rows import add_pair_rows
-from scar.job.rows import Rows
+from scar.job.rows import MIX_STAGE, Rows
 from scar.measures.dataset import dataset_measures
 from scar.measures.steps import MEASURES
 from scar.sampling.class_sizes import ClassSizes
@@ -247,11 +247,19 @@ def _add_outlook(rows: Rows, job: Job) -> None:
         return
     outlook, names = job.completion.outlook.value, job.steps.names
     common: dict[str, Any] = {"subject": job.config.completion.name, "key": str(job.completion.outlook.key)}
-    for stage, ahead in (("plan", outlook.reserve), ("collect", outlook.collect)):
+    mixes = [f"tau={tau:g}" for tau in outlook.mixes.taus]
+    own = [common["subject"]] * max(len(outlook.reserve.fractions), len(outlook.collect.fractions))
+    parts = (("plan", outlook.reserve, own), ("collect", outlook.collect, own), (MIX_STAGE, outlook.mixes, mixes))
+    for stage, ahead, subjects in parts:
         for g, fraction in enumerate(ahead.fractions):
             place = {"stage": stage, "fraction": float(fraction), "n": int(ahead.sizes[g])}
-            rows.add(Metric.WHAT_IF_COST, ahead.costs[g], **place, **common)
-            _add_forecast(rows, ahead.forecast, g, flags=(), **place, **common)
+            place |= {"subject": subjects[g], "key": common["key"]}
+            rows.add(Metric.WHAT_IF_COST, ahead.costs[g], **place)
+            if str(ahead.forecast.refused[g]) != "not_asked":  # plans of the seeds that a report looks ahead from
+                for j in np.flatnonzero(ahead.added[g]):
+                    of_class = {"class_id": int(j), "class_name": names[j]}
+                    rows.add(Metric.WHAT_IF_ADDED, ahead.added[g, j], **of_class, **place)
+            _add_forecast(rows, ahead.forecast, g, flags=(), **place)
     listed = outlook.shopping
     rows.add_classes(Metric.TO_COLLECT, listed.add, names, stage="collect", **common)
     have = len(job.split.total) if job.steps.several else int(listed.have.sum())

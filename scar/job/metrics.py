@@ -93,6 +93,7 @@ class Metric(StrEnum):
     ADDED = "added", "added", "samples", NEITHER, COUNT, "plan"
     EXPECTED = "expected", "expected", "samples", NEITHER, COUNT, ""
     OBTAINED = "obtained", "obtained", "samples", NEITHER, COUNT, ""
+    WHAT_IF_ADDED = "what_if_added", "added", "samples", NEITHER, COUNT, ""
     WHAT_IF_COST = "what_if_cost", "cost", "unit of the budget", LOWER, DECIMAL, ""
     EXPECTED_ACCURACY = "expected_accuracy", "accuracy", "fraction of the test items", HIGHER, PERCENT, ""
     EXPECTED_BALANCED_ACCURACY = "expected_balanced_accuracy", "balanced accuracy", "mean recall", HIGHER, PERCENT, ""

@@ -44,6 +44,8 @@ class Comparison:
             point, at the level that the first step of Holm asks for), seeds, spread, flag, method.
         planners: like `differences`, every strategy against each of `BASELINES`; p_holm and power within the metric
             over all of them; low_simultaneous and high_simultaneous hold for all of a group and fraction at once.
+        gains: by group × strategy (first) × fraction: what it gained over the primary set by the leading score, value, low,
+            high, seeds; not tested.
         level: of all intervals.
         margin: largest difference that counts as none.
         looks: how often the sweep was to look while it added seeds; intervals and p-values count them all.
@@ -52,6 +54,7 @@ class Comparison:
     arms: pd.DataFrame
     differences: pd.DataFrame
     planners: pd.DataFrame
+    gains: pd.DataFrame
     level: float
     margin: float
     looks: int = 1
@@ -78,19 +81,21 @@ def compare(
     the expected score over seeds and over test parts of this size; for the worst class that is the expected smallest
     recall, whichever class has it, from five seeds on. Jobs that kept no predictions have the seeds alone (``seeds``).
     """
-    found: tuple[list[dict[str, Any]], ...] = ([], [], [])
+    found: tuple[list[dict[str, Any]], ...] = ([], [], [], [])
     looks = study.looks
     for group in study.groups():
         scores = GroupScores(study.of(group), study.outcomes(group), level=looks.single_level(level))
-        for rows, own in zip(found, scores.all_rows(reference), strict=True):
+        for rows, own in zip(found, (*scores.all_rows(reference), scores.gain_rows()), strict=True):
             rows += [{**group, **row} for row in own]
     axes = list(study.axes)
     arms = pd.DataFrame(found[0], columns=[*axes, *ARM_COLUMNS])
     differences = _tested(pd.DataFrame(found[1], columns=[*axes, *DIFFERENCE_COLUMNS]), margin, looks)
     planners = _tested(pd.DataFrame(found[2], columns=[*axes, *DIFFERENCE_COLUMNS, *ALONE]), margin, looks)
+    columns = [*axes, "first", "fraction", "metric", "value", "low", "high", "seeds"]
     return Comparison(
-        arms=arms, differences=differences, planners=planners, level=level, margin=margin, looks=len(looks.seeds)
-    )
+        arms=arms, differences=differences, planners=planners, gains=pd.DataFrame(found[3], columns=columns),
+        level=level, margin=margin, looks=len(looks.seeds),
+    )  # fmt: skip
 
 
 def primary_arms(comparison: Comparison, metric: str) -> pd.DataFrame:

@@ -26,11 +26,12 @@ from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
 from scar.reporting.study_folder import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.tables.alignment_table import alignment_tables
-from scar.reporting.tables.caveats import collect_caveats, failed_jobs, missing_cells
+from scar.reporting.tables.caveats import Caveat, collect_caveats, failed_jobs, missing_cells
 from scar.reporting.tables.estimators_table import estimators_table
 from scar.reporting.tables.indicators_table import indicators_table
 from scar.reporting.tables.inspection_table import inspection_tables
 from scar.reporting.tables.labels_table import label_tables
+from scar.reporting.tables.leaderboard import Board
 from scar.reporting.tables.leaderboard_table import leaderboard_tables
 from scar.reporting.tables.planners_table import has_planners, planner_tables
 from scar.reporting.tables.versions_table import version_tables
@@ -46,13 +47,14 @@ class Content:
     study: Study
     comparison: Comparison
     answers: list[Answers]
+    boards: list[Board]
     tables: list[Table]
     more_tables: list[Table]
     figures: list[Drawing]
     details: list[Detail]
     missing: list[tuple[str, str]]
     failed: list[tuple[str, str, str]]
-    caveats: dict[str, list[str]]
+    caveats: list[Caveat]
     inspected: list[Table] = field(default_factory=list)
     left_out: int = 0
     drawings: list[Drawing] = field(init=False)
@@ -92,9 +94,6 @@ def gather(
         raise ValueError(f"estimator={estimator} is none of the estimators of the study; use one of {', '.join(known)}")
     comparison = compare(study, level=level, margin=margin)
     by = (*study.axes, "fraction")
-    caveats: dict[str, list[str]] = {}
-    for caveat in collect_caveats(study):
-        caveats.setdefault(caveat.where, []).append(caveat.what)
     metrics = comparison.metrics
     completions = {m: completion_table(comparison, metric=m, by=by) for m in metrics}
     first = first_scores(metrics)
@@ -107,7 +106,8 @@ def gather(
     return Content(
         study=study,
         comparison=comparison,
-        answers=[answer(study, comparison, group) for group in groups[:ANSWERED]],
+        answers=[answer(study, comparison, group, boards) for group in groups[:ANSWERED]],
+        boards=boards,
         tables=[
             *(version_tables(study, earlier, level=level) if earlier else []),
             *compared,
@@ -128,7 +128,7 @@ def gather(
         details=[make_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
         missing=[*missing_cells(study), *commands_to_fill(against)],
         failed=failed_jobs(study),
-        caveats=caveats,
+        caveats=collect_caveats(study),
         inspected=inspection_tables(study),
         left_out=max(len(groups) - details, 0),
     )

@@ -25,6 +25,7 @@ from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.plan_table import plan_by_class, plan_table
 from scar.reporting.tables.shopping_table import shopping_table
+from scar.reporting.tables.whatif_table import Step, whatif_steps, whatif_table
 from scar.reporting.text import group_label, name_of
 
 EPSILON = 0.01
@@ -40,6 +41,8 @@ class Detail:
     seed: int
     table: Table
     shopping: Table | None
+    steps: list[Step]
+    what_if: Table | None
     figures: list[Drawing]
     more_figures: list[Drawing]
     plans: list[Path]
@@ -58,13 +61,15 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
     rows, driver = study.of(group), study.driver
     leader, seed = _leader(rows), int(rows.seed.min())
     plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
-    jobs = study.finished(group)
+    jobs, steps = study.finished(group), whatif_steps(study, group, seed=seed)
     return Detail(
         label=group_label(group),
         anchor=f"detail{suffix}",
         seed=seed,
         table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver), base=study.budget_base),
         shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
+        steps=steps,
+        what_if=whatif_table(steps, group=group, seed=seed) if steps else None,
         figures=[*_of_the_plan(study, comparison, group, plan, suffix), *_of_the_classes(study, group, jobs, suffix)],
         more_figures=list(_of_the_measures(study, group, suffix)),
         plans=[p for j in jobs if j.columns["seed"] == seed for p in j.plans if j.columns["completion"] == leader],

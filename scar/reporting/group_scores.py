@@ -69,6 +69,12 @@ class GroupScores:
     def _of(self, subject: str, fraction: float | None, metric: str) -> pd.DataFrame:
         return self._by_arm.get((subject, fraction, metric), self.rows.iloc[:0])
 
+    def gain_rows(self) -> list[dict[str, Any]]:
+        """Rows of `Comparison.gains`: what every strategy gained over the primary set by the leading score."""
+        scores = _MetricScores(self, LEADING)
+        arms = [arm for arm in self.keys if arm[1] is not None]
+        return scores.difference_to(("primary", None), arms)
+
     def all_rows(self, reference: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
         """Rows of `Comparison.arms`, `Comparison.differences` and `Comparison.planners`, metric by metric."""
         found: tuple[list[dict[str, Any]], ...] = ([], [], [])
@@ -132,6 +138,11 @@ class _MetricScores:
             for second in (*dict.fromkeys(subjects), "primary")
         ]
         return [self._row(*pair, *found) for pair in pairs if (found := self._difference(*pair)) is not None]
+
+    def difference_to(self, second: Arm, arms: Sequence[Arm]) -> list[dict[str, Any]]:
+        """Every arm against one other."""
+        found = {arm: each for arm in arms if (each := self._difference(arm, second)) is not None}
+        return [self._row(arm, second, *each) for arm, each in found.items()]
 
     def planner_rows(self) -> list[dict[str, Any]]:
         """Every planner against each baseline; two baselines against each other once."""

@@ -1,8 +1,8 @@
-"""The four answers in plain words: how good, is it enough, what to add, did it help."""
+"""What unfolds a decision: how good, is it enough, what to add, did it help."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import select
-from scar.reporting.comparison import PLAIN, Comparison, primary_arms
+from scar.reporting.comparison import Comparison
+from scar.reporting.decision import Decision, Purchase, decide
+from scar.reporting.decision_facts import gather_facts
 from scar.reporting.group_scores import STRATEGIES
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import disagreement
@@ -21,6 +23,7 @@ from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
 from scar.reporting.tables.indicators_table import indicator_sentence
 from scar.reporting.tables.labels_table import has_several
+from scar.reporting.tables.leaderboard import Board
 from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import (
     count,
@@ -42,9 +45,14 @@ from scar.reporting.text import (
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Sentences about one group; each question has one or more."""
+    """The decision about one group, and the sentences that unfold it; each question has one or more.
+
+    `proposed` is the planner whose plan the decision is about; None where there is none.
+    """
 
     label: str
+    proposed: str | None
+    decision: Decision
     quality: tuple[str, ...]
     sufficiency: tuple[str, ...]
     additions: tuple[str, ...]
@@ -58,12 +66,22 @@ class Answers:
         ]  # fmt: skip
 
 
-def answer(study: Study, comparison: Comparison, group: Mapping[str, Any]) -> Answers:
-    """Say what the rows of one group show; what they do not show is said as such."""
+def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], boards: Sequence[Board] = ()) -> Answers:
+    """Say what the rows of one group show; what they do not show is said as such.
+
+    Args:
+        study: that the group belongs to.
+        comparison: of its arms.
+        group: values of the axes.
+        boards: of the encoders that the study compares.
+    """
     rows = study.of(group)
     seed = int(rows.seed.min())
+    facts = gather_facts(study, comparison, group, boards)
     return Answers(
         label=group_label(group),
+        proposed=facts.purchase.planner if isinstance(facts.purchase, Purchase) else None,
+        decision=decide(facts),
         quality=_quality(rows, comparison, group, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
         additions=tuple(_additions(rows, seed, study.driver, study.budget_base)),
@@ -161,52 +179,51 @@ def _additions(rows: pd.DataFrame, seed: int, driver: str, base: str) -> list[st
 
 def _benefit(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
     rows = _pick(comparison.differences, group, metric=LEADING)
-    primary = _pick(primary_arms(comparison, LEADING), group).set_index("subject").value
     sentences = []
-    if len(primary) == len(PLAIN):
-        raw, matched = (percent(primary[name]) for name in PLAIN)
-        free = f"Re-weighting the decisions alone moves balanced accuracy from {raw} to {matched} % and costs nothing."
-        sentences.append(free)
     gains = []
     for row in rows[rows.second == "primary"].itertuples():
         one = f"Adding {share(row.fraction)} of {base} by SCAR moved it by {points(row.value)} points"
         moved = f"{one} {points_interval(row.low, row.high)}".rstrip()
         gains.append(f"{moved} beyond that.")
     sentences += gains[-1:]
-    for row in rows[rows.second != "primary"].itertuples():
-        sentences.append(
-            f"At {share(row.fraction)}, SCAR against {name_of(row.second)}: {verdict(row, comparison.margin)}."
-        )
-    sentences += _to_use(comparison, group, base)
+    sentences += verdict_sentences(rows[rows.second != "primary"], comparison.margin)
     lacking = [name_of(s) for s in STRATEGIES if s not in {*rows["first"], *rows.second}]
     if lacking:
         sentences.append(f"Missing: {listing(lacking)}.")
     return sentences
 
 
-def _to_use(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
-    """Name the planner to use on these data, with the reason: the best at the largest budget, if it beats random draws."""
-    arms = select(comparison.arms, {**group, "metric": LEADING})
-    arms = arms[arms.fraction.notna() & (arms.subject != "oracle")]
-    if not len(arms) or "random" not in set(arms.subject):
-        return []
-    largest = arms[arms.fraction == arms.fraction.max()].sort_values("value", ascending=False, kind="stable")
-    if len(largest) < 2:
-        return []
-    against = select(comparison.planners, {**group, "metric": LEADING, "second": "random"})
-    against = against[against.fraction == largest.fraction.iloc[0]].set_index("first")
-    better = [name for name in largest.subject if name in against.index and against.verdict[name] == "better"]
-    where = f"at {share(largest.fraction.iloc[0])} of {base}"
-    if not better:
-        return [
-            f"Planner to use on these data: none was shown to be better than random draws {where}; the differences, not "
-            "the names, say by how much one could still be."
-        ]
-    best = against.loc[better[0]]
-    return [
-        f"Planner to use on these data: {name_of(better[0])}, {points(best.value)} points {points_interval(best.low, best.high)} "
-        f"over random draws {where}, the most of {len(largest)} planners."
-    ]
+def verdict_sentences(rows: pd.DataFrame, margin: float) -> Iterator[str]:
+    """Say how SCAR compares with every other strategy: one line per verdict, with the range over strategies and budgets.
+
+    Args:
+        rows: of `Comparison.differences`.
+        margin: largest difference that counts as none.
+    """
+    found: dict[str, list[Any]] = {}
+    for row in rows.itertuples():
+        found.setdefault(_kind(row, margin), []).append(row)
+    for kind, own in found.items():
+        others = listing(list(dict.fromkeys(name_of(row.second) for row in own)))
+        budgets = listing([share(each) for each in sorted({float(row.fraction) for row in own})])
+        if len(own) == 1:
+            yield f"At {budgets}, SCAR against {others}: {verdict(own[0], margin)}."
+            continue
+        values, ends = [row.value for row in own], [end for row in own for end in (row.low, row.high) if known(end)]
+        span = f"{points(min(values))} to {points(max(values))} points"
+        within = f", all intervals within {points_interval(min(ends), max(ends))}" if ends else ""
+        yield f"SCAR against {others}, {len(own)} comparisons at {budgets}: {kind}: {span}{within}."
+
+
+def _kind(row: Any, margin: float) -> str:
+    """What several differences have in common."""
+    if row.flag == "identical":
+        return "no difference, both are right on the same test items"
+    if not known(row.low):
+        return "one seed, so nothing can be said about chance"
+    if row.verdict == "equivalent":
+        return f"no difference larger than {points_of(margin)}"
+    return str(row.verdict)
 
 
 def verdict(row: Any, margin: float) -> str:

@@ -11,6 +11,7 @@ from scar.completion.forecast import NoForecaster
 from scar.completion.outlook import Outlook, look_ahead, shopping_list, to_collect, write_shopping_list
 from scar.completion.planners import ScarPlanner
 from scar.completion.slice_tuner import SliceTunerPlanner
+from scar.completion.tempered import TAUS
 
 COUNTS, RESERVE, NEEDS = [50, 200, 300], [100, 100, 100], [400, 400, 400]
 FORECASTER = GaussianClasses(classes=3, seed=1).forecaster(COUNTS, compositions=30)
@@ -43,6 +44,23 @@ def test_an_outlook_survives_the_disk(tmp_path):
     assert read.shopping.class_names == ahead.shopping.class_names
     assert read.shopping.flags == ahead.shopping.flags
     assert np.array_equal(read.shopping.add, ahead.shopping.add)
+    for part in ("reserve", "collect", "mixes"):
+        assert np.array_equal(getattr(read, part).added, getattr(ahead, part).added)
+    assert (read.reserve.added.sum(axis=1) + sum(COUNTS)).tolist() == read.reserve.sizes.tolist()
+
+
+def test_target_mixes_run_from_equal_classes_to_the_mix_of_deployment():
+    mix = np.array([0.1, 0.2, 0.7])
+    ahead = outlook(ScarPlanner(), deployment=mix).mixes
+    assert ahead.taus.tolist() == [tau for tau in TAUS for _ in range(3)]
+    assert ahead.fractions.tolist() == [0.1, 0.5, 1.0] * len(TAUS)
+    assert (ahead.added.sum(axis=1) == ahead.costs).all()
+    half = ahead.added[ahead.fractions == 0.5] + COUNTS
+    apart = np.abs(half / half.sum(axis=1, keepdims=True) - mix).sum(axis=1)
+    assert apart[-1] < apart[0]
+    assert np.isnan(ahead.forecast.gain).all()
+    assert np.isfinite(ahead.forecast.matched_balanced_gain).all()
+    assert len(outlook(ScarPlanner(), deployment=np.full(3, 1 / 3)).mixes.taus) == 0
 
 
 def test_a_shopping_list_keeps_to_its_budget_and_is_a_table_for_people(tmp_path):

@@ -73,6 +73,21 @@ def test_rows_say_why_a_budget_is_not_forecast(tmp_path):
     assert set(expected[expected.stage == "plan"].flag) == {"refused_not_at_optimum"}
 
 
+def test_rows_hold_the_plan_by_class_of_every_budget_that_is_looked_at(tmp_path):
+    asked = open_job(Store(tmp_path), "forecast.compositions=30")
+    frame = measure_job(asked, digest="x").frame()
+    primary = frame[frame.metric == "n_primary"].value.iloc[0]
+    planned = frame[frame.metric == "what_if_added"].groupby(["stage", "subject", "fraction"])
+    ahead = asked.completion.outlook.value
+    assert len(planned) == sum(len(part.fractions) for part in (ahead.reserve, ahead.collect, ahead.mixes))
+    for (stage, *_), own in planned:
+        assert own.value.min() > 0
+        if stage != "collect":
+            assert primary + own.value.sum() == own.n.iloc[0]
+    silent = measure_job(open_job(Store(tmp_path), "forecast.compositions=0"), digest="x").frame()
+    assert "what_if_added" not in set(silent.metric)
+
+
 def test_probes_that_did_not_reach_their_optimum_forecast_nothing(tmp_path):
     job = open_job(Store(tmp_path), "probe.max_epochs=2", "forecast.compositions=30")
     assert job.completion.forecaster.value == NoForecaster(reason="not_at_optimum")

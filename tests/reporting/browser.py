@@ -63,7 +63,7 @@ class Browser:
 
     def press(self, key, *, text=""):
         """Press and release a key, e.g. ``"Tab"``."""
-        codes = {"Tab": 9, "Enter": 13}
+        codes = {"Tab": 9, "Enter": 13, "Home": 36, "ArrowRight": 39}
         about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
         self.call("Input.dispatchKeyEvent", type="keyDown", **about)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)

@@ -42,6 +42,7 @@ def write_study(
     gain=GAIN,
     met=(),
     constant=(),
+    ahead=False,
 ):
     """Write jobs for groups × seeds × strategies and return the folder of the study.
 
@@ -55,18 +56,19 @@ def write_study(
         gain: accuracy that a strategy adds at the largest budget.
         met: estimators whose set-level size is 0.
         constant: (strategy, seed) whose arms answer the first class only.
+        ahead: whether seed 0 forecasts its plans.
     """
     for group in groups:
         for seed in range(seeds):
             for strategy in strategies:
                 _write_job(
                     Path(folder), group, seed, strategy, classes=classes, n_test=n_test, gain=gain, met=met,
-                    constant=(strategy, seed) in constant,
+                    constant=(strategy, seed) in constant, ahead=ahead and seed == 0,
                 )  # fmt: skip
     return Path(folder)
 
 
-def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, constant):
+def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, constant, ahead):
     dataset, encoder, modality, regime, *given = group
     mix = given[0] if given else "same" if regime.startswith("long_tailed") else "natural"
     job = folder / "jobs" / f"{dataset}-{encoder}-{modality}-{regime}-{mix}-{seed}-{strategy}".replace("/", "")
@@ -84,6 +86,8 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     _add_measures(rows, names, primary, rng)
     _add_estimates(rows, names, primary, met, rng)
     added = _add_plan(rows, names, primary, total, strategy)
+    if ahead:
+        _add_outlook(rows, names, primary, strategy)
     outcomes = _outcomes(rng, n_test, classes, strategy, gain, constant)
     truth = outcomes.pop("labels")
     predicted = {arm: decided(np.where(right, truth, (truth + 1) % classes)) for arm, right in outcomes.items()}
@@ -203,6 +207,27 @@ def _add_plan(rows, names, primary, total, strategy):
         rows.add_classes("added", counts, names, **common)
         added[fraction] = budget
     return added
+
+
+def _add_outlook(rows, names, primary, strategy):
+    """Plans of 2, 25 and 100 % and what they were forecast to gain; beyond the reserve the largest is not forecast."""
+    flat, steep = np.ones(len(names)), np.linspace(1, 2, len(names))
+    planned = [(stage, strategy, steep if strategy == "scar" else flat) for stage in ("plan", "collect")]
+    planned += [("target_mix", f"tau={tau:g}", steep**tau) for tau in (0, 0.5, 1)]
+    for stage, subject, share in planned:
+        for fraction in (0.02, 0.25, 1.0):
+            most = 6_000 if stage == "collect" else 2_000
+            counts = np.floor(fraction * most * share / share.sum()).astype(int)
+            place = {"stage": stage, "subject": subject, "fraction": fraction, "n": int(primary.sum() + counts.sum())}
+            rows.add("what_if_cost", counts.sum(), key="outlook", **place)
+            rows.add_classes("what_if_added", counts, names, key="outlook", **place)
+            refused = stage == "collect" and fraction == 1.0
+            gain = np.nan if refused else 0.04 * fraction**0.5
+            for metric, value in (("matched_accuracy", 0.8), ("matched_balanced_accuracy", 0.78)):
+                about = {"flag": "refused_too_large" if refused else "", "key": "outlook", **place}
+                score = f"expected_{metric}"
+                rows.add(score, value + gain, low=value + gain - 0.02, high=value + gain + 0.02, **about)
+                rows.add(score.replace("accuracy", "gain"), gain, low=gain - 0.01, high=gain + 0.01, **about)
 
 
 def decided(predicted):

@@ -69,7 +69,7 @@ def test_markdown_holds_every_class_the_plan_the_caveats_and_how_it_was_made(car
         assert f"| {name} |" in text
     for sentence in (
         *card.answers.additions,
-        *card.caveats,
+        *(caveat.what for caveat in card.caveats),
         *card.commands,
         "Clothes.",
         "License: MIT.",
@@ -85,7 +85,7 @@ def test_json_holds_no_number_that_json_lacks(card, study_folder):
     text = render_croissant(card, study_folder)
     document = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert document["license"] == "MIT"
-    assert document["rai:dataLimitations"] == list(card.caveats)
+    assert document["rai:dataLimitations"] == [caveat.what for caveat in card.caveats]
     assert "creator" not in document
 
 

@@ -122,3 +122,19 @@ def contrast(first, second):
 
     low, high = sorted((luminance(first), luminance(second)))
     return (high + 0.05) / (low + 0.05)
+
+
+def test_the_decision_is_seen_without_scrolling_and_comes_first(tab, page):
+    tab.open(page, width=1280, height=800)
+    ends = tab.run("document.querySelector('.decision').getBoundingClientRect().bottom")
+    assert ends <= 800
+    order = "document.querySelector('.decision').compareDocumentPosition(document.querySelector('figure'))"
+    assert tab.run(order) & 4  # the figure follows
+    assert tab.run("document.querySelectorAll('.decision dt').length") == 5
+
+
+def test_nothing_runs_over_the_edge_from_small_phones_to_wide_screens(tab, page):
+    for width in (360, 768, 1600):
+        tab.open(page, width=width)
+        tab.run("for (const each of document.querySelectorAll('details')) each.open = true")
+        assert tab.run("document.scrollingElement.scrollWidth") <= width, width

@@ -22,10 +22,12 @@ from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.summary import Answers, answer
 from scar.reporting.tables.card_tables import CLASS_MEASURES, LABEL_COLUMNS, card_tables
-from scar.reporting.tables.caveats import collect_caveats
+from scar.reporting.tables.caveats import Caveat, by_what_to_do, collect_caveats
 from scar.reporting.tables.estimators_table import leading_estimator
+from scar.reporting.tables.flags import NOTHING
 from scar.reporting.tables.indicators_table import cell, header
 from scar.reporting.tables.labels_table import COUNTING_NOTE, SEVERAL_NOTE
+from scar.reporting.tables.leaderboard import Board
 from scar.reporting.tables.plan_table import need_text
 from scar.reporting.text import count, decimal, group_label, name_of, percent, size, size_interval
 
@@ -58,7 +60,7 @@ class Card:
     driver: str
     answers: Answers
     tables: dict[str, pd.DataFrame]
-    caveats: tuple[str, ...]
+    caveats: tuple[Caveat, ...]
     plans: tuple[Path, ...]
     commands: tuple[str, ...]
     settings: dict[str, str]
@@ -67,7 +69,12 @@ class Card:
 
 
 def make_cards(
-    study: Study, comparison: Comparison, about: CardConfig | None = None, *, answers: Sequence[Answers] = ()
+    study: Study,
+    comparison: Comparison,
+    about: CardConfig | None = None,
+    *,
+    answers: Sequence[Answers] = (),
+    boards: Sequence[Board] = (),
 ) -> dict[str, Card]:
     """Return the cards of a study: file stem suffix (empty for a single group) → card.
 
@@ -76,12 +83,13 @@ def make_cards(
         comparison: of its arms.
         about: what its owner knows.
         answers: about the first groups; those about the others are computed.
+        boards: of the encoders that the study compares.
     """
     groups = study.groups()
-    found = [*answers, *(answer(study, comparison, group) for group in groups[len(answers) :])]
-    caveats: dict[str, list[str]] = {}
+    found = [*answers, *(answer(study, comparison, group, boards) for group in groups[len(answers) :])]
+    caveats: dict[str, list[Caveat]] = {}
     for caveat in collect_caveats(study):
-        caveats.setdefault(caveat.where, []).append(caveat.what)
+        caveats.setdefault(caveat.where, []).append(caveat)
     return {
         "" if len(groups) == 1 else f"_{_slug(group)}": make_card(
             study, group, answers=own, caveats=caveats.get(group_label(group), ()), about=about
@@ -95,7 +103,7 @@ def make_card(
     group: Mapping[str, Any],
     *,
     answers: Answers,
-    caveats: Sequence[str] = (),
+    caveats: Sequence[Caveat] = (),
     about: CardConfig | None = None,
 ) -> Card:
     """Gather the facts about one group.
@@ -143,8 +151,10 @@ def render_card(card: Card) -> str:
     sizes = card.tables["foundation"]
     first = sizes.estimator == leading_estimator(sizes, card.driver)
     shown |= {"foundation": _cells("foundation", sizes[first]), "other_estimators": _cells("foundation", sizes[~first])}
-    notes = {"several_note": SEVERAL_NOTE, "counting_note": COUNTING_NOTE}
-    return environment.from_string(text).render(card=card, tables=shown, version=__version__, name_of=name_of, **notes)
+    caveats = by_what_to_do(card.caveats)
+    about = {"details": caveats.pop(NOTHING, []), "caveats": caveats, "version": __version__, "name_of": name_of}
+    about |= {"several_note": SEVERAL_NOTE, "counting_note": COUNTING_NOTE}
+    return environment.from_string(text).render(card=card, tables=shown, **about)
 
 
 def _slug(group: Mapping[str, Any]) -> str:

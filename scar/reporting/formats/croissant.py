@@ -50,7 +50,8 @@ def render_croissant(card: Card, folder: Path) -> str:
         folder: where the file will lie; plan files are named relative to it.
     """
     name = "-".join(str(value) for value in card.group.values() if value)
-    sentences = [sentence for _, found in card.answers.items() for sentence in found]
+    sentences = [sentence for _, sentence in card.answers.decision.items()]
+    sentences += [sentence for _, found in card.answers.items() for sentence in found]
     document: dict[str, Any] = {
         "@context": context(),
         "@type": "sc:Dataset",
@@ -62,7 +63,7 @@ def render_croissant(card: Card, folder: Path) -> str:
         "license": card.about.license,
         "url": card.about.url,
         "citeAs": card.about.cite_as,
-        "rai:dataLimitations": list(card.caveats) or None,
+        "rai:dataLimitations": [caveat.what for caveat in card.caveats] or None,
         "rai:dataPreprocessingProtocol": _protocol(card),
         "distribution": [_file(path, folder) for path in card.plans],
         "recordSet": [_records(name, frame) for name, frame in card.tables.items() if len(frame)],

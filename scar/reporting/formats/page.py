@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import math
+from collections.abc import Sequence
 from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +19,15 @@ from scar.reporting.details import Detail
 from scar.reporting.figures.style import Drawing
 from scar.reporting.paper.deviations import DEVIATIONS
 from scar.reporting.study_folder import Study
-from scar.reporting.text import group_label, listing
+from scar.reporting.tables.caveats import Caveat, by_what_to_do
+from scar.reporting.tables.flags import NOTHING
+from scar.reporting.tables.whatif_table import whatif_json
+from scar.reporting.text import group_label, listing, name_of
+
+OPEN = 3
+"""Decisions that are open at once; of more only the first is."""
+PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+"""Of one sample, for the slider; where samples have prices of their own there is none."""
 
 
 def render_page(content: Content) -> str:
@@ -25,29 +35,32 @@ def render_page(content: Content) -> str:
     folder = files("scar.reporting.formats")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
-    study = content.study
+    study, caveats = content.study, by_what_to_do(content.caveats)
+    unimportant = caveats.pop(NOTHING, [])
     page = {
         "title": study.name,
         "lead": _lead(study),
         "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
         "js": Markup((folder / "report.js").read_text(encoding="utf-8")),
         "answers": content.answers,
+        "open_answers": OPEN if len(content.answers) <= OPEN else 1,
         "tables": content.tables,
         "more_tables": content.more_tables,
         "figures": [_figure(f) for f in content.figures],
-        "details": [_detail(d) for d in content.details],
+        "details": [_detail(d, content) for d in content.details],
         "inspected": content.inspected,
         "left_out": _left_out(content),
         "missing": content.missing,
         "failed": content.failed,
-        "caveats": list(content.caveats.items()),
+        "caveats": {todo: _by_group(found) for todo, found in caveats.items()},
+        "details_of_caveats": _by_group(unimportant),
         "deviations": DEVIATIONS,
         "commands": commands(study),
         "facts": _facts(study),
         "configs": _configs(study),
     }
     page["sections"] = [
-        ("answers", "Answers"), ("tables", "Tables"), ("figures", "Figures"),
+        ("answers", "Decision"), ("tables", "Tables"), ("figures", "Figures"),
         *((d.anchor, f"Plan: {d.label}") for d in content.details),
         *([("inspected", "Samples to look at")] if content.inspected else []),
         ("caveats", "Caveats"), ("deviations", "Deviations"), ("reproduce", "Reproduce"),
@@ -59,17 +72,44 @@ def _figure(drawing: Drawing) -> dict[str, Any]:
     return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}
 
 
-def _detail(detail: Detail) -> dict[str, Any]:
+def _detail(detail: Detail, content: Content) -> dict[str, Any]:
     downloads = [(path.name, base64.b64encode(path.read_bytes()).decode()) for path in detail.plans]
     return {
         "label": detail.label,
         "anchor": detail.anchor,
         "table": detail.table,
         "shopping": detail.shopping,
+        "what_if": detail.what_if,
+        "choices": _choices(detail, content),
+        "steps": Markup(whatif_json(detail.steps)),
+        "prices": PRICES,
         "figures": [_figure(f) for f in detail.figures],
         "more_figures": [_figure(f) for f in detail.more_figures],
         "downloads": downloads,
     }
+
+
+def _choices(detail: Detail, content: Content) -> dict[str, Any]:
+    """What the sliders choose from, and where they start: at the plan that the decision is about, or in the middle."""
+    steps = detail.steps
+    proposed = next((a.proposed for a in content.answers if a.label == detail.label and a.proposed), None)
+    largest = content.comparison.arms.fraction.max()
+    return {
+        "sources": list(dict.fromkeys(step.source for step in steps)),
+        "planners": list(dict.fromkeys(step.planner for step in steps)),
+        "mixes": list(dict.fromkeys(step.mix for step in steps if step.mix)),
+        "priced": all(step.cost == step.added for step in steps),
+        "planner": name_of(proposed) if proposed else "",
+        "budget": next((step.budget for step in steps if math.isclose(step.fraction, largest, rel_tol=1e-6)), ""),
+    }
+
+
+def _by_group(caveats: Sequence[Caveat]) -> list[tuple[str, list[str]]]:
+    """Texts of caveats by group, in the order in which they come."""
+    found: dict[str, list[str]] = {}
+    for caveat in caveats:
+        found.setdefault(caveat.where, []).append(caveat.what)
+    return list(found.items())
 
 
 def _left_out(content: Content) -> str:

@@ -41,3 +41,46 @@ for (const button of document.querySelectorAll(".copy")) {
     setTimeout(() => { button.textContent = "copy"; }, 1500);
   });
 }
+for (const box of document.querySelectorAll(".whatif")) {
+  const steps = JSON.parse(box.querySelector("script").textContent);
+  const control = (name) => box.querySelector(`[name=${name}]`);
+  const show = (name, text) => { box.querySelector(`[data-shows=${name}]`).textContent = text; };
+  const [planner, source, slider, price, target] = ["planner", "source", "step", "at", "mix"].map(control);
+  const mixes = [...new Set(steps.map((step) => step.mix))].filter((mix) => mix);
+  const mix = () => (steps.some((step) => step.mix && step.planner === planner.value) ? mixes[Number(target.value)] : "");
+  const own = () => steps.filter((step) => step.planner === planner.value && step.source === source.value && step.mix === mix());
+  const prices = price ? price.dataset.prices.split(" ").map(Number) : [1];
+  const grouped = (value) => (+value.toFixed(2)).toLocaleString("en").replaceAll(",", "\u202f");
+  const update = () => {
+    slider.max = Math.max(own().length - 1, 0);
+    const step = own()[Number(slider.value)];
+    const each = price ? prices[Number(price.value)] : 1;
+    if (target) {
+      target.closest("label").hidden = !mix();
+      control("target").textContent = target.ariaValueText = mix();
+    }
+    if (price) { control("price").textContent = price.ariaValueText = String(each); }
+    box.classList.toggle("empty", !step);
+    control("budget").textContent = slider.ariaValueText = step ? step.budget : "this planner was not asked for it";
+    for (const name of ["samples", "balanced", "accuracy", "others", "command"]) show(name, step ? step[name] : "");
+    show("cost", step ? grouped(step.cost * each) : "");
+    const most = step ? Math.max(...step.classes.map((entry) => entry[1])) : 1;
+    box.querySelector(".bars").replaceChildren(...(step ? step.classes : []).map(([name, added]) => {
+      const [line, label, bar, number] = ["li", "span", "span", "span"].map((tag) => document.createElement(tag));
+      label.textContent = name;
+      bar.className = "bar";
+      bar.style.setProperty("--part", added / most);
+      number.textContent = `+${grouped(added)}`;
+      line.append(label, bar, number);
+      return line;
+    }));
+  };
+  box.addEventListener("input", update);
+  if (steps.some((step) => step.planner === box.dataset.planner)) planner.value = box.dataset.planner;
+  const start = own().findIndex((step) => step.budget === box.dataset.budget);
+  slider.max = own().length - 1;
+  slider.value = start < 0 ? Math.floor(own().length / 2) : start;
+  update();
+  box.hidden = false;
+  box.nextElementSibling.open = false;
+}

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from rich import box
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from scar.common.console import visible
 from scar.common.spreadsheets import harmless_frame
+from scar.reporting.formats.layout import Column, Laid
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -79,25 +77,21 @@ class Table:
             lines += [r"\par\medskip", rf"\parbox{{\textwidth}}{{\footnotesize {notes}}}"]
         return "\n".join([*lines, r"\end{table*}", ""])
 
-    def to_terminal(self, most: int | None = None) -> RichTable:
-        """The caption and the cells for a console; brackets in them are no markup.
+    def to_terminal(self, most: int | None = None) -> Laid:
+        """The caption and the cells for a console of any width; brackets in them are no markup.
 
         Args:
             most: rows that are shown; a last one counts the rest.
         """
-        table = RichTable(
-            title=Text(visible(self.caption)), title_justify="left", title_style="", box=box.SIMPLE_HEAD, pad_edge=False
-        )
-        for position, header in enumerate(self.cells.columns):
-            widest = max(map(len, str(header).split()), default=None)  # a header breaks between words only
-            table.add_column(
-                str(header), justify="left" if position == 0 else "right", overflow="fold", min_width=widest
-            )
-        for row in self.cells.iloc[:most].itertuples(index=False):
-            table.add_row(*(Text(visible(cell)) for cell in row))
-        if most and len(self.cells) > most:
-            table.add_row(f"… and {len(self.cells) - most} more")
-        return table
+        rest = len(self.cells) - most if most else 0
+        shown = self.cells if rest <= 0 else self.cells.iloc[:most]
+        columns = []
+        for position, (header, side) in enumerate(zip(self.cells.columns, self._alignment(), strict=True)):
+            cells = [visible(cell) for cell in shown[header]]
+            if rest > 0:
+                cells.append("" if position else f"… and {rest} more")
+            columns.append(Column(header=visible(header), cells=cells, is_text=side == "left"))
+        return Laid(caption=visible(self.caption), columns=columns)
 
     def to_csv(self) -> str:
         """The numbers at full precision."""

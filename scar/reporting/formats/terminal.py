@@ -1,4 +1,4 @@
-"""The report for a terminal of 100 to 120 columns: short tables, plain where it is not a terminal."""
+"""The report for a terminal of 80 columns or more: short tables, plain where it is not a terminal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
+from scar.common.console import visible
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import select
 from scar.reporting.comparison import PLAIN, first_scores, primary_arms, score_title
 from scar.reporting.content import Content
+from scar.reporting.decision import Decision
+from scar.reporting.formats.layout import wrap
 from scar.reporting.formats.table import Table
-from scar.reporting.group_scores import BASELINES, STRATEGIES, strategy_order
+from scar.reporting.group_scores import STRATEGIES, strategy_order
+from scar.reporting.tables.caveats import by_what_to_do
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
+from scar.reporting.tables.flags import NOTHING
 from scar.reporting.tables.indicators_table import indicator_lines
 from scar.reporting.tables.labels_table import has_several, label_table
 from scar.reporting.tables.planners_table import findings, has_planners
@@ -28,7 +35,6 @@ from scar.reporting.text import (
     decimal,
     group_label,
     legend_of_marks,
-    listing,
     name_of,
     percent,
     share,
@@ -37,15 +43,14 @@ from scar.reporting.text import (
     tested_points,
 )
 
-WIDTH = 110
+WIDTH = 80
+"""Columns of the text file, which every terminal has."""
 CLASSES = 12
 """Classes of the plan that are printed."""
 CAVEATS = 6
 """Caveats that are printed."""
 DETAILS = 2
 """With more groups than this, measures and plans by class are left to the page."""
-WIDEST = 3
-"""Strategies up to which SCAR is set against each of them; of more, against the baselines alone."""
 SHOWN = 8
 """Groups whose comparison is printed."""
 
@@ -53,12 +58,17 @@ SHOWN = 8
 def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
     groups = content.study.groups()
+    for answers in content.answers[:SHOWN]:
+        console.rule(answers.label, align="left", style="dim")
+        print_decision(answers.decision, console)
+        console.print()
     planners = has_planners(content.comparison) and len(groups) > 1
     for line in findings(content.study, content.comparison, metrics=content.comparison.metrics[:2]) if planners else ():
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
     for position, group in enumerate([] if planners else groups[:SHOWN]):
         rows = content.study.of(group)
-        console.rule(group_label(group), align="left", style="dim")
+        if len(groups) > 1:
+            console.rule(group_label(group), align="left", style="dim")
         if len(groups) <= DETAILS and position < len(content.details):
             sizes = foundation_tables(rows, content.study.driver)
             overview = [*indicators_overview(rows), measures_table(rows), *sizes]
@@ -74,18 +84,20 @@ def print_report(content: Content, console: Console) -> None:
     elif len(groups) > SHOWN:
         console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
     level = f"{100 * content.comparison.level:g} %"
-    console.print(
+    say(
+        console,
         "re-weighted: the probe of the primary set with decisions matched to the mix of the score, which costs nothing; "
         "matched scores decide so for every arm, raw ones as published.",
         style="dim",
     )
-    console.print(
+    say(
+        console,
         f"Differences in points, paired over seeds and test items, with {level} intervals; "
         f"{legend_of_marks(content.comparison.margin, looks=content.comparison.looks)}.",
         style="dim",
     )
     for line in caveat_lines(content):
-        console.print(f"! {line}", markup=False, highlight=False, soft_wrap=True)
+        say(console, line)
 
 
 def plain_text(content: Content) -> str:
@@ -119,8 +131,8 @@ def measures_table(rows: pd.DataFrame) -> Table:
 
 def indicators_overview(rows: pd.DataFrame) -> list[Table]:
     """Dataset-scale indicators of primary and total; no table where the rows hold none."""
-    lines = indicator_lines(rows)
-    return [_table("Class sizes, skew and tails", lines[0], lines[1:])] if lines else []
+    turned = list(zip(*indicator_lines(rows), strict=True))
+    return [_table("Class sizes, skew and tails", turned[0], turned[1:])] if turned else []
 
 
 def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
@@ -143,23 +155,22 @@ def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
 
 
 def comparison_table(content: Content, group: Mapping[str, Any], metric: str) -> Table:
-    """Scores at equal added size and SCAR's paired differences for one group, one line per budget."""
+    """Scores at equal added size and SCAR's paired differences for one group, one line per budget and strategy."""
     compared = (content.comparison.arms, content.comparison.differences)
     arms, differences = (select(frame, {"metric": metric, **group}) for frame in compared)
     budgeted, plain = arms[arms.fraction.notna()], select(primary_arms(content.comparison, metric), group)
     strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
-    against = [s for s in strategies if s != "scar" and (len(strategies) <= WIDEST or s in BASELINES)]
     seeds = sorted({int(n) for n in budgeted.seeds})
     title = f"Test {score_title(metric)} in percent at equal added size ({' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds)"
-    heads = ["budget", "added", *PLAIN, *(name_of(s) for s in strategies)]
-    lines = []
+    lines = [("–", subject, "–", _score(plain, subject), "") for subject in PLAIN]
     for fraction in sorted(budgeted.fraction.unique()):
         at = budgeted[np.isclose(budgeted.fraction, fraction)]
         paired = differences[np.isclose(differences.fraction, fraction)]
-        scores = [*(_score(plain, s) for s in PLAIN), *(_score(at, s) for s in strategies)]
-        gaps = [_gap(paired, s) for s in against]
-        lines.append((share(fraction), count(float(at.added.max())), *scores, *gaps))
-    return _table(title, [*heads, *(f"SCAR − {name_of(s)}" for s in against)], lines)
+        for place, strategy in enumerate(strategies):
+            budget = share(fraction) if place == 0 else ""
+            gap = "" if strategy == "scar" else _gap(paired, strategy)
+            lines.append((budget, name_of(strategy), count(float(at.added.max())), _score(at, strategy), gap))
+    return _table(title, ["budget", "strategy", "added", "score", "SCAR − it"], lines)
 
 
 def _score(frame: pd.DataFrame, subject: str) -> str:
@@ -175,14 +186,45 @@ def _gap(frame: pd.DataFrame, second: str) -> str:
     return tested_points(one.value, one.low, one.high, one.verdict)
 
 
+def print_decision(decision: Decision, console: Console) -> None:
+    """Print questions with their sentences, which wrap beside them."""
+    indent = max(cell_len(question) for question, _ in decision.items()) + 2
+    for question, sentence in decision.items():
+        first, *rest = wrap(visible(sentence), console.width - indent)
+        console.print(Text.assemble((question.ljust(indent), "bold"), first), soft_wrap=True)
+        for line in rest:
+            console.print(Text(" " * indent + line), soft_wrap=True)
+
+
+def say(console: Console, text: str, *, style: str = "") -> None:
+    """Print a text whose lines break between words; one that is indented by four, a command, stays on one line."""
+    for line in visible(text).split("\n"):
+        indent = " " * (len(line) - len(line.lstrip(" -")))
+        whole = line.startswith("    ")
+        parts = [line] if whole else wrap(line[len(indent) :], console.width - len(indent))
+        for place, part in enumerate(parts):
+            lead = "" if whole else line[: len(indent)] if place == 0 else indent
+            console.print(Text(lead + part, style=style), soft_wrap=True)
+
+
 def caveat_lines(content: Content) -> list[str]:
-    """Missing cells, unfinished jobs and caveats, most urgent first; at most `CAVEATS` and a count of the rest."""
-    lines = [f"missing: {what}\n    {command}" for what, command in content.missing]
-    lines += [f"not finished: {name}: {state}" + (f"\n    {c}" if c else "") for name, state, c in content.failed]
-    for group, texts in content.caveats.items():
-        label = f"{group}: " if len(content.study.groups()) > 1 else ""
-        lost = [text.split(": coverage undefined at ")[0] for text in texts if ": coverage undefined at " in text]
-        lines += [f"{label}coverage undefined at some sizes for {listing(lost)}"] if lost else []
-        lines += [f"{label}{text}" for text in texts if ": coverage undefined at " not in text]
-    rest = len(lines) - CAVEATS
-    return [*lines[:CAVEATS], f"{rest} more in report.html, under Caveats"] if rest > 0 else lines
+    """Missing cells, unfinished jobs, then caveats by what to do about them; at most `CAVEATS` and a count of the rest."""
+    several = len(content.study.groups()) > 1
+    found = [("Missing", f"{what}\n    {command}") for what, command in content.missing]
+    found += [
+        ("Not finished", f"{name}: {state}" + (f"\n    {command}" if command else ""))
+        for name, state, command in content.failed
+    ]
+    caveats = by_what_to_do(content.caveats)
+    silent = len(caveats.pop(NOTHING, []))
+    for todo, own in caveats.items():
+        found += [(todo, f"{each.where}: {each.what}" if several else each.what) for each in own]
+    lines, heading = [], ""
+    for todo, text in found[:CAVEATS]:
+        lines += [] if todo == heading else [f"{todo}:"]
+        lines.append(f"  - {text}")
+        heading = todo
+    rest = max(len(found) - CAVEATS, 0)
+    more = [f"{rest} more"] if rest else []
+    more += [f"{silent} that change{'s' if silent == 1 else ''} no decision"] if silent else []
+    return [*lines, f"{' and '.join(more)}: report.html, under Caveats"] if more else lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -9,17 +10,19 @@ import pandas as pd
 from scar.completion.flags import say_disagreement
 from scar.job.metrics import Metric
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.flags import flag_lines
+from scar.reporting.tables.estimators_table import leading_estimator
+from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_lines
 from scar.reporting.tables.missing import missing_arms
 from scar.reporting.text import decimal, group_label, listing, name_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caveat:
-    """One thing to know: where, what, and how often."""
+    """One thing to know: of which group, what, and what to do about it."""
 
     where: str
     what: str
+    todo: str
 
 
 def collect_caveats(study: Study) -> list[Caveat]:
@@ -27,9 +30,34 @@ def collect_caveats(study: Study) -> list[Caveat]:
     found: list[Caveat] = []
     for group in study.groups():
         rows, label = study.of(group), group_label(group)
-        texts = [disagreement(rows, study.driver), *undefined_coverage(rows), *flag_lines(rows)]
-        found += [Caveat(where=label, what=text) for text in texts if text]
+        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+        decisive = {study.driver, leading_estimator(sizes, study.driver)}
+        disagreed, lost = disagreement(rows, study.driver), undefined_coverage(rows)
+        texts = [(DOUBT, disagreed)] if disagreed else []
+        texts += [(MORE, lost[0] if len(lost) == 1 else _lost_together(rows))] if lost else []
+        texts += flag_lines(rows, decisive)
+        texts += [(NOTHING, text) for text in lost] if len(lost) > 1 else []
+        found += [Caveat(where=label, what=what, todo=todo) for todo, what in texts]
     return found
+
+
+def by_what_to_do(caveats: Iterable[Caveat]) -> dict[str, list[Caveat]]:
+    """Return caveats by what a reader should do, in the order of that; of those without a caveat nothing."""
+    found: dict[str, list[Caveat]] = {todo: [] for todo in (LOOK, MORE, AGAIN, DOUBT, NOTHING)}
+    for caveat in caveats:
+        found[caveat.todo].append(caveat)
+    return {todo: own for todo, own in found.items() if own}
+
+
+def _lost_together(rows: pd.DataFrame) -> str:
+    """Say in one line for which classes coverage is undefined somewhere."""
+    own = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]
+    lost = own[own.value.isna()]
+    names = listing([str(name) for name in lost.class_name.unique()])
+    return (
+        f"Coverage is undefined at some sizes for {lost.class_name.nunique()} of {own.class_name.nunique()} classes, which "
+        f"are too small there: {names}."
+    )
 
 
 def disagreement(rows: pd.DataFrame, driver: str, *, seed: int | None = None) -> str:

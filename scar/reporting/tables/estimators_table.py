@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,15 +32,23 @@ def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFram
 
 def prospect_sentences(rows: pd.DataFrame) -> list[str]:
     """Say what multiples of the primary set are expected to bring; nothing where no estimator says."""
-    found, score = prospect_values(rows).set_index(["multiple", "metric"]), _score(rows)
-    sentences = []
-    for multiple in found.index.unique("multiple"):
-        reach, ahead = (found.loc[(multiple, metric)] for metric in (Metric.REACH, Metric.ACCURACY_AHEAD))
-        sentences.append(
-            f"With {multiple:g} times the data: enough with probability {share(round(reach.value, 2))}, {score} "
-            f"{percent(ahead.value)} % {percent_interval(ahead.low, ahead.high)}."
-        )
-    return sentences
+    found = prospect_values(rows)
+    if found.empty:
+        return []
+    reach, ahead = (found[found.metric == metric] for metric in (Metric.REACH, Metric.ACCURACY_AHEAD))
+    multiples = _range([f"{multiple:g}" for multiple in reach.multiple])
+    chances = _range([share(round(value, 2)) for value in reach.value])
+    accuracies = _range([percent(value) for value in ahead.value])
+    ends = percent_interval(ahead.low.min(), ahead.high.max())
+    return [
+        f"With {multiples} times the data: enough with probability {chances}, {_score(rows)} {accuracies} %, all intervals within "
+        f"{ends}."
+    ]
+
+
+def _range(texts: Sequence[str]) -> str:
+    """``"0 % to 6 %"``, or one text where all are the same."""
+    return texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
 
 
 def _score(rows: pd.DataFrame) -> str:

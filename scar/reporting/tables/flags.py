@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
+from scar.job.rows import MIX_STAGE
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -18,6 +21,7 @@ EXPLANATIONS = PLAN_FLAGS | {
     "few_samples": "too few samples, in training or held out, to tell a need; a plan counts it as the most needy",
     "undefined_steps": "some classes are undefined and left out",
     "coverage_undefined": "coverage is undefined at too many sizes to fit its growth",
+    "some_parts": "undefined on some of the parts of a size, so that the others give the mean",
     "partly_undefined": "coverage is undefined at some sizes",
     "extrapolated": "lies beyond the largest subset by this factor, so the number is a direction, not a measurement",
     "no_interval": "this estimator has no interval",
@@ -39,28 +43,68 @@ EXPLANATIONS |= {f"refused_{reason}": text for reason, text in REFUSALS.items()}
 """Flags in words; one that is not listed is shown as it is."""
 
 
-def flag_lines(rows: pd.DataFrame) -> list[str]:
-    """Every flag of the rows but those of undefined coverage: what it means, for which number, classes and seeds.
+MORE, LOOK, AGAIN, DOUBT, NOTHING = (
+    "Collect, or hold out, more of these classes",
+    "Look at the data",
+    "Change a setting and run again",
+    "Do not lean on these numbers",
+    "Nothing to do",
+)
+"""What a reader should do about a caveat, in the order in which that is said; the last one changes no decision."""
+TO_DO = {
+    **dict.fromkeys(
+        ("few_samples", "undefined", "unseen", "not_held_out", "no_curve", "absent_from_primary", "absent_from_reserve"), MORE
+    ),
+    **dict.fromkeys(("absent_from_test", "absent_from_total", "coverage_undefined"), MORE),
+    **dict.fromkeys(
+        ("unconverged", "few_sizes", "too_few_sizes", "refused_not_at_optimum", "refused_nothing_held_out"), AGAIN
+    ),
+    **dict.fromkeys(("majority_rate", "extrapolated", "at_prior", "at_edge", "unidentified", "bound_decreasing"), DOUBT),
+    **dict.fromkeys(("gap_rising", "cannot_tell", "unreachable", "no_interval", "zero_training_error"), DOUBT),
+    **dict.fromkeys(("not_mended", "budget_above_need", "refused_too_large"), DOUBT),
+    **dict.fromkeys(("met", "some_parts", "floored", "partly_undefined", "undefined_steps", "learnt", "not_deployed", "tau"), NOTHING),
+    **dict.fromkeys(("beyond_class_mix", "beyond_even", "beyond_consensus"), NOTHING),
+}  # fmt: skip
+"""Flag → what to do; of flags that are not named, such as those of a dataset, one looks at the data."""
 
-    What the tables show class by class (a met need) is left out, and so is that nobody asked for a forecast. Flags that carry a number, as ``extrapolated=7.8``,
-    come as one line with the range of the numbers.
+
+def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str, str]]:
+    """Every flag of the rows but those of undefined coverage: what to do about it, and what it means for which numbers.
+
+    One line stands for all numbers, classes, budgets and seeds with a flag. Flags of estimators that decide nothing ask for
+    nothing. What the tables show class by class (a met need) is left out, and so is that nobody asked for a forecast.
+
+    Args:
+        rows: of one group.
+        decisive: estimators that lead the report or drive the plans.
     """
     flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
-    flagged = flagged[flagged.metric != Metric.STEP_SIZE]  # the same flags stand on the need
+    flagged = flagged[(flagged.metric != Metric.STEP_SIZE) & (flagged.stage != MIX_STAGE)]  # told of needs and plans
     if flagged.empty:
         return []
     flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
+    flagged = flagged.assign(flag=flagged.flag.str.replace(r"^mean over \d+ of \d+ parts$", "some_parts", regex=True))
     flagged = _name_classes(flagged, rows)
     flagged = flagged[(flagged.flag != "met") | flagged.class_id.isna()]
-    flagged = flagged[flagged.flag != "refused_not_asked"]
+    flagged = flagged[
+        (flagged.flag != "refused_not_asked") & (flagged.metric != Metric.COST)
+    ]  # the latter names a selection
     flagged = flagged.assign(metric=flagged.metric.where(~flagged.flag.str.startswith("refused_"), "forecast"))
+    flagged = flagged.assign(decides=flagged.estimator.isin(["", *decisive]))
     seeds = rows.seed.nunique()
     lines = []
-    for key, own in flagged.groupby(["estimator", "flag", "metric"], sort=False):
-        estimator, flag, metric = (str(part) for part in key)
-        about = f"{name_of(estimator)} {metric}" if estimator else metric
-        lines.append(f"{about.replace('_', ' ')} ({_subjects(own)}): {_meaning(flag, own)} ({_where(own, seeds)}).")
+    for (decides, flag), own in flagged.groupby(["decides", "flag"], sort=False):
+        todo = TO_DO.get(str(flag), LOOK) if decides else NOTHING
+        lines.append((todo, f"{_about(own)}: {_meaning(str(flag), own)} ({_where(own, seeds)})."))
     return lines
+
+
+def _about(own: pd.DataFrame) -> str:
+    """Which numbers: metrics, estimators and subjects."""
+    metrics = listing([metric.replace("_", " ") for metric in own.metric.unique()])
+    estimators = listing([name_of(name) for name in own.estimator.unique() if name])
+    text = f"{metrics} by {estimators}" if estimators else metrics
+    return f"{text[0].upper()}{text[1:]} ({_subjects(own)})"
 
 
 def _subjects(own: pd.DataFrame) -> str:

@@ -1,0 +1,216 @@
+"""What the rows of one group of a study say about the decision that it leads to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from scar.common.spreadsheets import read_frame
+from scar.completion.forecast import REFUSALS
+from scar.evaluation.scores import LEADING
+from scar.inspection.effects_of_acting import CORRECTED, REMOVED
+from scar.inspection.findings import DUPLICATE, LABEL, NEAR
+from scar.job.metrics import Metric
+from scar.reporting.axes import select
+from scar.reporting.comparison import Comparison, primary_arms
+from scar.reporting.decision import Correction, Facts, Interval, Purchase
+from scar.reporting.study_folder import Study
+from scar.reporting.study_job import StudyJob
+from scar.reporting.tables.caveats import disagreement
+from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.estimators_table import leading_estimator, prospect_values
+from scar.reporting.tables.inspection_table import EFFECTS, FOUND
+from scar.reporting.tables.leaderboard import Board
+from scar.reporting.tables.plan_table import plan_by_class
+from scar.reporting.text import count, known, listing, name_of, points, points_interval, share
+
+ORACLE = "oracle"
+"""Sees what no planner may see: shown, never proposed."""
+PREFERRED = ("tempered", "scar")
+"""Proposed where none is shown to be better than random draws; the first was worse than no other in the study `pools`."""
+
+
+def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any], boards: Sequence[Board] = ()) -> Facts:
+    """Collect what the decision about one group rests on.
+
+    Args:
+        study: that the group belongs to.
+        comparison: of its arms.
+        group: values of the axes.
+        boards: of the encoders that the study compares.
+    """
+    rows = study.of(group)
+    planner, why = _planner_to_use(comparison, group, study.budget_base)
+    plain = select(primary_arms(comparison, LEADING), group).set_index("subject").value
+    return Facts(
+        what="the primary set",
+        samples=_mean(rows, Metric.N_PRIMARY),
+        classes=int(rows.loc[rows.metric == Metric.CLASS_SIZE, "class_id"].nunique()),
+        score=_arm(comparison, group, "primary"),
+        tested=_mean(rows, Metric.N_TEST),
+        everything=_everything(rows, comparison, group),
+        **_size(rows, study.driver),
+        purchase=_purchase(study, comparison, group, planner),
+        raw=float(plain.get("primary", math.nan)),
+        **_corrections(study, group),
+        how_to_look=f"scar experiment=inspect dataset={group['dataset']} encoder={group['encoder']} study={study.folders[0].name}",
+        planner=why,
+        encoder=_encoder_to_use(study, group, boards),
+    )
+
+
+def _mean(rows: pd.DataFrame, metric: str) -> float:
+    return float(rows.loc[rows.metric == metric, "value"].mean())
+
+
+def _interval(row: Any) -> Interval:
+    return Interval(value=float(row.value), low=float(row.low), high=float(row.high))
+
+
+def _arm(comparison: Comparison, group: Mapping[str, Any], subject: str) -> Interval | None:
+    own = select(comparison.arms, {**group, "subject": subject, "metric": LEADING})
+    own = own[own.fraction.isna()]
+    return _interval(own.iloc[0]) if len(own) else None
+
+
+def _everything(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any]) -> tuple[float, Interval] | None:
+    score = _arm(comparison, group, "total")
+    return None if score is None else (_mean(rows, Metric.N_TOTAL), score)
+
+
+def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
+    """How much is enough, by the estimator that is shown first, and with which chance."""
+    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+    first = leading_estimator(sizes, driver)
+    found = foundation_of(sizes[sizes.estimator == first])
+    needed = Interval(value=found["foundation"], low=found["foundation_low"], high=found["foundation_high"])
+    ahead = prospect_values(rows)
+    reach = ahead[ahead.metric == Metric.REACH].set_index("multiple").value
+    about: dict[str, Any] = {"estimator": name_of(first), "needed": needed}
+    if 1.0 not in reach.index:
+        return about
+    return about | {"chance": float(reach[1.0]), "ahead": (float(reach.index[-1]), float(reach.iloc[-1]))}
+
+
+def _planner_to_use(comparison: Comparison, group: Mapping[str, Any], base: str) -> tuple[str | None, str]:
+    """Return the planner to use on these data and the reason: the best at the largest budget, if it beats random draws."""
+    arms = select(comparison.arms, {**group, "metric": LEADING})
+    arms = arms[arms.fraction.notna() & (arms.subject != ORACLE)]
+    if arms.empty:
+        return None, "none can be named, no plan was retrained"
+    largest = arms[arms.fraction == arms.fraction.max()].sort_values("value", ascending=False, kind="stable")
+    tried, where = set(largest.subject), f"at {share(largest.fraction.iloc[0])} of {base}"
+    default = next((name for name in PREFERRED if name in tried), str(sorted(tried)[0]))
+    if len(tried) < 2:
+        return default, f"{name_of(default)}, the only one tried; completion={default},random compares"
+    if "random" not in tried:
+        return (
+            default,
+            f"{name_of(default)}; whether any beats random draws is unknown, completion=random was not tried",
+        )
+    against = select(comparison.planners, {**group, "metric": LEADING, "second": "random"})
+    against = against[against.fraction == largest.fraction.iloc[0]].set_index("first")
+    better = [name for name in largest.subject if name in against.index and against.verdict[name] == "better"]
+    if not better:
+        span = f"{points(against.value.min())} to {points(against.value.max())} points"
+        return default, (
+            f"none of {len(tried)} was shown to be better than random draws {where} ({span}), so that {name_of(default)} "
+            "stands for all"
+        )
+    best = against.loc[better[0]]
+    together = (best.low_simultaneous, best.high_simultaneous)
+    ends = together if all(map(known, together)) else (best.low, best.high)
+    return str(better[0]), (
+        f"{name_of(better[0])}, {points(best.value)} points {points_interval(*ends)} over random draws {where}, the most of "
+        f"{len(tried)} tried"
+    )
+
+
+def _encoder_to_use(study: Study, group: Mapping[str, Any], boards: Sequence[Board]) -> str:
+    for board in boards:
+        if all(group.get(axis) == value for axis, value in board.group.items()):
+            return board.sentences[0].rstrip(".")
+    others = [axis for axis in study.axes if axis != "encoder" and not axis.startswith("encoder.")]
+    tried = {str(each["encoder"]) for each in study.groups() if all(each[axis] == group[axis] for axis in others)}
+    if len(tried) > 1:
+        names = listing(sorted(map(name_of, tried)))
+        return f"{names} cannot be compared, because they share no seed and test part or differ in their own settings"
+    return f"{name_of(group['encoder'])}, the only one tried; encoder={group['encoder']},… compares"
+
+
+def _purchase(study: Study, comparison: Comparison, group: Mapping[str, Any], planner: str | None) -> Purchase | str:
+    rows, seed = study.of(group), int(study.of(group).seed.min())
+    if planner is None:
+        return "What to buy cannot be said: no plan was retrained with."
+    plan = plan_by_class(rows, seed=seed, estimator=study.driver, strategy=planner)
+    if not plan.added.sum():
+        although = ", although the set as a whole needs more" if disagreement(rows, study.driver, seed=seed) else ""
+        return (
+            f"Nothing by the needs, which every class meets by itself{although}; a budget is capped by them, unless "
+            "another budgets.driver names other needs."
+        )
+    fraction = float(plan.fraction.iloc[0])
+    gains = select(comparison.gains, {**group, "first": planner, "fraction": fraction})
+    forecast, why = _forecast(rows, planner, fraction)
+    return Purchase(
+        planner=planner,
+        added=[(str(name), float(number)) for name, number in zip(plan.class_name, plan.added, strict=True)],
+        budget=_budget(rows, planner, fraction, seed, study.budget_base, plan.added.sum()),
+        measured=_interval(gains.iloc[0]) if len(gains) else None,
+        seeds=int(gains.seeds.iloc[0]) if len(gains) else 0,
+        forecast=forecast,
+        why_no_forecast=why,
+    )
+
+
+def _budget(rows: pd.DataFrame, planner: str, fraction: float, seed: int, base: str, added: float) -> str:
+    own = rows[(rows.stage == "plan") & (rows.subject == planner) & (rows.fraction == fraction) & (rows.seed == seed)]
+    cost = own.loc[own.metric == Metric.COST, "value"]
+    price = f", cost {count(cost.iloc[0])}" if len(cost) and cost.iloc[0] != added else ""
+    return f"{share(fraction)} of {base}{price}, seed {seed}"
+
+
+def _forecast(rows: pd.DataFrame, planner: str, fraction: float) -> tuple[Interval | None, str]:
+    """What the plan of the first seed was forecast to gain, or why it was not forecast."""
+    own = rows[(rows.stage == "plan") & (rows.subject == planner) & (rows.fraction == fraction)]
+    own = own[(own.metric == Metric.EXPECTED_MATCHED_BALANCED_GAIN)].sort_values("seed")
+    if own.empty:
+        return None, ""
+    first = own.iloc[0]
+    if known(first.value):
+        return _interval(first), ""
+    return None, REFUSALS.get(str(first["flag"]).rpartition("refused_")[2], "the score is not among forecast.scores")
+
+
+def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
+    """What an inspection of the same data by the same encoder found, and what acting on it changes."""
+    job = next((job for job in study.jobs if _inspects(job, group)), None)
+    if job is None:
+        return {"looked": False}
+    found = read_frame(job.folder / FOUND)
+    kinds = found.kind.value_counts() if len(found) else pd.Series(dtype=int)
+    numbers = {CORRECTED: kinds.get(LABEL, 0), REMOVED: kinds.get(DUPLICATE, 0) + kinds.get(NEAR, 0)}
+    effects = read_frame(job.folder / EFFECTS) if (job.folder / EFFECTS).exists() else None
+    return {
+        "looked": True,
+        "relabel": _correction(numbers[CORRECTED], effects, CORRECTED),
+        "remove": _correction(numbers[REMOVED], effects, REMOVED),
+    }
+
+
+def _inspects(job: StudyJob, group: Mapping[str, Any]) -> bool:
+    about = {name: (job.config.get(name) or {}).get("name") for name in ("dataset", "encoder")}
+    return job.done and (job.folder / FOUND).exists() and all(group[name] == value for name, value in about.items())
+
+
+def _correction(number: float, effects: pd.DataFrame | None, variant: str) -> Correction | None:
+    if effects is not None and len(effects):
+        own = effects[(effects.variant == variant) & (effects.metric == Metric.ACCURACY)]
+        if len(own):
+            one = own.iloc[0]
+            gain = Interval(value=float(one.difference), low=float(one.low), high=float(one.high))
+            return Correction(samples=float(one.changed), gain=gain)
+    return Correction(samples=float(number)) if number else None
