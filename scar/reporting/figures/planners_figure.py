@@ -7,13 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scar.evaluation.hypotheses import is_significant
-from scar.evaluation.weighted_metrics import METRICS
+from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison
 from scar.reporting.figures.style import INK, Drawing, new_figure, styled
 from scar.reporting.group_scores import BASELINES, strategy_order
 from scar.reporting.tables.planners_table import regime_order
 from scar.reporting.text import name_of, points
+
+SHOWN = (LEADING, Metric.BALANCED_ACCURACY)
+"""What samples are worth, and what the same plans seem to gain where the class mix counts too."""
 
 
 def draw_planners(comparison: Comparison) -> Drawing:
@@ -26,23 +29,23 @@ def draw_planners(comparison: Comparison) -> Drawing:
     frame = frame[frame.fraction == frame.fraction.max()]
     planners = sorted(frame["first"].unique(), key=strategy_order)
     regimes = sorted(frame.regime.unique(), key=regime_order)
+    bound = max(100 * float(frame[frame.metric.isin(SHOWN)].value.abs().max()), 0.1)
     with styled():
         figure = new_figure(1.9 + 2 * (0.62 * len(regimes)), 1.4 + 0.34 * len(planners))
-        panels = figure.subplots(1, len(METRICS), sharey=True)
+        panels = figure.subplots(1, len(SHOWN), sharey=True)
         drawing = Drawing(name="planners", title="Planners by regime", alt="", figure=figure)
         said = [
-            _panel(panel, frame[frame.metric == metric], metric, planners, regimes)
-            for panel, metric in zip(panels, METRICS, strict=True)
+            _panel(panel, frame[frame.metric == metric], metric, planners, regimes, bound)
+            for panel, metric in zip(panels, SHOWN, strict=True)
         ]
     drawing.alt = f"Points over random at the largest budget, planner by regime. {' '.join(said)}"
     return drawing
 
 
-def _panel(axes: Axes, frame: pd.DataFrame, metric: str, planners: list[str], regimes: list[str]) -> str:
+def _panel(axes: Axes, frame: pd.DataFrame, metric: str, planners: list[str], regimes: list[str], bound: float) -> str:
     table = 100 * frame.pivot(index="first", columns="regime", values="value").reindex(planners)[regimes]
     tested = frame.pivot(index="first", columns="regime", values="p_holm").reindex(planners)[regimes].to_numpy()
     values = table.to_numpy(dtype=float)
-    bound = max(float(np.nanmax(np.abs(values))), 0.1)
     axes.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         weight = "bold" if is_significant(tested[row, column]) else "normal"
