@@ -36,6 +36,7 @@ def planted(tmp_path_factory):
         "encoder=pixels",
         "subsets=quick",
         "probe=converged",
+        "forecast.compositions=0",
         "probe.penalties=[0.0001]",  # weak enough that the probe learns the planted errors
         f"paths.store_dir={root / 'store'}",
     ]
@@ -231,6 +232,7 @@ def test_pairs_are_inspected_by_modality_and_together(tmp_path):
         "encoder=pixels",
         "subsets=quick",
         "probe=converged",
+        "forecast.compositions=0",
         "probe.penalties=[0.0001]",  # weak enough that the probe learns the planted errors
         f"paths.store_dir={tmp_path / 's'}",
     ]
