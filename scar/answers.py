@@ -44,7 +44,7 @@ from scar.measures.observations import Observations, probe_warnings
 from scar.measures.steps import MEASURES
 from scar.probes.probe_set import ProbeSet
 from scar.reporting.decision import Decision, Facts, Interval, Purchase, decide
-from scar.reporting.text import name_of
+from scar.reporting.text import name_of, size, size_interval
 from scar.sampling.class_sizes import ClassSizes
 from scar.sampling.indicators import dataset_indicators
 
@@ -471,7 +471,8 @@ class Characterization:
                 chance=math.nan if ahead is None else float(ahead.chance(float(self.samples))),
                 ahead=None if ahead is None else (float(ahead.multiples[-1]), float(ahead.probability[-1])),
                 purchase=purchase,
-                how_to_look="scar experiment=inspect dataset=…",
+                how_to_look="" if self.several else "scar experiment=inspect dataset=…",
+                several=self.several,
                 planner=planner,
                 encoder="whichever made these embeddings, no other was given; characterize those of another to compare",
             )
@@ -487,9 +488,10 @@ class Characterization:
             items = label_item_scores(decided.astype(bool), truth.astype(bool), "balanced_accuracy")
         else:
             items = item_scores(decided.astype(np.int64), truth, "balanced_accuracy")
-        spread, plain = float(items.var(ddof=1)), value * (1 - value)
-        # as many items of a plain share
+        spread, plain = float(items.var(ddof=1)) if len(items) > 1 else 0.0, value * (1 - value)
+        # as many items of a plain share; recalls of few items seem to vary less than they do
         worth = len(items) * plain / spread if min(plain, spread) > 1e-9 else len(items)
+        worth = min(worth, _worth_of_recalls(decided == truth, truth))
         z = float(ndtri(0.975))
         centre, scale = (value + z**2 / (2 * worth)), 1 + z**2 / worth  # Wilson's interval
         half = z * math.sqrt(value * (1 - value) / worth + (z / (2 * worth)) ** 2)
@@ -498,7 +500,7 @@ class Characterization:
     def _proposal(self) -> tuple[str, Purchase | str]:
         """Return which planner to use, with the reason, and its plan for what the needs ask for."""
         problem = self.problem()
-        amount = int(problem.limits.cost(problem.wanted))
+        amount = int(problem.limits.cost(problem.samples_for(problem.wanted)))
         amount = amount if self.pool_size is None else min(amount, self.pool_size)
         planner, default = PREFERRED, f"{name_of(PREFERRED)}, which was worse than no other in the study pools"
         if self.several:
@@ -556,13 +558,15 @@ class Characterization:
         each = self.estimates[first]
         low, high = each.interval
         flags = f"  ({'; '.join(each.flags)})" if each.flags else ""
-        lines.append(f"  Foundation Data Size, {first}: {each.foundation_size:,.0f} [{low:,.0f}, {high:,.0f}]{flags}")
+        lines.append(
+            f"  Foundation Data Size, {first}: {size(each.foundation_size)} {size_interval(low, high)}".rstrip() + flags
+        )
         for samples, ahead in self.prospect.iterrows():
             lines.append(
                 f"    with {samples:,} samples: enough with probability {ahead.enough:.2f}, {self._ahead.replace('_', ' ')} "
                 f"{ahead[self._ahead]:.3f} [{ahead[f'{self._ahead}_low']:.3f}, {ahead[f'{self._ahead}_high']:.3f}]"
             )
-        others = [f"{name} {each.foundation_size:,.0f}" for name, each in self.estimates.items() if name != first]
+        others = [f"{name} {size(each.foundation_size)}" for name, each in self.estimates.items() if name != first]
         lines += [f"  other estimates: {', '.join(others)}"] if others else []
         needs = self.needs
         missing = (needs.enough - needs.have).clip(lower=0).sort_values(ascending=False)
@@ -597,3 +601,25 @@ class Characterization:
         elif asked and not said:
             said = "The pool holds nothing that the needs ask for."
         return (*notes, said) if said else tuple(notes)
+
+
+def _worth_of_recalls(right: NDArray[np.bool_], truth: Ints) -> float:
+    """Return how many items of a plain share are worth as much as recalls that rest on few items.
+
+    The variance of the mean recall is that of independent recalls, each with two successes and two failures more
+    (Agresti & Coull 1998), so that a recall of one item is not taken for certain.
+
+    Args:
+        right: [n] whether the item is decided rightly, or [n, K] for each label.
+        truth: [n] classes, or [n, K] zeros and ones.
+    """
+    if truth.ndim == 1:
+        members = [right[truth == each] for each in np.unique(truth)]
+    else:
+        both = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
+        members = [right[truth[:, k] == each, k] for k in both for each in (0, 1)]
+    counts = np.array([len(each) for each in members])
+    recalls = (np.array([each.sum() for each in members]) + 2) / (counts + 4)
+    variance = float((recalls * (1 - recalls) / counts).mean()) / max(len(members), 1)
+    mean = float(recalls.mean())
+    return mean * (1 - mean) / variance

@@ -107,6 +107,28 @@ def test_a_perfect_score_has_an_interval_that_is_not_empty(answer):
     assert 0.9 < found.low < 0.995
 
 
+def test_a_class_of_one_test_item_widens_the_interval():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [120, 60])
+    features = rng.normal(size=(180, 4)) + labels[:, None]
+    test = (np.vstack([np.zeros((100, 4)) - 1, np.full((1, 4), -1.0)]), [0] * 100 + [1])
+    found = scar.characterize(features, labels, test=test)._test_interval()
+    assert found.value == 0.5
+    assert found.low < 0.3
+    assert found.high > 0.7
+    one = scar.characterize(features, labels, test=(np.full((1, 4), 3.0), [1]))._test_interval()
+    assert one.value == 1.0
+    assert one.low < 0.5
+
+
+def test_few_samples_read_without_nan_and_with_accuracies_between_0_and_1():
+    answer = scar.characterize(np.repeat([[0.0, 1.0], [1.0, 0.0]], 20, axis=0), np.tile([0, 1], 20))
+    assert answer.prospect.accuracy_low.between(0, 1).all()
+    assert " nan" not in repr(answer)
+    certain = scar.characterize(np.repeat([[0.0, 1.0], [1.0, 0.0]], 20, axis=0), np.repeat([0, 1], 20))
+    assert certain.decision.verdict == "cannot tell"
+
+
 def test_the_answers_read_as_text(answer):
     text = repr(answer)
     assert "test accuracy 0." in text

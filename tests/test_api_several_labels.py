@@ -126,3 +126,19 @@ def test_one_label_each_is_warned_of(data):
     with pytest.warns(UserWarning, match="every sample carries exactly one label"):
         answer = scar.characterize(x, y)
     assert answer.several
+
+
+def test_the_decision_asks_for_the_samples_that_the_plan_buys(data):
+    collected = scar.characterize(*data["now"], class_names=NAMES, random_state=0)
+    assert f"the plan: {collected.plan().counts.sum():,} samples".replace(",", "\u202f") in collected.decision.buy
+    assert "5 labels)" in collected.decision.quality
+    assert "experiment=inspect" not in collected.decision.free
+
+
+def test_columns_that_are_named_twice_or_are_of_other_labels_are_refused(data):
+    x, y = data["now"]
+    with pytest.raises(ValueError, match=r"'cat' names more than one column"):
+        scar.characterize(x, y, class_names=["dog", "cat", "cat", "rain", "comet"])
+    pool = pd.DataFrame(data["pool"][1], columns=[*NAMES[1:], "fog"])
+    with pytest.raises(ValueError, match=r"pool_labels: the column 'fog' is none of the labels dog, cat"):
+        scar.characterize(x, pd.DataFrame(y, columns=NAMES), pool_embeddings=data["pool"][0], pool_labels=pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import math
 import re
 import shutil
@@ -202,8 +203,8 @@ def _root(options: argparse.Namespace) -> Path:
 
 def _ls(options: argparse.Namespace) -> int:
     for each in artefacts(_root(options)):
-        age = (time.time() - each.made) / DAY
-        console().print(f"{each.name:<48}{each.size / _MIB:10.2f} MiB {age:8.1f} days", markup=False)
+        age = "cannot be read" if math.isnan(each.made) else f"{(time.time() - each.made) / DAY:8.1f} days"
+        console().print(f"{each.name:<48}{each.size / _MIB:10.2f} MiB {age}", markup=False)
     return _du(options)
 
 
@@ -255,6 +256,12 @@ def _prune(options: argparse.Namespace) -> int:
     wanted = Wanted(studies=frozenset(options.study), older_than=options.older_than, unreachable=options.unreachable)
     if options.unreachable and not any(output_dir.glob("*/jobs/*/status.json")):
         raise ValueError(f"no study lies in --output-dir={options.output_dir}, so that everything would be unreachable")
+    if strange := [
+        each for each in options.study if not any(output_dir.glob(f"{glob.escape(each)}/jobs/*/status.json"))
+    ]:
+        raise ValueError(f"--study={strange[0]}: no such study lies in --output-dir={options.output_dir}")
+    if options.older_than is not None and not options.older_than >= 0:
+        raise ValueError(f"--older-than={options.older_than:g} must be a number of days of at least 0")
     used = users(output_dir, failed=options.failed)
     chosen = prunable(root, used, wanted)
     for each in chosen:

@@ -63,11 +63,18 @@ def encode_label_sets(
         return found.labels, found.names
     if columns is not None and names is not None and set(map(str, columns)) == set(names):
         matrix = matrix[:, [list(map(str, columns)).index(each) for each in names]]
+    if columns is not None and names is not None and set(names) & set(map(str, columns)) not in (set(), set(names)):
+        strange = next(each for each in map(str, columns) if each not in names)
+        raise ValueError(
+            f"{name}: the column {strange!r} is none of the labels {', '.join(names)}, others are; rename it"
+        )
     known = tuple(names or (map(str, columns) if columns is not None else map(str, range(matrix.shape[1]))))
     if len(known) != matrix.shape[1]:
         raise ValueError(
             f"{name} has {matrix.shape[1]} columns, but there are {len(known)} labels; give a column for each"
         )
+    if twice := [each for each in known if known.count(each) > 1]:
+        raise ValueError(f"{name}: {twice[0]!r} names more than one column")
     return matrix, known
 
 

@@ -169,7 +169,7 @@ class RecommendedEstimator(FoundationEstimator):
             probability=whole,
             class_probability=classes,
             gap=self._set.quantiles(0, times, shares),
-            accuracy=1.0 - error[:, [0, 2, 1]],
+            accuracy=np.clip(1.0 - error[:, [0, 2, 1]], 0.0, 1.0),
             sizes=TIMES * self._set.largest,
             reached=self._reached,
         )

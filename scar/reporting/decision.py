@@ -92,7 +92,8 @@ class Facts:
         raw: balanced accuracy of raw decisions; NaN where unknown.
         looked: whether somebody looked for wrong labels and duplicates.
         relabel, remove: what they found; None where they found none.
-        how_to_look: what finds suspects and duplicates.
+        how_to_look: what finds suspects and duplicates; empty where nothing does.
+        several: whether a sample may carry several labels.
         planner: which planner to use, and why.
         encoder: which encoder to use, and why.
     """
@@ -115,6 +116,7 @@ class Facts:
     looked: bool = False
     relabel: Correction | None = None
     remove: Correction | None = None
+    several: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +155,7 @@ def decide(facts: Facts) -> Decision:
 
 
 def _quality(facts: Facts) -> str:
-    held = f"{facts.what} ({count(facts.samples)} samples, {facts.classes} classes)"
+    held = f"{facts.what} ({count(facts.samples)} samples, {facts.classes} {'labels' if facts.several else 'classes'})"
     if facts.score is None:
         return f"Nothing can be said of {held}: {NO_TEST}."
     parts = [
@@ -184,7 +186,8 @@ def _enough(facts: Facts) -> str:
             else "Not enough"
         )
         return f"{verdict}, and how sure is unknown: {needed} against {count(facts.samples)} held."  # fmt: skip
-    verdict = "Enough" if facts.chance >= SURE else "Not enough" if facts.chance <= 1 - SURE else "Cannot tell"
+    told = not math.isnan(facts.needed.value)
+    verdict = "Not enough" if facts.chance <= 1 - SURE else "Enough" if facts.chance >= SURE and told else "Cannot tell"
     said = f"{verdict}: the chance that {count(facts.samples)} samples are enough is {chance(facts.chance)}"
     if facts.ahead is not None and verdict != "Enough":
         said += f", and {chance(facts.ahead[1])} with {facts.ahead[0]:g} times as many"
@@ -203,7 +206,7 @@ def _buy(facts: Facts) -> str:
     largest = sorted((each for each in plan.added if each[1] > 0), key=lambda each: -each[1])
     total = sum(number for _, number in largest)
     names = listing([f"{name} +{count(number)}" for name, number in largest], limit=5)
-    what = f"{count(total)} samples by {name_of(plan.planner)} ({plan.budget}): {names}"
+    what = f"{count(total)} sample{'' if total == 1 else 's'} by {name_of(plan.planner)} ({plan.budget}): {names}"
     brought = []
     if plan.measured is not None:
         over = f" over {plan.seeds} seeds" if plan.seeds > 1 else ""
@@ -235,7 +238,8 @@ def _free(facts: Facts) -> str:
     if facts.remove is not None:
         parts.append(_corrected("removing", facts.remove, "duplicate"))
     if not facts.looked:
-        parts.append(f"nobody looked for wrong labels and duplicates; {facts.how_to_look} does")
+        how = f"{facts.how_to_look} does" if facts.how_to_look else "the inspection is of samples of one class each"
+        parts.append(f"nobody looked for wrong labels and duplicates; {how}")
     elif facts.relabel is None and facts.remove is None:
         parts.append("no wrong label and no duplicate was found")
     text = "; ".join(parts)

@@ -23,6 +23,7 @@ from scar.reporting.tables.caveats import disagreement
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_values
 from scar.reporting.tables.inspection_table import EFFECTS, FOUND
+from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
 from scar.reporting.tables.plan_table import plan_by_class
 from scar.reporting.text import count, known, listing, name_of, points, points_interval, share
@@ -44,6 +45,7 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
     """
     rows = study.of(group)
     planner, why = _planner_to_use(comparison, group, study.budget_base)
+    several, place = has_several(rows), f"dataset={group['dataset']} encoder={group['encoder']}"
     plain = select(primary_arms(comparison, LEADING), group).set_index("subject").value
     return Facts(
         what="the primary set",
@@ -56,7 +58,8 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         purchase=_purchase(study, comparison, group, planner),
         raw=float(plain.get("primary", math.nan)),
         **_corrections(study, group),
-        how_to_look=f"scar experiment=inspect dataset={group['dataset']} encoder={group['encoder']} study={study.folders[0].name}",
+        how_to_look="" if several else f"scar experiment=inspect {place} study={study.folders[0].name}",
+        several=several,
         planner=why,
         encoder=_encoder_to_use(study, group, boards),
     )
@@ -115,9 +118,15 @@ def _planner_to_use(comparison: Comparison, group: Mapping[str, Any], base: str)
     against = against[against.fraction == largest.fraction.iloc[0]].set_index("first")
     better = [name for name in largest.subject if name in against.index and against.verdict[name] == "better"]
     if not better:
-        span = f"{points(against.value.min())} to {points(against.value.max())} points"
+        gains = list(dict.fromkeys(map(points, (against.value.min(), against.value.max()))))
+        span, others = f"{' to '.join(gains)} points", len(tried) - 1
+        if others == 1 and default != "random":
+            return (
+                default,
+                f"{name_of(default)}, the only one tried beside random draws, and not shown to be better {where} ({span})",
+            )
         return default, (
-            f"none of {len(tried)} was shown to be better than random draws {where} ({span}), so that {name_of(default)} "
+            f"none of {others} was shown to be better than random draws {where} ({span}), so that {name_of(default)} "
             "stands for all"
         )
     best = against.loc[better[0]]

@@ -231,3 +231,19 @@ def test_verify_names_damaged_results(outputs, capsys):
     said = capsys.readouterr()
     assert "rows.parquet has another checksum" in said.err.replace("\n", " ")
     assert "3 jobs, 1 damaged" in said.out
+
+
+def test_prune_refuses_a_study_that_is_not_there_and_ages_that_are_none(outputs, capsys):
+    place = ["--store-dir", str(outputs / "store"), "--output-dir", str(outputs)]
+    assert run("prune", "--study", "frist", *place) == 1
+    assert "--study=frist: no such study" in capsys.readouterr().err
+    for age in ("nan", "-1"):
+        assert run("prune", "--older-than", age, *place) == 1
+
+
+def test_ls_says_what_cannot_be_read(outputs, capsys):
+    Store(outputs / "store").path(make_key("unused")).joinpath("meta.json").write_text("")
+    assert run("ls", "--store-dir", str(outputs / "store")) == 0
+    said = capsys.readouterr().out
+    assert "cannot be read" in said
+    assert "nan" not in said

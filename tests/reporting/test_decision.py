@@ -127,7 +127,7 @@ def test_the_planner_to_use_beat_random_draws_or_the_text_says_that_none_did(tmp
     assert said.buy.startswith("Yes: ")
     same = load_study(write_study(tmp_path / "t", seeds=3, gain=dict.fromkeys(gain, 0.03)))
     said = answer(same, compare(same), same.groups()[0]).decision
-    assert "none of 3 was shown to be better than random draws" in said.use
+    assert "none of 2 was shown to be better than random draws" in said.use
 
 
 def test_verdicts_that_repeat_become_one_line_with_the_range(tmp_path):
@@ -161,3 +161,24 @@ def test_of_many_groups_the_first_decision_is_open_and_the_others_say_their_verd
     for answers in content.answers[1:]:
         assert f"<summary>{answers.label}: {answers.decision.verdict}</summary>" in page
     assert decide(replace(FACTS, chance=0.4)).verdict == "cannot tell"
+
+
+def test_a_size_that_cannot_be_told_is_not_enough_however_likely():
+    unclear = replace(FACTS, needed=Interval(value=math.nan, low=0.0, high=0.0), chance=0.999)
+    assert decide(unclear).verdict == "cannot tell"
+    assert decide(replace(unclear, needed=Interval(value=0.0))).verdict == "enough"
+
+
+def test_several_labels_are_not_called_classes_and_no_inspection_is_proposed_that_refuses_them():
+    said = decide(replace(FACTS, several=True, how_to_look=""))
+    assert "3 labels)" in said.quality
+    assert "nobody looked for wrong labels and duplicates; the inspection is of samples of one class each" in said.free
+
+
+def test_one_planner_beside_random_draws_is_not_none_of_two(tmp_path):
+    gain = dict.fromkeys(("scar", "random", "class_average"), 0.03)
+    study = load_study(write_study(tmp_path / "s", seeds=3, gain=gain))
+    study = replace(study, rows=study.rows[study.rows.subject != "class_average"])
+    said = answer(study, compare(study), study.groups()[0]).decision.use
+    assert "SCAR, the only one tried beside random draws, and not shown to be better at 25 %" in said
+    assert "(0.00 points)" in said
