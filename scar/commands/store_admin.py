@@ -235,7 +235,8 @@ def _verify(options: argparse.Namespace) -> int:
             left += 1
     console().print(f"{count} artefacts, {broken} broken")
     if left:
-        hint = "what has no readable list stays where it is" if options.repair else "--repair moves them to quarantine"
+        stays = "what has no readable list stays where it is"
+        hint = stays if options.repair else f"--repair moves them to quarantine, {stays}"
         errors().print(f"a job that needs a broken artefact makes it again; {hint}")
     damaged = _verify_jobs(Path(options.output_dir))
     return 1 if left or damaged else 0

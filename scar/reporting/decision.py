@@ -232,6 +232,8 @@ def _free(facts: Facts) -> str:
     if known(facts.raw) and facts.score is not None:
         before, after = percent(facts.raw), percent(facts.score.value)
         moved = f"moves balanced accuracy from {before} to {after} %" if before != after else "changes nothing"
+        if facts.score.value < facts.raw:
+            moved = f"would lower balanced accuracy from {before} to {after} %, so that raw ones do better"
         parts.append(f"re-weighting the decisions {moved}")
     if facts.relabel is not None:
         parts.append(_corrected("relabelling", facts.relabel, "suspect"))

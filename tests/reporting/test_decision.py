@@ -182,3 +182,8 @@ def test_one_planner_beside_random_draws_is_not_none_of_two(tmp_path):
     said = answer(study, compare(study), study.groups()[0]).decision.use
     assert "SCAR, the only one tried beside random draws, and not shown to be better at 25 %" in said
     assert "(0.00 points)" in said
+
+
+def test_matching_that_lowers_the_score_is_not_recommended():
+    said = decide(replace(FACTS, raw=0.85))
+    assert "would lower balanced accuracy from 85.0 to 80.0 %, so that raw ones do better" in str(said)

@@ -53,7 +53,7 @@ def _range(texts: Sequence[str]) -> str:
 
 def _score(rows: pd.DataFrame) -> str:
     """Return what `Metric.ACCURACY_AHEAD` stands for."""
-    return "balanced accuracy" if has_several(rows) else "accuracy"
+    return "raw balanced accuracy" if has_several(rows) else "accuracy"
 
 
 def prospect_table(rows: pd.DataFrame) -> Table | None:
