@@ -15,7 +15,14 @@ from scar.job.measurements import measure_job
 from scar.job.run_job import write_plans
 from scar.store.store import Store
 
-LIGHT = ["dataset=digits", "regime=long_tailed", "subsets=quick", "probe.max_epochs=30", "pool=unlabelled"]
+LIGHT = [
+    "dataset=digits",
+    "regime=long_tailed",
+    "subsets=quick",
+    "probe.max_epochs=30",
+    "pool=unlabelled",
+    "forecast.compositions=0",
+]
 
 
 def planted(rng, count, *, temperature, classes=4):

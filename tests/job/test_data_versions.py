@@ -219,7 +219,14 @@ def grown(tmp_path_factory):
     rows = np.arange(1797)
     small = np.concatenate([rows[digits.splits == "test"], rows[digits.splits == "train"][:700]])
     few = small[~((digits.labels[small] == 3) & (digits.splits[small] == "train")) | (np.arange(len(small)) % 4 == 0)]
-    overrides = ["dataset=digits", "encoder=pixels", "subsets=quick", "probe=converged", "trainer.threads=1"]
+    overrides = [
+        "dataset=digits",
+        "encoder=pixels",
+        "subsets=quick",
+        "probe=converged",
+        "trainer.threads=1",
+        "forecast.compositions=0",
+    ]
     config = replace(
         compose_config([*overrides, f"paths.store_dir={root / 'store'}"]), dataset=Listed(path=str(root / "list.csv"))
     )
