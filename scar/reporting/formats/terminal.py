@@ -161,7 +161,8 @@ def comparison_table(content: Content, group: Mapping[str, Any], metric: str) ->
     budgeted, plain = arms[arms.fraction.notna()], select(primary_arms(content.comparison, metric), group)
     strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
     seeds = sorted({int(n) for n in budgeted.seeds})
-    title = f"Test {score_title(metric)} in percent at equal added size ({' to '.join(map(str, {*seeds[:1], *seeds[-1:]}))} seeds)"
+    number = " to ".join(str(each) for each in sorted({*seeds[:1], *seeds[-1:]}))
+    title = f"Test {score_title(metric)} in percent at equal added size ({number} seed{'' if number == '1' else 's'})"
     lines = [("–", subject, "–", _score(plain, subject), "") for subject in PLAIN]
     for fraction in sorted(budgeted.fraction.unique()):
         at = budgeted[np.isclose(budgeted.fraction, fraction)]
