@@ -135,7 +135,7 @@ def test_a_run_of_weights_and_biases_that_is_killed_keeps_what_it_had(zygote, tm
         return [read_run(path) for path in offline_runs(tmp_path)]
 
     live = ["logger.wandb=offline", "logger.live=true"]
-    pid = zygote.start(tmp_path, "seed=0", "completion=scar", *live, fault=("mostly_slow", 0.3))
+    pid = zygote.start(tmp_path, "seed=0", "completion=scar", *live, fault=("mostly_slow", 1.5))
     wait_for(lambda: any(run.history for run in runs()))
     seen = len(runs()[0].history)
     zygote.kill(pid)
