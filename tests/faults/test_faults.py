@@ -116,7 +116,7 @@ def test_a_worker_out_of_memory_fails_its_job_and_no_other(zygote, tmp_path, cal
 
 
 def test_ctrl_c_twice(zygote, tmp_path, calm):
-    pid = zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.2))
+    pid = zygote.start(tmp_path, *SWEEP, fault=("mostly_slow", 0.5))
     for _ in range(600):
         time.sleep(0.05)
         if list(tmp_path.glob("outputs/store/*/" + 32 * "[0-9a-f]")):
