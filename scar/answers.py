@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from numbers import Real
@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
 from scar.completion.by_name import find_planner, find_selection
+from scar.completion.class_prospects import NOT_MENDED, class_prospects
 from scar.completion.co_label_table import NO_LABEL, CoLabels, stand_under
 from scar.completion.co_labels import buy
 from scar.completion.flags import say_disagreement
@@ -48,8 +49,8 @@ from scar.reporting.text import name_of, size, size_interval
 from scar.sampling.class_sizes import ClassSizes
 from scar.sampling.indicators import dataset_indicators
 
-PREFERRED = "tempered"
-"""The planner that is proposed where nothing is forecast."""
+UNTRIED = "scar"
+"""The planner of `Characterization.plan`, proposed where nothing is forecast."""
 TIED = 0.001
 """Forecast gains that differ by no more are taken for equal."""
 
@@ -227,11 +228,14 @@ class Characterization:
         Args:
             budget: samples to add, or money as ``budgets.unit`` says; a number below 1 is a share of the samples of the
                 pool; None adds what the needs ask for, as far as the pool goes.
-            planner: the strategy or its name, e.g. ``"water_filling"``; ``"scar"`` by default.
+            planner: the strategy or its name, e.g. ``"water_filling"``; ``"scar"`` by default. ``"tempered"`` chooses by
+                forecasts, the probes of which are trained once they are asked for.
             selection: which samples of a class come first, or its name, e.g. ``"k_center"``; random by default.
             budgets: unit, prices, minimum and maximum per class; samples at a price of 1 by default.
         """
         problem, strategy = self.problem(budgets), find_planner(planner)
+        if strategy.asks_forecasts and isinstance(self._forecaster, Forecaster):
+            problem = replace(problem, forecaster=self._forecaster)
         budget = None if budget is None else self._amount(budget, problem.unit)
         amount = problem.limits.cost(problem.samples_for(problem.wanted)) if budget is None else budget
         if self.pool_size is not None and problem.unit == "samples":
@@ -434,6 +438,18 @@ class Characterization:
             self._forecaster, self.problem(budgets), strategy, classes, score=now, settings=settings, past=past
         )
 
+    @property
+    def class_prospects(self) -> pd.DataFrame:
+        """What twice the data would do for each class, once decisions are for equal classes; NaN where nothing is forecast.
+
+        By class: ``recall`` now, ``doubled``, ``low`` and ``high`` (90 %) with twice as many of every class, and ``verdict``:
+        ``"learnt"``, ``"not_mended"`` or ``""`` (`scar.completion.class_prospects`). The first call trains the probes of `expect`.
+        """
+        seen = class_prospects(self._forecaster, len(self.class_names))
+        columns = dict(zip(("doubled", "low", "high"), seen.doubled.T, strict=True))
+        index = pd.Index(self.class_names, name="class_name")
+        return pd.DataFrame({"recall": seen.now, **columns, "verdict": seen.verdicts}, index=index)
+
     @cached_property
     def _forecaster(self) -> Forecaster | NoForecaster:
         return self.forecasts()
@@ -474,9 +490,17 @@ class Characterization:
                 how_to_look="" if self.several else "scar experiment=inspect dataset=…",
                 several=self.several,
                 planner=planner,
+                unmended=self._unmended(),
                 encoder="whichever made these embeddings, no other was given; characterize those of another to compare",
             )
         )
+
+    def _unmended(self) -> list[tuple[str, float]]:
+        if "_forecaster" not in self.__dict__:
+            return []
+        seen = self.class_prospects
+        found = seen[seen.verdict == NOT_MENDED].doubled.sort_values()
+        return [(str(name), float(recall)) for name, recall in found.items()]
 
     def _test_interval(self) -> Interval:
         """Return the leading score with the 95 % interval that the test items leave, for this split."""
@@ -502,12 +526,9 @@ class Characterization:
         problem = self.problem()
         amount = int(problem.limits.cost(problem.samples_for(problem.wanted)))
         amount = amount if self.pool_size is None else min(amount, self.pool_size)
-        planner, default = PREFERRED, f"{name_of(PREFERRED)}, which was worse than no other in the study pools"
+        planner, default = UNTRIED, f"{name_of(UNTRIED)}, by the need of each class"
         if self.several:
-            planner, default = (
-                "scar",
-                f"{name_of('scar')}, by the need of each label; no study has compared planners on such data",
-            )
+            default = f"{name_of(UNTRIED)}, by the need of each label; no study has compared planners on such data"
         if not amount:
             met = not (problem.needs != 0).any()
             why = "which every class meets by itself" if met else "because the pool holds nothing that they ask for"

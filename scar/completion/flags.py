@@ -17,8 +17,8 @@ PLAN_FLAGS = {
     "no_curve": "not held out, so that it takes the mean learning curve of the others",
     "not_held_out": "not held out, so that it takes the largest miss rate of the others",
     "not_deployed": "does not occur where the probe is used, so that nothing is added",
-    "learnt": "learnt already: more of it is forecast to gain less than the margin",
-    "not_mended": "more data are not forecast to mend it",
+    "learnt": "learnt already: with twice the data it is forecast to gain less than half a point of recall",
+    "not_mended": "more data do not mend it: twice as many are forecast to close less than a twentieth of what it misses",
     "tau": "classes are raised to sizes in proportion to the deployment mix to the power τ",
 }
 """Flags that a planner gives: of the plan, as ``tau=0.25``, or of class j, as ``undefined:j``."""

@@ -139,7 +139,7 @@ class Forecaster:
             now: [K] sizes that gains are over; those of the training set by default.
         """
         given, base = np.asarray(sizes), self.counts if now is None else now
-        reasons = self._refuse(np.vstack([given, base]))
+        reasons = self.refuse(np.vstack([given, base]))
         reasons = [each or reasons[-1] for each in reasons[:-1]]
         forecast = Forecast.refusing(reasons)
         for g in np.flatnonzero(forecast.refused == ""):
@@ -160,8 +160,8 @@ class Forecaster:
             return np.asarray(sizes) / np.sum(sizes)
         return np.full(len(self.tested), 1 / len(self.tested)) if "balanced" in score else self.deployment
 
-    def _refuse(self, sizes: Ints) -> list[str]:
-        """Return why each of the sets cannot be forecast, or ``""``."""
+    def refuse(self, sizes: Ints) -> list[str]:
+        """Return why each of the sets of class sizes [G, K] cannot be forecast, one of `REFUSALS`, or ``""``."""
         if not self.known.any():
             return ["nothing_held_out"] * len(sizes)
         if self._worse_labels() > NOISE:

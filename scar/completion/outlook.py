@@ -14,6 +14,7 @@ from scar.common.files import replacing
 from scar.common.spreadsheets import write_rows
 from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
+from scar.completion.class_prospects import ClassProspects, class_prospects
 from scar.completion.co_labels import buy
 from scar.completion.forecast import REFUSALS, Forecast, Forecaster, NoForecaster
 from scar.completion.planner import Planner
@@ -21,7 +22,7 @@ from scar.completion.problem import UNBOUNDED, CompletionProblem, check_budget, 
 from scar.completion.tempered import TAUS, TemperedPlanner
 
 NOWHERE = np.empty(0, np.int64)
-PARTS = ("reserve", "collect", "mixes", "shopping")
+PARTS = ("reserve", "collect", "mixes", "shopping", "classes")
 """Of an `Outlook`."""
 
 
@@ -84,20 +85,22 @@ class ShoppingList:
 class Outlook:
     """The forecast of a strategy: from the reserve, and where data are still to be collected.
 
-    `mixes` are other target mixes from the reserve, whatever the strategy.
+    `mixes` are other target mixes from the reserve, `classes` what twice the data would do, both whatever the strategy.
     """
 
     reserve: WhatIf
     collect: WhatIf
     mixes: TargetMixes
     shopping: ShoppingList
+    classes: ClassProspects
 
     def save(self, path: Path) -> None:
         """Write everything to one ``.npz`` file without pickling."""
         arrays: dict[str, NDArray[np.generic]] = {}
         for part in PARTS:
             values = vars(getattr(self, part))
-            flat = {**values, **{f"forecast.{name}": value for name, value in vars(values["forecast"]).items()}}
+            ahead = {} if part == "classes" else vars(values["forecast"])
+            flat = {**values, **{f"forecast.{name}": value for name, value in ahead.items()}}
             arrays |= {f"{part}.{name}": np.asarray(value) for name, value in flat.items() if name != "forecast"}
         np.savez(path, allow_pickle=False, **{k: v if v.size else v.astype(np.str_) for k, v in arrays.items()})
 
@@ -114,11 +117,17 @@ class Outlook:
                     ahead[part][forecast_name] = value
                 else:
                     parts[part][field_name] = value
-        for part, values in ahead.items():
-            parts[part]["forecast"] = Forecast(**values)
+        for part, forecast in ahead.items():
+            if part != "classes":
+                parts[part]["forecast"] = Forecast(**forecast)
         text = {name: tuple(map(str, parts["shopping"].pop(name))) for name in ("class_names", "flags")}
         made = {part: WhatIf(**parts[part]) for part in ("reserve", "collect")}
-        return cls(**made, mixes=TargetMixes(**parts["mixes"]), shopping=ShoppingList(**(parts["shopping"] | text)))
+        return cls(
+            **made,
+            mixes=TargetMixes(**parts["mixes"]),
+            shopping=ShoppingList(**(parts["shopping"] | text)),
+            classes=ClassProspects(**parts["classes"]),
+        )
 
 
 def look_ahead(
@@ -150,6 +159,7 @@ def look_ahead(
         collect=what_if(planner, everything, further, forecaster, order=NOWHERE),
         mixes=target_mixes(problem, budgets, forecaster, order=order),
         shopping=shopping_list(planner, everything, collect, forecaster),
+        classes=class_prospects(forecaster, len(problem.counts)),
     )
 
 
@@ -201,7 +211,10 @@ def target_mixes(
         matched = tuple(score for score in forecaster.scores if score.startswith("matched"))
         forecaster = replace(forecaster, scores=matched)
     tried = {(tau, fraction): budget for tau in taus for fraction, budget in budgets.items()}
-    added = [TemperedPlanner(tau=tau).allocate(problem, budget, order).counts for (tau, _), budget in tried.items()]
+    added = [
+        TemperedPlanner(tau=tau, leave_out=False).allocate(problem, budget, order).counts
+        for (tau, _), budget in tried.items()
+    ]
     counts = np.array(added, dtype=np.int64).reshape(len(added), len(problem.counts))
     sizes = problem.counts + counts
     return TargetMixes(

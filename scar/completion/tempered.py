@@ -11,18 +11,15 @@ from numpy.typing import NDArray
 from scar.common.types import Floats, Ints
 from scar.completion.allocation import Allocation
 from scar.completion.class_curves import ClassCurves
+from scar.completion.class_prospects import class_prospects
 from scar.completion.forecast import Forecaster
 from scar.completion.planner import Planner
 from scar.completion.problem import CompletionProblem
-from scar.completion.sharing import share
+from scar.completion.sharing import Limits, share
 
 TAUS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Powers among which the forecast chooses."""
 OBJECTIVES = ("accuracy", "balanced_accuracy", "worst_class", "mean")
-LEARNT = 0.95
-"""A class whose gain is negligible and whose forecast recall is at least this is learnt; below, data do not mend it."""
-SURE = 0.95
-"""Share of the drawn curves whose gain lies below the margin where a class is left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +35,9 @@ class TemperedPlanner(Planner):
             where every seed has one (``forecast.seeds=all``), else by the learning curves, which cost nothing.
         objective: what is expected most of: ``"accuracy"`` at the deployment mix, ``"balanced_accuracy"``,
             ``"worst_class"`` (the lowest recall), or ``"mean"`` (half accuracy, half balanced accuracy).
-        margin: points of the objective. A class that would gain less even with the whole budget, by 95 % of the drawn
-            curves, receives its minimum only and is flagged: ``learnt:j`` with a recall of `LEARNT` or more, else
-            ``not_mended:j``. 0, the default, leaves none out: on simulated Gaussian classes with one of noise, the
-            curves are too rough to tell noise from a class that is nearly learnt (margin 0.3: noise named in 1 of 6
-            cases, a healthy class left out in 3 of 6).
+        leave_out: where every seed has a surface, classes that are learnt and classes that more data do not mend
+            (`scar.completion.class_prospects`) receive their minimum only, unless the others cannot take the whole budget, and
+            are flagged ``learnt:j`` and ``not_mended:j``. Learning curves are too rough to tell noise from a class that is nearly learnt.
     """
 
     asks_forecasts: ClassVar[bool] = True
@@ -50,7 +45,7 @@ class TemperedPlanner(Planner):
     name: str = "tempered"
     tau: float | None = None
     objective: str = "mean"
-    margin: float = 0.0
+    leave_out: bool = True
 
     def __post_init__(self) -> None:
         if self.tau is not None and not 0 <= self.tau <= 1:
@@ -59,8 +54,6 @@ class TemperedPlanner(Planner):
             )
         if self.objective not in OBJECTIVES:
             raise ValueError(f"completion.objective={self.objective!r} is unknown; use one of {', '.join(OBJECTIVES)}")
-        if not 0 <= self.margin < 100:
-            raise ValueError(f"completion.margin={self.margin} must be points of the objective in [0, 100)")
 
     @property
     def why_one_class(self) -> str:
@@ -72,20 +65,22 @@ class TemperedPlanner(Planner):
         mix, curves = problem.deployment, _curves(problem)
         if mix is None:
             raise ValueError(f"completion={self.name} needs a class mix of deployment; the training set is empty")
-        surface = None if self.tau is not None or problem.forecaster is None else problem.forecaster
-        if curves is None and ((self.tau is None and surface is None) or self.margin > 0):
+        surface = problem.forecaster
+        if curves is None and self.tau is None and surface is None:
             raise ValueError(
                 f"completion={self.name} needs learning curves: a held-out part (split.heldout) and at least three "
-                "subsets.factors; or give completion.tau, and completion.margin=0"
+                "subsets.factors; or give completion.tau"
             )
         least, most = problem.limits.lower, problem.limits.upper
         limits = problem.limits.within(np.where(mix > 0, most, least))
         flags = tuple(f"not_deployed:{j}" for j in np.flatnonzero(mix == 0))
-        if curves is not None and self.margin > 0:
-            without, names = self._without_gain(problem, curves, mix, budget)
-            limits, flags = limits.within(np.where(without, least, limits.upper)), (*flags, *names)
+        later = np.zeros(len(mix), np.bool_)
+        if surface is not None and self.leave_out:
+            verdicts = self._without_gain(problem, surface)
+            later = verdicts != ""
+            flags = (*flags, *(f"{verdicts[j]}:{j}" for j in np.flatnonzero(later)))
         tried = TAUS if self.tau is None else (self.tau,)
-        plans = [share(budget, np.where(mix > 0, mix, 1.0) ** tau, limits, offset=problem.counts) for tau in tried]
+        plans = [_fill(budget, np.where(mix > 0, mix, 1.0) ** tau, limits, problem.counts, later) for tau in tried]
         scores = self._expected(surface or curves, mix, problem.counts + np.stack(plans)) if len(plans) > 1 else [0.0]
         best = int(np.argmax(np.round(scores, 9)))
         return Allocation(counts=plans[best], flags=(f"tau={tried[best]:g}", *flags))
@@ -109,20 +104,25 @@ class TemperedPlanner(Planner):
         scores = recalls.min(axis=-1) if self.objective == "worst_class" else recalls @ self.weights(mix)
         return np.asarray(scores.mean(axis=0))
 
-    def _without_gain(
-        self, problem: CompletionProblem, curves: ClassCurves, mix: Floats, budget: float
-    ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-        """Return [K] the classes that gain less than the margin for certain, and flags that name them.
+    @staticmethod
+    def _without_gain(problem: CompletionProblem, surface: Forecaster) -> NDArray[np.str_]:
+        """Return [K] why a class gains nothing, or ``""``.
 
-        A class that `define_needs` counts as the most needy is never among them: too little is known of it.
+        A class that `define_needs` counts as the most needy is never left out: too little is known of it. Nor are all.
         """
-        added = np.minimum(np.floor(budget / problem.prices), problem.limits.upper)
-        recalls = curves.recall(np.stack([problem.counts, problem.counts + added]))
-        most = np.quantile(recalls[1:, 1] - recalls[1:, 0], SURE, axis=0) * self.weights(mix)
-        told = ~np.isnan(problem.step_sizes) & (problem.counts > 0) & (added > 0)
-        without, learnt = told & (100.0 * most < self.margin), recalls[0, 1] >= LEARNT
-        kinds = (("learnt", without & learnt), ("not_mended", without & ~learnt))
-        return np.asarray(without), tuple(f"{kind}:{j}" for kind, which in kinds for j in np.flatnonzero(which))
+        found = class_prospects(surface, len(problem.counts)).verdicts
+        verdicts = np.where(np.isnan(problem.step_sizes) | (problem.counts == 0), "", found)
+        wanted = (verdicts == "") & (problem.limits.upper > 0)
+        return verdicts if wanted.any() else np.full_like(verdicts, "")
+
+
+def _fill(budget: float, slope: Floats, limits: Limits, counts: Ints, later: NDArray[np.bool_]) -> Ints:
+    """Raise classes to sizes in proportion to slopes [K]; classes [K] that come later take what the others cannot."""
+    first = share(budget, slope, limits.within(np.where(later, limits.lower, limits.upper)), offset=counts)
+    if not later.any() or limits.cost(first) >= budget - limits.prices.min():
+        return first
+    rest = Limits(lower=np.where(later, limits.lower, first), upper=limits.upper, prices=limits.prices)
+    return share(budget, slope, rest, offset=counts)
 
 
 def _curves(problem: CompletionProblem) -> ClassCurves | None:

@@ -242,7 +242,10 @@ def _add_plans(rows: Rows, job: Job) -> None:
 
 
 def _add_outlook(rows: Rows, job: Job) -> None:
-    """Add what the strategy promises over budgets (stage ``plan``; ``collect`` where data are still to be collected)."""
+    """Add what the strategy promises over budgets (stage ``plan``; ``collect`` where data are still to be collected).
+
+    What twice the data would do for each class is added as stage ``prospect``.
+    """
     if job.completion.outlook is None:
         return
     outlook, names = job.completion.outlook.value, job.steps.names
@@ -260,6 +263,12 @@ def _add_outlook(rows: Rows, job: Job) -> None:
                     of_class = {"class_id": int(j), "class_name": names[j]}
                     rows.add(Metric.WHAT_IF_ADDED, ahead.added[g, j], **of_class, **place)
             _add_forecast(rows, ahead.forecast, g, flags=(), **place)
+    seen = outlook.classes
+    for j in np.flatnonzero(~np.isnan(seen.now)):
+        value, low, high = seen.doubled[j]
+        of_class = {"class_id": int(j), "class_name": names[j], "flag": str(seen.verdicts[j])}
+        place = {"stage": "prospect", "subject": "primary", "fraction": 2.0, "key": common["key"]}
+        rows.add(Metric.RECALL_AHEAD, value, low=low, high=high, level=LEVEL, **of_class, **place)
     listed = outlook.shopping
     rows.add_classes(Metric.TO_COLLECT, listed.add, names, stage="collect", **common)
     have = len(job.split.total) if job.steps.several else int(listed.have.sum())

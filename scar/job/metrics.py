@@ -114,6 +114,7 @@ class Metric(StrEnum):
         "expected_matched_balanced_gain", "matched balanced accuracy", "difference of mean recalls", HIGHER, PERCENT,
         "shopping",
     )  # fmt: skip
+    RECALL_AHEAD = "recall_ahead", "recall with twice the data", "of equal classes", HIGHER, PERCENT, ""
     TO_COLLECT = "to_collect", "collect", "samples", NEITHER, COUNT, "shopping"
 
     MATCHED_ACCURACY = (

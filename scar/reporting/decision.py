@@ -94,6 +94,7 @@ class Facts:
         relabel, remove: what they found; None where they found none.
         how_to_look: what finds suspects and duplicates; empty where nothing does.
         several: whether a sample may carry several labels.
+        unmended: (class, recall) of the classes that more data do not mend (`scar.completion.class_prospects`).
         planner: which planner to use, and why.
         encoder: which encoder to use, and why.
     """
@@ -117,6 +118,7 @@ class Facts:
     relabel: Correction | None = None
     remove: Correction | None = None
     several: bool = False
+    unmended: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +150,7 @@ def decide(facts: Facts) -> Decision:
     return Decision(
         quality=_quality(facts),
         enough=_enough(facts),
-        buy=_buy(facts),
+        buy=_buy(facts) + _not_mended(facts),
         free=_free(facts),
         use=f"Planner: {facts.planner}; encoder: {facts.encoder}.",
     )
@@ -225,6 +227,13 @@ def _buy(facts: Facts) -> str:
     else:
         head = "Not shown to pay"
     return f"{head}: {what}; {', '.join(brought) or 'what it brings is unknown'}."
+
+
+def _not_mended(facts: Facts) -> str:
+    if not facts.unmended:
+        return ""
+    named = listing([f"{name} (recall {percent(recall, 0)} %)" for name, recall in facts.unmended], limit=5)
+    return f" More data do not mend {named}: look at the labels of {'it' if len(facts.unmended) == 1 else 'these'}."
 
 
 def _free(facts: Facts) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from scar.common.spreadsheets import read_frame
+from scar.completion.class_prospects import NOT_MENDED
 from scar.completion.forecast import REFUSALS
 from scar.evaluation.scores import LEADING
 from scar.inspection.effects_of_acting import CORRECTED, REMOVED
@@ -62,6 +63,7 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         several=several,
         planner=why,
         encoder=_encoder_to_use(study, group, boards),
+        unmended=_unmended(rows),
     )
 
 
@@ -96,6 +98,13 @@ def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
     if 1.0 not in reach.index:
         return about
     return about | {"chance": float(reach[1.0]), "ahead": (float(reach.index[-1]), float(reach.iloc[-1]))}
+
+
+def _unmended(rows: pd.DataFrame) -> list[tuple[str, float]]:
+    """Classes that more data do not mend, by the first seed that is forecast, with their recall ahead."""
+    ahead = rows[rows.metric == Metric.RECALL_AHEAD].drop_duplicates(["seed", "class_id"])
+    first = ahead[(ahead.seed == ahead.seed.min()) & (ahead.flag == NOT_MENDED)].sort_values("value")
+    return [(str(name), float(value)) for name, value in zip(first.class_name, first.value, strict=True)]
 
 
 def _planner_to_use(comparison: Comparison, group: Mapping[str, Any], base: str) -> tuple[str | None, str]:

@@ -70,30 +70,6 @@ def test_the_objective_decides_what_counts():
     assert picked["worst_class"] >= picked["mean"] >= picked["accuracy"]
 
 
-def with_noise_and_a_trivial_class():
-    counts = np.array([300, 300, 300, 20])
-    learned = curves(counts, limit=[0.9, 0.4, 1.0, 0.9], drop=[0.2, 0.0, 0.0, 0.2])
-    return problem(counts, [400] * 4, [400, np.inf, 0, 30], learned=learned)
-
-
-def test_a_margin_names_what_data_do_not_mend_and_what_is_learnt():
-    result = plan(TemperedPlanner(tau=0.0, margin=0.1), with_noise_and_a_trivial_class(), 200)
-    assert {"not_mended:1", "learnt:2"} <= set(result.flags)
-    assert result.counts[[1, 2]].tolist() == [0, 0]
-    assert result.counts[3] > 100
-    assert not [flag for flag in plan(TemperedPlanner(), with_noise_and_a_trivial_class(), 200).flags if ":" in flag]
-
-
-def test_a_class_of_which_too_little_is_known_borrows_and_is_never_left_out():
-    """Its own series is flat: with five samples it was never recognised."""
-    counts = np.array([300, 300, 5])
-    learned = curves([300] * 3, limit=[0.9, 0.9, 0.0], drop=[0.2, 0.2, 0.0])
-    state = problem(counts, [400] * 3, [400, 400, np.nan], learned=learned)
-    result = plan(TemperedPlanner(margin=0.5), state, 100)
-    assert result.counts[2] > 50
-    assert not [flag for flag in result.flags if flag.endswith(":2")]
-
-
 def test_a_class_that_has_no_curve_at_all_is_planned_for():
     counts = np.array([300, 300, 5])
     learned = curves([300] * 3, limit=[0.9, 0.9, np.nan], drop=[0.2, 0.2, np.nan])
@@ -108,7 +84,6 @@ def test_what_cannot_be_chosen_is_refused():
     for given_, message in (
         ({"tau": 1.5}, r"completion\.tau=1\.5 must lie in \[0, 1\]"),
         ({"objective": "f1"}, r"completion\.objective='f1'.*worst_class, mean"),
-        ({"margin": -1.0}, r"completion\.margin=-1"),
     ):
         with pytest.raises(ValueError, match=message):
             TemperedPlanner(**given_)
