@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 from scar.answers import Characterization
 from scar.common.randomness import generator
 from scar.common.types import Ints
+from scar.completion.budgets import BudgetsConfig
 from scar.completion.forecast_settings import ForecastConfig
+from scar.completion.planner import Planner
+from scar.completion.rounds import NextRound, PastRound
 from scar.data.arrays import as_column, as_groups
 from scar.data.checks import encode_labels, require_spread, validate_embeddings, validate_labels
 from scar.data.label_sets import carries_several, check_label_sets, encode_label_sets, one_label_each
@@ -161,6 +164,40 @@ def characterize(
         training_labels=steps[rows],
         test_labels=steps[test_rows],
     )
+
+
+def next_round(
+    embeddings: Any,
+    labels: Any,
+    target: float,
+    *,
+    score: str = "matched_balanced_accuracy",
+    planner: Planner | str | None = "tempered",
+    horizon: int = 3,
+    penalty: float | None = None,
+    confidence: float = 0.9,
+    budgets: BudgetsConfig | None = None,
+    past: Sequence[PastRound] = (),
+    **given: Any,
+) -> NextRound:
+    """Characterize a dataset and decide how much to buy now: `characterize`, then `Characterization.next_round`.
+
+    Args:
+        embeddings: [N, D] of what there is now.
+        labels: [N].
+        target: share that the score has to reach on the test part.
+        score: one of `scar.completion.forecast_settings.SCORES`.
+        planner: divides every budget over the classes.
+        horizon: rounds that are left, this one included.
+        penalty: what missing the target costs; None asks for `confidence` instead.
+        confidence: probability to have reached the target by the last round, where there is no penalty.
+        budgets: unit, prices, minimum and maximum per class.
+        past: rounds that are over, ``step.after(measured)`` of each.
+        given: what else `characterize` takes, e.g. ``pool_embeddings``, ``test``.
+    """
+    settings: dict[str, Any] = {"score": score, "planner": planner, "horizon": horizon, "penalty": penalty}
+    settings |= {"confidence": confidence, "budgets": budgets, "past": past}
+    return characterize(embeddings, labels, **given).next_round(target, **settings)
 
 
 @dataclass(frozen=True)

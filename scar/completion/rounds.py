@@ -65,6 +65,7 @@ class RoundsConfig:
         horizon: rounds that are left, this one included.
         penalty: what missing the target costs, in the unit of the budget; None asks for `confidence` instead.
         confidence: probability to have reached the target by the horizon, where there is no penalty.
+        past: rounds that are over, ``(gain, low, high, measured)`` of `PastRound` each.
     """
 
     target: float
@@ -72,8 +73,10 @@ class RoundsConfig:
     horizon: int = 3
     penalty: float | None = None
     confidence: float = 0.9
+    past: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "past", tuple(tuple(map(float, each)) for each in self.past))
         if not 0 < self.target <= 1:
             raise ValueError(f"target={self.target} must be a share between 0 and 1, e.g. 0.9 for 90 %")
         if self.score not in SCORES:
@@ -84,6 +87,17 @@ class RoundsConfig:
             raise ValueError(f"penalty={self.penalty} must be above 0, or None")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence={self.confidence} must lie between 0 and 1, e.g. 0.9")
+        for each in self.past:
+            if len(each) != 4 or not each[1] <= each[0] <= each[2] or each[1] == each[2]:
+                raise ValueError(
+                    f"past: {list(each)} must be four shares: the gain that was forecast, the ends of its interval, and the "
+                    "gain that was measured, e.g. [0.02, 0.01, 0.03, 0.015]"
+                )
+
+    @property
+    def past_rounds(self) -> tuple[PastRound, ...]:
+        """Rounds that are over, of which forecasts are corrected."""
+        return tuple(PastRound(gain=gain, low=low, high=high, measured=got) for gain, low, high, got in self.past)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -14,6 +14,7 @@ from scar.completion.budgets import BudgetsConfig
 from scar.completion.forecast_settings import ForecastConfig
 from scar.completion.planner import PairPlanner, Planner
 from scar.completion.pools import LabelledPool, UnlabelledPool
+from scar.completion.rounds import RoundsConfig
 from scar.completion.selection.selection import Selection
 from scar.config.nodes import ConfigError
 from scar.config.runtime import LoggerConfig, PathsConfig, SeedsConfig, StoreConfig
@@ -38,7 +39,8 @@ class Config:
     `modality` is what the probes see; None takes the only one that dataset and encoder share. ``pool.mix`` is that of the
     regime where it is None. `task` names the
     function that a study with a loop of its own runs in place of the job, called with the configuration and the folder.
-    `reduction` is for studies of image-text pairs; where it is None it is no part of the identity.
+    `reduction` is for studies of image-text pairs, `rounds` asks for the next round of collection; where they are None they
+    are no part of the identity.
     `deployment` is the class mix where a classifier will be used, which decisions are matched to: ``"natural"``,
     ``"uniform"``, or the share of each class by name.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
@@ -62,6 +64,7 @@ class Config:
     modality: str | None = None
     task: str | None = None
     reduction: ReductionConfig | None = None
+    rounds: RoundsConfig | None = None
     seed: int = 0
     deployment: str | Mapping[str, float] = "natural"
     objective: str = field(default="matched_balanced_accuracy", metadata={"runtime": True})
@@ -150,7 +153,7 @@ SCHEMAS: Mapping[str, type] = {
     "store": StoreConfig,
 }
 # Groups with one class; the others name theirs by `_target_`.
-OPTIONAL: Mapping[str, type] = {"reduction": ReductionConfig, "seeds": SeedsConfig}
+OPTIONAL: Mapping[str, type] = {"reduction": ReductionConfig, "rounds": RoundsConfig, "seeds": SeedsConfig}
 # Groups that most configurations are without.
 TARGETS: Mapping[str, type | tuple[type, ...]] = {
     "dataset": Source,

@@ -19,6 +19,7 @@ from scar.completion.plan import CompletionPlan
 from scar.completion.planner import PairPlanner
 from scar.completion.pools import UnlabelledPool, UnlabelledView
 from scar.completion.problem import CompletionProblem
+from scar.completion.rounds import NextRound
 from scar.data.catalogue import Catalogue
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
@@ -54,6 +55,7 @@ def algorithm(config: Config, store: Store) -> Job:
     characterized = characterize_both(config, flow, inputs)  # subsets, probes, measures, foundation
     completion = complete(config, flow, inputs, characterized)  # budget, plan
     arms = evaluate(config, flow, inputs, characterized, completion)  # retraining, scores
+    step = plan_round(config, flow, inputs, completion, arms)
     return Job(
         config=config,
         store=store,
@@ -61,6 +63,7 @@ def algorithm(config: Config, store: Store) -> Job:
         characterized=characterized,
         completion=completion,
         arms=arms,
+        next_round=step,
         alignment=agreement(config, flow, inputs),
     )
 
@@ -249,6 +252,17 @@ def _evaluate(
         )
         made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "probe": probe}
         yield Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made)
+
+
+def plan_round(
+    config: Config, flow: Flow, inputs: Inputs, completion: Completion, arms: Sequence[Arm]
+) -> Handle[NextRound] | None:
+    """Return what to buy in the next round; None where no target is given."""
+    if config.rounds is None or isinstance(config.completion, PairPlanner):
+        return None
+    (now,) = (arm.scores for arm in arms if arm.subject == "primary")
+    seen = (completion.problem, inputs.split, completion.planned, completion.forecaster, now)
+    return flow(stages.NEXT_ROUND, *seen, planner=config.completion, rounds=config.rounds, seed=config.seed)
 
 
 def agreement(config: Config, flow: Flow, inputs: Inputs) -> Handle[Alignment] | None:

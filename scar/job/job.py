@@ -12,6 +12,7 @@ from scar.completion.outlook import Outlook
 from scar.completion.plan import CompletionPlan
 from scar.completion.pools import UnlabelledView
 from scar.completion.problem import CompletionProblem
+from scar.completion.rounds import NextRound
 from scar.config.schema import Config
 from scar.data.catalogue import Catalogue
 from scar.data.paths import data_folder
@@ -131,6 +132,7 @@ class Job:
     characterized: Mapping[str, Characterized]
     completion: Completion
     arms: Sequence[Arm]
+    next_round: Handle[NextRound] | None
     alignment: Handle[Alignment] | None
 
     @property

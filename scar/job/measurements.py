@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scar.completion.allocation import allocate
-from scar.completion.forecast import FORECASTS, Forecast
+from scar.completion.forecast import FORECASTS, Forecast, NoForecaster
 from scar.completion.forecast_settings import LEVEL
 from scar.data.stratify import count_labels
 from scar.evaluation.label_scores import LabelScores, scores_of
@@ -57,6 +57,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         _add_foundation(rows, job, subject)
     _add_plans(rows, job)
     _add_outlook(rows, job)
+    _add_round(rows, job)
     _add_scores(rows, job)
     return rows
 
@@ -283,6 +284,24 @@ def _add_forecast(rows: Rows, ahead: Forecast, g: int, *, flags: tuple[str, ...]
     for metric in FORECASTS:
         value, low, high = getattr(ahead, metric)[g]
         rows.add(f"expected_{metric}", value, low=low, high=high, level=LEVEL, flag=";".join(said), **columns)
+
+
+def _add_round(rows: Rows, job: Job) -> None:
+    """Add what to do in the next round (stage ``round``); the flag of `Metric.ROUND_CHANCE` says it in words."""
+    if job.next_round is None:
+        return
+    step, config = job.next_round.value, job.config
+    if isinstance(forecaster := job.completion.forecaster.value, NoForecaster) and forecaster.reason == "not_asked":
+        return  # other seeds than the first
+    place = {"stage": "round", "subject": config.completion.name, "key": str(job.next_round.key)}
+    for j in np.flatnonzero(step.counts):
+        rows.add(Metric.ROUND_ADDED, step.counts[j], class_id=int(j), class_name=job.steps.names[j], **place)
+    rows.add(Metric.ROUND_COST, step.cost, n=int(step.counts.sum()), **place)
+    value, low, high = step.gain
+    rows.add(Metric.ROUND_GAIN, value, low=low, high=high, level=LEVEL, **place)
+    rows.add(Metric.ROUND_CHANCE, step.probability, flag=f"{step.action}: {step.why}", **place)
+    rows.add(Metric.HORIZON_CHANCE, step.by_horizon, **place)
+    rows.add(Metric.HORIZON_COST, step.expected_cost, **place)
 
 
 def _add_scores(rows: Rows, job: Job) -> None:

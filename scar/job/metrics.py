@@ -115,6 +115,21 @@ class Metric(StrEnum):
         "shopping",
     )  # fmt: skip
     RECALL_AHEAD = "recall_ahead", "recall with twice the data", "of equal classes", HIGHER, PERCENT, ""
+    ROUND_ADDED = "round_added", "buy now", "samples", NEITHER, COUNT, ""
+    ROUND_COST = "round_cost", "cost now", "unit of the budget", LOWER, DECIMAL, ""
+    ROUND_GAIN = "round_gain", "gain now", "difference of scores", HIGHER, PERCENT, ""
+    ROUND_CHANCE = (
+        "round_chance",
+        "P(reached now)",
+        "probability that the target is reached after this round",
+        HIGHER,
+        SHARE,
+        "",
+    )
+    HORIZON_CHANCE = (
+        "horizon_chance", "P(reached by the last)", "probability that the target is reached by the last round", HIGHER, SHARE, "",
+    )  # fmt: skip
+    HORIZON_COST = "horizon_cost", "expected cost", "of all rounds, in the unit of the budget", LOWER, DECIMAL, ""
     TO_COLLECT = "to_collect", "collect", "samples", NEITHER, COUNT, "shopping"
 
     MATCHED_ACCURACY = (

@@ -30,6 +30,7 @@ from scar.completion.plan import CompletionPlan, plan_completion, random_order
 from scar.completion.planner import PairPlanner, Planner
 from scar.completion.pools import UnlabelledPool, UnlabelledView
 from scar.completion.problem import UNBOUNDED, CompletionProblem, resolve_budgets
+from scar.completion.rounds import NextRound, RoundsConfig, next_round
 from scar.completion.selection.candidates import make_pool
 from scar.completion.selection.gradient import with_gradients
 from scar.completion.selection.selection import Pool, Selection
@@ -483,6 +484,23 @@ def forecast(
     return look_ahead(planner, problem, everything, forecaster, order=order, fractions=fractions, collect=collect)
 
 
+def decide_round(
+    problem: CompletionProblem,
+    split: Split,
+    planned: Ints,
+    forecaster: Forecaster | NoForecaster,
+    scores: Scores | LabelScores,
+    *,
+    planner: Planner,
+    rounds: RoundsConfig,
+    seed: int,
+) -> NextRound:
+    """Decide what the strategy should buy in the next round, from the score that the primary set reaches now."""
+    order = planned[random_order(split.reserve, seed)]
+    now, past = float(getattr(scores, rounds.score, np.nan)), rounds.past_rounds
+    return next_round(forecaster, problem, planner, order[order != NO_LABEL], score=now, settings=rounds, past=past)
+
+
 VIEW: Stage[UnlabelledView] = Stage("view", look_through_probe)
 PLANNED_LABELS: Stage[Ints] = Stage("planned_labels", planned_labels)
 PROBLEM: Stage[CompletionProblem] = Stage("problem", state)
@@ -493,6 +511,7 @@ PAIR_PLANS = Stage("plan", plan_pairs, Format.functions(save_plans, load_plans))
 COMPOSITIONS: Stage[list[Ints]] = Stage("compositions", compose)
 COMPOSITION_PROBES = Stage("composition_probes", train_on_compositions, Format.folder(ProbeSet), kept=False)
 FORECASTER: Stage[Forecaster | NoForecaster] = Stage("forecaster", prepare_forecasts)
+NEXT_ROUND: Stage[NextRound] = Stage("next_round", decide_round)
 OUTLOOK = Stage("outlook", forecast, Format.file(Outlook, "outlook.npz"))
 
 

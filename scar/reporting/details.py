@@ -24,6 +24,7 @@ from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.plan_table import plan_by_class, plan_table
+from scar.reporting.tables.rounds_table import rounds_table
 from scar.reporting.tables.shopping_table import shopping_table
 from scar.reporting.tables.whatif_table import Step, whatif_steps, whatif_table
 from scar.reporting.text import group_label, name_of
@@ -41,6 +42,7 @@ class Detail:
     seed: int
     table: Table
     shopping: Table | None
+    next_round: Table | None
     steps: list[Step]
     what_if: Table | None
     figures: list[Drawing]
@@ -68,12 +70,22 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
         seed=seed,
         table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver), base=study.budget_base),
         shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
+        next_round=_next_round(study, group, jobs, seed, suffix),
         steps=steps,
         what_if=whatif_table(steps, group=group, seed=seed) if steps else None,
         figures=[*_of_the_plan(study, comparison, group, plan, suffix), *_of_the_classes(study, group, jobs, suffix)],
         more_figures=list(_of_the_measures(study, group, suffix)),
         plans=[p for j in jobs if j.columns["seed"] == seed for p in j.plans if j.columns["completion"] == leader],
     )
+
+
+def _next_round(
+    study: Study, group: Mapping[str, Any], jobs: Sequence[StudyJob], seed: int, suffix: str
+) -> Table | None:
+    settings = next((job.config["rounds"] for job in jobs if job.config.get("rounds")), None)
+    if settings is None:
+        return None
+    return rounds_table(study.of(group), group=group, seed=seed, settings=settings, name=f"next_round{suffix}")
 
 
 def _of_the_plan(

@@ -145,6 +145,7 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     from scar.reporting.tables.planners_table import has_planners, planners_markdown
 
     tables = [*content.tables, *content.more_tables, *content.inspected]
+    tables += [each.next_round for each in content.details if each.next_round is not None]
     second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
     texts = {
         "report.html": render_page(content),

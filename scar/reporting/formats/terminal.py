@@ -75,6 +75,8 @@ def print_report(content: Content, console: Console) -> None:
             for table in overview:
                 console.print(table.to_terminal())
             console.print(content.details[position].table.to_terminal(CLASSES))
+            if (ahead := content.details[position].next_round) is not None:
+                console.print(ahead.to_terminal())
             if has_several(rows):
                 console.print(label_table(content.study, group).to_terminal(CLASSES))
         for metric in first_scores(content.comparison.metrics):

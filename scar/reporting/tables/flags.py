@@ -79,7 +79,9 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
         decisive: estimators that lead the report or drive the plans.
     """
     flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
-    flagged = flagged[(flagged.metric != Metric.STEP_SIZE) & (flagged.stage != MIX_STAGE)]  # told of needs and plans
+    flagged = flagged[
+        (flagged.metric != Metric.STEP_SIZE) & ~flagged.stage.isin([MIX_STAGE, "round"])
+    ]  # told of needs and plans
     if flagged.empty:
         return []
     flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
