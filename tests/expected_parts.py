@@ -17,6 +17,7 @@ from experiments.need_bank.bank import read_bank
 from experiments.need_bank.score import score_bank, summarize
 from experiments.pairs.table import direction_table
 from experiments.scale_invariance import run as scale_invariance
+from scar.completion.forecast_settings import SCORES
 from scar.reporting.comparison import compare
 from scar.reporting.paper.against import other_encoders
 from scar.reporting.paper.published_rows import ARMS as ARMS_OF_TABLE_2
@@ -25,6 +26,7 @@ from scar.reporting.tables.leaderboard import leaderboards
 from scar.reporting.text import percent, percent_interval, points, points_interval
 from scar.store.store import Store
 from scar.studies.common import compose_config
+from scar.studies.forecast import forecast_study
 from scar.studies.foundation_subset import foundation_subset_study
 from scar.studies.indicators.indicator_settings import IndicatorStudy
 from scar.studies.need import need_study
@@ -236,6 +238,22 @@ def table2_claims(expected: pd.DataFrame) -> list[str]:
     return texts
 
 
+# Forecasts: one of seven datasets, all regimes and seeds, so that the numbers are the same.
+
+
+def forecast_part(out: Path) -> pd.DataFrame:
+    digits = {"digits": forecast_study.FRESH["digits"]}
+    shared = ["forecast.seeds=all", f"forecast.scores=[{','.join(SCORES)}]", "trainer.threads=1"]
+    settings = forecast_study.ForecastStudySettings(datasets=digits)
+    table = forecast_study.run_study(settings, store=Store(STORE), out=out, shared=shared)
+    return table[table.dataset == "digits"]
+
+
+def forecast_claims(expected: pd.DataFrame) -> list[str]:
+    shown = expected[(expected.dataset == "every") & expected.held.notna()]
+    return [f"{row.held:.2f} [{row.held_low:.2f}, {row.held_high:.2f}]" for row in shown.itertuples()]
+
+
 # Rounds: one of two datasets, one of two regimes, one of four seeds, the first round of each way.
 
 
@@ -355,6 +373,10 @@ PARTS = {
         data=("dataset=ag_news",), measure=table2_part, claims=table2_claims, keys=("dataset", "encoder"),
         tolerances=dict.fromkeys((f"{arm}_mean" for arm in ARMS_OF_TABLE_2), 0.01)
         | {"foundation": lambda row: 0.03 * row["foundation"], "coverage": 0.03},
+    ),
+    "forecast_study": Part(
+        data=("dataset=digits",), measure=forecast_part, claims=forecast_claims, keys=("dataset", "regime", "score"),
+        tolerances={"cases": EXACT, "refused": EXACT, "held": 0.1, "bias": 0.3, "rmse": 0.3},
     ),
     "rounds": Part(
         data=("dataset=wordnet_glosses",), measure=rounds_part, claims=rounds_claims,
