@@ -208,6 +208,16 @@ def broken(features, row, value):
         (lambda x, y: {"pool_embeddings": x, "pool_labels": y + 7}, r"pool_labels\[\d+\]: the label"),
         (lambda x, y: {"test": x}, r"test must be a pair \(embeddings, labels\), got a ndarray of shape \(300, 64\)"),
         (lambda x, y: {"test": (x, y, y)}, r"test must be a pair \(embeddings, labels\), got a tuple of 3"),
+        (
+            lambda x, y: {"labels": [None, *map(str, y[1:])]},
+            r"labels are missing in 1 rows.*as pool_embeddings, without pool_labels",
+        ),
+        (
+            lambda x, y: {"labels": np.where(np.arange(300) < 2, np.nan, y)},
+            r"labels are missing in 2 rows.*as pool_embeddings",
+        ),
+        (lambda x, y: {"labels": np.where(np.arange(300) < 2, -1, y)}, r"labels are -1 in 2 rows.*as pool_embeddings"),
+        (lambda x, y: {"labels": ["", *map(str, y[1:])]}, r"the label is empty \(1 such rows\).*as pool_embeddings"),
         (lambda x, y: {"groups": [None, *range(299)]}, r"groups are missing in 1 rows, the first is 0"),
         (lambda x, y: {"groups": [*map(float, range(299)), np.nan]}, r"groups are missing in 1 rows, the first is 299"),
         (lambda x, y: {"labels": np.ma.masked_equal(y, 3)}, r"labels: values are masked in \d+ rows"),

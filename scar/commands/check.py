@@ -17,7 +17,7 @@ from scar.common.files import CorruptArtefactError
 from scar.common.randomness import generator
 from scar.config.nodes import make_target
 from scar.data.paths import data_folder
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, Samples
 from scar.data.stratify import count_labels
 from scar.data.unreadable import find_unreadable
 from scar.encoders.embeddings.cost import COST, read_cost
@@ -82,7 +82,7 @@ def examine_data(overrides: Sequence[str], data_dir: Path, store: Path, *, every
         "encoder": encoder.name,
         "samples": len(samples),
         "modalities": list(samples.payloads),
-        "parts": {part: int((samples.splits == part).sum()) for part in (TRAIN, TEST)},
+        "parts": {part: size for part in (TRAIN, TEST, POOL) if (size := int((samples.splits == part).sum()))},
         "classes": _classes(samples),
         "groups": {name: len(np.unique(column)) for name, column in samples.groups.items()},
         "notes": list(samples.notes),

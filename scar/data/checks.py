@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Floats32, Ints
-from scar.data.arrays import as_column, as_matrix
+from scar.data.arrays import NO_LABEL_CURE, as_column, as_matrix
 from scar.data.label_sets import check_label_sets
 from scar.data.labels import encode_classes
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, UNLABELLED, Samples
 
 _CHUNK_VALUES = 1 << 24
 _SHOWN = 5
@@ -45,6 +45,10 @@ def encode_labels(
     if class_names is None and values.dtype.kind in "iu":
         distinct = np.unique(values)
         if len(distinct) and (distinct[0] != 0 or distinct[-1] != len(distinct) - 1):
+            if distinct[0] == UNLABELLED and len(distinct) == distinct[-1] + 2:
+                raise ValueError(
+                    f"{name} are -1 in {int((values == UNLABELLED).sum())} rows; if these have no label, {NO_LABEL_CURE}"
+                )
             raise ValueError(
                 f"{name} must be class indices 0..K-1 without a gap, got {first_few(distinct.tolist())} ({len(distinct)} distinct, "
                 f"largest {distinct[-1]}); pass names (strings) instead, or class_names for every index"
@@ -198,9 +202,9 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
         if not samples.payloads:
             raise ValueError("there are no payloads, so no encoder has anything to read")
         _check_ids(samples.ids)
-        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST})
+        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST, POOL})
         if unknown:
-            raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r} and {TEST!r}")
+            raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r}, {TEST!r} and {POOL!r}")
         for part in (TRAIN, TEST):
             if not np.any(samples.splits == part):
                 raise ValueError(f"the {part} split is empty")
@@ -231,8 +235,9 @@ def _check_labels(samples: Samples) -> None:
             )
         check_label_sets(samples.labels[samples.splits == TRAIN], samples.class_names, name="training labels")
         return
-    labels = _indices(samples.labels, len(samples.class_names), "labels")
-    _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")
+    known = np.flatnonzero(samples.splits != POOL)
+    labels = _indices(samples.labels[known], len(samples.class_names), "labels")
+    _check_class_sizes(labels[samples.splits[known] == TRAIN], samples.class_names, 2, "training labels")
 
 
 def first_few(names: Sequence[Any]) -> str:

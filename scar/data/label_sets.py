@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Ints
-from scar.data.arrays import to_numpy
-from scar.data.labels import UNLABELLED, Classes, LabelRules, encode_classes
+from scar.data.arrays import NO_LABEL_CURE, to_numpy
+from scar.data.labels import Classes, LabelRules, encode_classes
 from scar.data.names import caption_list, clean_name
+from scar.data.samples import UNLABELLED
 
 COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 MISSING = 255
@@ -192,7 +193,7 @@ def encode_sets(
     rules = rules or LabelRules()
     missing = [row for row, item in enumerate(items) if item is None or (isinstance(item, float) and item != item)]
     if missing and (rules.on_unlabelled == "raise" or len(missing) == len(items)):
-        cure = "label them, or leave them out by dataset.labels.on_unlabelled=skip" if options else "drop these samples"
+        cure = "label them, or leave them out by dataset.labels.on_unlabelled=skip" if options else NO_LABEL_CURE
         raise ValueError(f"{where(missing[0])} is missing ({len(missing)} such rows); {cure}")
     rows, flat, absent = [], [], set(missing)
     for row, item in enumerate(items):

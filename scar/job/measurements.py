@@ -11,6 +11,7 @@ import numpy as np
 from scar.completion.allocation import allocate
 from scar.completion.forecast import FORECASTS, Forecast
 from scar.completion.forecast_settings import LEVEL
+from scar.data.samples import POOL
 from scar.data.stratify import count_labels
 from scar.evaluation.label_scores import LabelScores, scores_of
 from scar.evaluation.scores import Scores
@@ -56,6 +57,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         _add_observations(rows, job, subject)
         _add_foundation(rows, job, subject)
     _add_plans(rows, job)
+    _add_labelling(rows, job)
     _add_outlook(rows, job)
     _add_scores(rows, job)
     return rows
@@ -239,6 +241,20 @@ def _add_plans(rows: Rows, job: Job) -> None:
             rows.add_classes(Metric.EXPECTED, expected.expected, job.steps.names, **interval, **common)
             obtained = np.bincount(job.split.labels[plan.rows], minlength=job.num_classes)
             rows.add_classes(Metric.OBTAINED, obtained, job.steps.names, **common)
+
+
+def _add_labelling(rows: Rows, job: Job) -> None:
+    """Add how many samples of the pool without labels to label, and what is expected of them by class."""
+    if job.labelling is None:
+        return
+    rows.add(Metric.N_POOL, len(job.catalogue.rows(POOL)), stage="labelling", key=str(job.inputs.dataset.key))
+    for plan in job.plans_to_label:
+        common: dict[str, Any] = {"stage": "labelling", "subject": plan.strategy, "fraction": plan.fraction}
+        common |= {"key": str(job.labelling.plans.key)}
+        rows.add(Metric.TO_LABEL, len(plan.rows), flag=";".join(plan.flags), **common)
+        expected = job.labelling.view.value.expect(plan.rows)
+        interval = {"low": expected.low, "high": expected.high, "level": expected.level}
+        rows.add_classes(Metric.TO_LABEL, expected.expected, job.steps.names, **interval, **common)
 
 
 def _add_outlook(rows: Rows, job: Job) -> None:

@@ -55,6 +55,7 @@ class Metric(StrEnum):
     N_VALIDATION = "n_validation", "validation", "samples", NEITHER, COUNT, ""
     N_HELDOUT = "n_heldout", "held-out", "samples", NEITHER, COUNT, ""
     N_TEST = "n_test", "test", "samples", NEITHER, COUNT, "table1"
+    N_POOL = "n_pool", "without a label", "samples", NEITHER, COUNT, ""
     NUM_CLASSES = "num_classes", "classes", "classes", NEITHER, COUNT, "table1"
     MAJORITY_RATE = "majority_rate", "largest class", "fraction of the test items", NEITHER, SHARE, "table1"
     SAMPLES = "samples", "samples", "samples", NEITHER, COUNT, ""
@@ -114,6 +115,7 @@ class Metric(StrEnum):
         "expected_matched_balanced_gain", "matched balanced accuracy", "difference of mean recalls", HIGHER, PERCENT,
         "shopping",
     )  # fmt: skip
+    TO_LABEL = "to_label", "to label", "samples", NEITHER, COUNT, ""
     TO_COLLECT = "to_collect", "collect", "samples", NEITHER, COUNT, "shopping"
 
     MATCHED_ACCURACY = (

@@ -483,6 +483,12 @@ def forecast(
     return look_ahead(planner, problem, everything, forecaster, order=order, fractions=fractions, collect=collect)
 
 
+def open_pool(split: Split, catalogue: Catalogue) -> Split:
+    """Return what everything with labels may be planned from: the samples that have none as the reserve."""
+    return split.with_parts(primary=split.total, reserve=catalogue.rows("pool"))
+
+
+LABELLING: Stage[Split] = Stage("labelling", open_pool)
 VIEW: Stage[UnlabelledView] = Stage("view", look_through_probe)
 PLANNED_LABELS: Stage[Ints] = Stage("planned_labels", planned_labels)
 PROBLEM: Stage[CompletionProblem] = Stage("problem", state)

@@ -74,6 +74,23 @@ class Correction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToLabel:
+    """What to label of a pool without labels.
+
+    Attributes:
+        pool: samples without a label.
+        samples: to label.
+        expected: (class, samples) that are expected among them, in any order.
+        file: that lists them.
+    """
+
+    pool: float
+    samples: float
+    expected: Sequence[tuple[str, float]]
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the five sentences rest on.
 
@@ -96,6 +113,9 @@ class Facts:
         several: whether a sample may carry several labels.
         planner: which planner to use, and why.
         encoder: which encoder to use, and why.
+        absent: classes that the training set lacks.
+        untested: classes without test items, of which the score says nothing.
+        to_label: what to label of a pool without labels; None where there is none.
     """
 
     what: str
@@ -117,6 +137,9 @@ class Facts:
     relabel: Correction | None = None
     remove: Correction | None = None
     several: bool = False
+    absent: Sequence[str] = ()
+    untested: Sequence[str] = ()
+    to_label: ToLabel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +171,7 @@ def decide(facts: Facts) -> Decision:
     return Decision(
         quality=_quality(facts),
         enough=_enough(facts),
-        buy=_buy(facts),
+        buy=_buy(facts) + _label(facts.to_label),
         free=_free(facts),
         use=f"Planner: {facts.planner}; encoder: {facts.encoder}.",
     )
@@ -164,7 +187,18 @@ def _quality(facts: Facts) -> str:
     if facts.everything is not None:
         number, score = facts.everything
         parts.append(f"on all {count(number)} training samples {score.as_percent()}")
+    kind = "label" if facts.several else "class"
+    if facts.absent:
+        parts.append(f"it has no sample of {_named(facts.absent, kind)}")
+    if facts.untested:
+        parts.append(f"{_named(facts.untested, kind)} cannot be judged without test items")
     return "; ".join(parts) + "."
+
+
+def _named(names: Sequence[str], kind: str) -> str:
+    """``"1 class (a)"``, or ``"3 classes (a, b and c)"``."""
+    plural = kind if len(names) == 1 else {"class": "classes"}.get(kind, f"{kind}s")
+    return f"{count(len(names))} {plural} ({listing(list(names), limit=5)})"
 
 
 def _enough(facts: Facts) -> str:
@@ -225,6 +259,20 @@ def _buy(facts: Facts) -> str:
     else:
         head = "Not shown to pay"
     return f"{head}: {what}; {', '.join(brought) or 'what it brings is unknown'}."
+
+
+def _label(plan: ToLabel | None) -> str:
+    """Say what to label next, after what to buy; nothing where there is no pool without labels."""
+    if plan is None:
+        return ""
+    if not plan.samples:
+        return f" Of the {count(plan.pool)} samples without a label it asks for none."
+    largest = sorted((each for each in plan.expected if each[1] >= 0.5), key=lambda each: -each[1])
+    names = listing([f"{name} {count(number)}" for name, number in largest], limit=5)
+    return (
+        f" Of the {count(plan.pool)} samples without a label, label {count(plan.samples)} first ({plan.file}); expected among "
+        f"them: {names}."
+    )
 
 
 def _free(facts: Facts) -> str:

@@ -13,7 +13,7 @@ from scar.data.checks import first_few, validate_samples
 from scar.data.image_decoding import Depth, check_depth
 from scar.data.label_sets import read_labels, unlabelled
 from scar.data.labels import Classes, LabelRules, label_rules
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, UNLABELLED, Samples
 from scar.data.source import Source
 from scar.data.stratify import draw_group_share, draw_test_part, keep_sizes
 
@@ -80,6 +80,11 @@ class ColumnSource(Source):
     def several_labels(self) -> bool:
         """Whether `labels` says so."""
         return self.labels.several
+
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.on_unlabelled == "pool"
 
     @property
     def window(self) -> Depth | None:
@@ -167,7 +172,7 @@ def finish(
         source: whose sizes and seed count.
         payloads: one sequence of length N per modality.
         classes: of the N rows; None for pairs without labels.
-        rules: which of them are left out.
+        rules: which of them are left out, or form the pool.
         splits: [N] given parts, or None to draw a test part.
         ids: [N] ids.
         groups: columns of [N] group names; the first keeps a drawn test part apart.
@@ -184,10 +189,12 @@ def finish(
         notes=(*notes, *(() if classes is None else classes.notes)),
     )
     if samples.labels is not None and (missing := unlabelled(samples.labels)).any():
-        samples = samples.take(np.flatnonzero(~missing))
+        if rules.on_unlabelled == "pool":
+            samples = replace(samples, splits=np.where(missing, POOL, samples.splits))
+        else:
+            samples = samples.take(np.flatnonzero(~missing))
     if splits is None:
-        group = next(iter(samples.groups.values()), None)
-        samples = replace(samples, splits=draw_part(samples.labels, group, len(samples), fraction, source.seed))
+        samples = _with_test_part(samples, fraction, source.seed)
     elif rules.on_test_only == "skip":
         samples = _without_test_only(samples)
     rows = keep_sizes(
@@ -196,12 +203,21 @@ def finish(
     return validate_samples(samples if len(rows) == len(samples) else samples.take(rows), name=source.name)
 
 
+def _with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
+    """Draw a test part from the samples that have a label."""
+    rows = np.flatnonzero(samples.splits != POOL)
+    known = samples if len(rows) == len(samples) else samples.take(rows)
+    parts = samples.splits.copy()
+    parts[rows] = draw_part(known.labels, next(iter(known.groups.values()), None), len(rows), fraction, seed)
+    return replace(samples, splits=parts)
+
+
 def _without_test_only(samples: Samples) -> Samples:
     """Leave out the classes that the training part lacks."""
     if samples.labels is None:
         return samples
     sizes = np.bincount(samples.labels[samples.splits == TRAIN], minlength=len(samples.class_names))
-    lost = sorted({int(label) for label in samples.labels} - set(np.flatnonzero(sizes).tolist()))
+    lost = np.setdiff1d(samples.labels[samples.splits == TEST], np.flatnonzero(sizes)).tolist()
     if not lost:
         return samples
     kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))
@@ -210,9 +226,9 @@ def _without_test_only(samples: Samples) -> Samples:
         [samples.class_names[k] for k in lost]
     )
     order = np.cumsum(~np.isin(np.arange(len(samples.class_names)), lost)) - 1
-    return replace(
-        kept, labels=order[kept.labels].astype(np.int64), class_names=tuple(names), notes=(*samples.notes, note)
-    )
+    assert kept.labels is not None
+    labels = np.where(kept.splits == POOL, UNLABELLED, order[kept.labels]).astype(np.int64)
+    return replace(kept, labels=labels, class_names=tuple(names), notes=(*samples.notes, note))
 
 
 def check_unique(ids: NDArray[np.str_], where: Callable[[int], str]) -> None:

@@ -84,6 +84,11 @@ class ImageFolder(Source):
         """One payload per sample."""
         return ("image",)
 
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.on_unlabelled == "pool"
+
     def located(self, data_dir: Path) -> list[Path]:
         """Return the folder, if it is there, without reading the images."""
         return [self._folder(data_dir)]

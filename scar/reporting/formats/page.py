@@ -78,6 +78,7 @@ def _detail(detail: Detail, content: Content) -> dict[str, Any]:
         "label": detail.label,
         "anchor": detail.anchor,
         "table": detail.table,
+        "to_label": detail.to_label,
         "shopping": detail.shopping,
         "what_if": detail.what_if,
         "choices": _choices(detail, content),
