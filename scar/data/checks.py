@@ -74,6 +74,7 @@ def validate_labels(
     class_names: Sequence[str] | None = None,
     minimum: int = 2,
     name: str = "labels",
+    may_be_empty: Sequence[str] = (),
 ) -> Ints:
     """Return [N] labels as int64 after checking them.
 
@@ -84,6 +85,7 @@ def validate_labels(
         class_names: [K] names for the messages.
         minimum: samples that every class needs; 0 asks for neither samples nor a second class.
         name: what messages call the argument.
+        may_be_empty: names of classes that need no sample.
 
     Raises:
         ValueError: a label lies outside 0..K-1, the length differs, there is a single class, or one that is
@@ -93,7 +95,8 @@ def validate_labels(
     if length is not None and len(values) != length:
         raise ValueError(f"{name} has {len(values)} entries, but there are {length} samples")
     if minimum:
-        _check_class_sizes(values, class_names or [str(k) for k in range(num_classes)], minimum, name)
+        known = class_names or [str(k) for k in range(num_classes)]
+        _check_class_sizes(values, known, minimum, name, may_be_empty=may_be_empty)
     return values
 
 
@@ -110,12 +113,19 @@ def _indices(labels: NDArray[Any], num_classes: int, name: str) -> Ints:
     return values.astype(np.int64)
 
 
-def _check_class_sizes(labels: Ints, class_names: Sequence[str], minimum: int, name: str) -> None:
+def _check_class_sizes(
+    labels: Ints, class_names: Sequence[str], minimum: int, name: str, *, may_be_empty: Sequence[str] = ()
+) -> None:
     sizes = np.bincount(labels, minlength=len(class_names))
     if np.count_nonzero(sizes) < 2:
         only = f" ({class_names[int(sizes.argmax())]!r})" if len(labels) else ""
         raise ValueError(f"{name} hold a single class{only}; at least two are needed")
-    small = [f"{class_names[k]!r} has {sizes[k]}" for k in range(len(sizes)) if sizes[k] < minimum]
+    allowed = frozenset(may_be_empty)
+    small = [
+        f"{each!r} has {size}"
+        for each, size in zip(class_names, sizes, strict=True)
+        if size < minimum and not (size == 0 and each in allowed)
+    ]
     if small:
         more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
         raise ValueError(
@@ -237,7 +247,8 @@ def _check_labels(samples: Samples) -> None:
         return
     known = np.flatnonzero(samples.splits != POOL)
     labels = _indices(samples.labels[known], len(samples.class_names), "labels")
-    _check_class_sizes(labels[samples.splits[known] == TRAIN], samples.class_names, 2, "training labels")
+    training = labels[samples.splits[known] == TRAIN]
+    _check_class_sizes(training, samples.class_names, 2, "training labels", may_be_empty=samples.absent)
 
 
 def first_few(names: Sequence[Any]) -> str:

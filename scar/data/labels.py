@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +32,8 @@ _MARKERS = frozenset(
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"0*([0-9]+?)(?:\.0*)?")
 _SHOWN = 5
-_ACTIONS = {"on_unlabelled": ("raise", "skip", "pool"), "on_test_only": ("raise", "skip")}
+_ACTIONS = {"on_unlabelled": ("raise", "skip", "pool"), "on_test_only": ("raise", "skip", "keep")}
+_ACTIONS |= {"on_empty": _ACTIONS["on_test_only"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,10 @@ class LabelRules:
         missing: values that mean that a row has no label; empty and blank ones always do.
         on_unlabelled: what to do with such a row: ``"raise"``; ``"skip"``, which leaves it out and counts it; or ``"pool"``,
             which keeps it for the pool from which a plan chooses what to label next.
-        on_test_only: what to do with rows of the test part whose class the training part lacks: the same.
+        on_test_only: what to do with rows of the test part whose class the training part lacks: ``"raise"``, ``"skip"``, or
+            ``"keep"``, which makes it a class of size 0 that a plan should fill.
+        on_empty: the same for classes without any row: names of `class_names` that do not occur, empty class folders;
+            None is ``"raise"``.
         several: a sample carries any number of labels: a list of them (an empty one is none), or a row of zeros and ones.
         separator: what stands between the labels of a sample in one text, an empty one being none; it says `several`.
     """
@@ -53,13 +57,15 @@ class LabelRules:
     missing: tuple[str, ...] = ()
     on_unlabelled: str = "raise"
     on_test_only: str = "raise"
+    on_empty: str | None = field(default=None, metadata={"optional": True})
     several: bool = field(default=False, metadata={"optional": True})
     separator: str | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(clean_name(str(each)) for each in self.missing))
+        object.__setattr__(self, "on_empty", None if self.on_empty == "raise" else self.on_empty)
         for name, known in _ACTIONS.items():
-            if getattr(self, name) not in known:
+            if getattr(self, name) not in (*known, None if name == "on_empty" else "raise"):
                 raise ValueError(
                     f"dataset.labels.{name}={getattr(self, name)!r} is unknown; use {', '.join(known[:-1])} or {known[-1]}"
                 )
@@ -71,10 +77,12 @@ class LabelRules:
                 "dataset.labels.on_unlabelled=pool predicts one class for each row of the pool, and rows carry several "
                 "labels; use skip"
             )
-        if self.several and self.on_test_only == "skip":
-            raise ValueError(
-                "dataset.labels.on_test_only=skip leaves out rows by their class, and rows carry several labels; use raise"
-            )
+        for name in ("on_test_only", "on_empty"):
+            if self.several and getattr(self, name) not in ("raise", None):
+                raise ValueError(
+                    f"dataset.labels.{name}={getattr(self, name)} is of rows of one class each, and rows carry several labels; "
+                    "use raise"
+                )
 
 
 def label_rules(given: LabelRules | Mapping[str, Any]) -> LabelRules:
@@ -97,6 +105,14 @@ class Classes:
     names: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
     indexed: bool = False
+
+    def including(self, more: Sequence[str], rules: LabelRules) -> Classes:
+        """Return the same with further classes that no row has, all in the order of their names as letters."""
+        there = {name.casefold() if rules.merge_case else name for name in self.names}
+        new = {name for name in map(clean_name, more) if (name.casefold() if rules.merge_case else name) not in there}
+        names = tuple(sorted({*self.names, *new}))
+        place = np.array([names.index(name) for name in self.names], np.int64)
+        return replace(self, names=names, labels=np.where(self.labels == UNLABELLED, UNLABELLED, place[self.labels]))
 
 
 def encode_classes(

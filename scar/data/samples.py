@@ -29,6 +29,7 @@ class Samples:
         splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``. ``"pool"`` are
             samples without a label, of class `UNLABELLED`, from which a plan chooses those to label.
         groups: columns of [N] group names that must stay on one side of a split, by column name.
+        absent: names of classes that no training sample has and that are classes all the same: known, and empty.
         notes: what a reader should know about how the samples came to be (dropped rows, duplicates …).
     """
 
@@ -39,6 +40,7 @@ class Samples:
     splits: NDArray[np.str_]
     groups: Mapping[str, NDArray[np.str_]]
     notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

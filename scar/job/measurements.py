@@ -74,9 +74,10 @@ def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
     for part in ("total", "primary", "reserve", "test"):
         flags = ["" if count else f"absent_from_{part}" for count in parts[part]]
         rows.add_classes(Metric.CLASS_SIZE, parts[part], names, subject=part, flag=flags, **common)
-    for note in job.catalogue.notes:
+    for place, note in enumerate(job.catalogue.notes):
         said = note.replace(": ", " – ").replace(";", ",")  # a colon and a semicolon mean something in a flag
-        rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, stage="dataset", key=str(job.inputs.dataset.key))
+        about = {"stage": "dataset", "key": str(job.inputs.dataset.key), "part": place}
+        rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, **about)
     rows.add(Metric.NUM_CLASSES, job.num_classes, **common)
     rows.add(Metric.MAJORITY_RATE, parts["test"].max() / sizes["test"], subject="test", **common)
     for subject in SUBJECTS:

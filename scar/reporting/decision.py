@@ -196,9 +196,10 @@ def _quality(facts: Facts) -> str:
 
 
 def _named(names: Sequence[str], kind: str) -> str:
-    """``"1 class (a)"``, or ``"3 classes (a, b and c)"``."""
-    plural = kind if len(names) == 1 else {"class": "classes"}.get(kind, f"{kind}s")
-    return f"{count(len(names))} {plural} ({listing(list(names), limit=5)})"
+    """``"the class a"``, or ``"3 classes (a, b and c)"``."""
+    if len(names) == 1:
+        return f"the {kind} {names[0]}"
+    return f"{count(len(names))} {'classes' if kind == 'class' else 'labels'} ({listing(list(names), limit=5)})"
 
 
 def _enough(facts: Facts) -> str:

@@ -228,7 +228,7 @@ def test_folders_follow_the_rules_of_labels(tmp_path: Path) -> None:
 
 def test_classes_of_the_test_part_alone_may_be_left_out(tmp_path: Path) -> None:
     root = put(tmp_path / "d", *many("train/a", "train/c", "test/a", "test/b", "test/c"))
-    with pytest.raises(ValueError, match=r"the class 'b', which no training image has; .*on_test_only=skip"):
+    with pytest.raises(ValueError, match=r"the class 'b', which no training sample has .*on_test_only=skip"):
         load(root)
     samples = load(root, labels={"on_test_only": "skip"})
     assert samples.class_names == ("a", "c")

@@ -193,10 +193,8 @@ def finish(
             samples = replace(samples, splits=np.where(missing, POOL, samples.splits))
         else:
             samples = samples.take(np.flatnonzero(~missing))
-    if splits is None:
-        samples = _with_test_part(samples, fraction, source.seed)
-    elif rules.on_test_only == "skip":
-        samples = _without_test_only(samples)
+    samples = _settle_empty(samples, rules)
+    samples = _with_test_part(samples, fraction, source.seed) if splits is None else _settle_test_only(samples, rules)
     rows = keep_sizes(
         samples.labels, samples.splits, train_size=source.train_size, test_size=source.test_size, seed=source.seed
     )
@@ -212,23 +210,63 @@ def _with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
     return replace(samples, splits=parts)
 
 
-def _without_test_only(samples: Samples) -> Samples:
-    """Leave out the classes that the training part lacks."""
-    if samples.labels is None:
+def _settle_empty(samples: Samples, rules: LabelRules) -> Samples:
+    """Refuse, leave out or keep classes without any row."""
+    if samples.labels is None or samples.labels.ndim == 2:
+        return samples
+    sizes = np.bincount(samples.labels[samples.labels >= 0], minlength=len(samples.class_names))
+    empty = np.flatnonzero(sizes == 0)
+    names = [samples.class_names[k] for k in empty]
+    if not names:
+        return samples
+    if rules.on_empty == "keep":
+        return replace(samples, absent=tuple(names), notes=(*samples.notes, _kept_note(names)))
+    if rules.on_empty == "skip":
+        note = f"{len(names)} classes without samples left out: {first_few(names)}"
+        return _without_classes(samples, empty, note)
+    raise ValueError(
+        f"the class {names[0]!r} has no sample ({len(names)} such classes); dataset.labels.on_empty=keep makes it a class "
+        "that a plan should fill, skip leaves it out"
+    )
+
+
+def _settle_test_only(samples: Samples, rules: LabelRules) -> Samples:
+    """Refuse, leave out or keep classes that the training part lacks."""
+    if samples.labels is None or samples.labels.ndim == 2:
         return samples
     sizes = np.bincount(samples.labels[samples.splits == TRAIN], minlength=len(samples.class_names))
-    lost = np.setdiff1d(samples.labels[samples.splits == TEST], np.flatnonzero(sizes)).tolist()
-    if not lost:
+    lost = np.setdiff1d(samples.labels[samples.splits == TEST], np.flatnonzero(sizes))
+    names = [samples.class_names[k] for k in lost]
+    if not names:
         return samples
-    kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))
-    names = [name for k, name in enumerate(samples.class_names) if k not in lost]
-    note = f"{len(samples) - len(kept)} test rows of classes without training rows left out: " + first_few(
-        [samples.class_names[k] for k in lost]
+    rows = int(np.isin(samples.labels, lost).sum())
+    if rules.on_test_only == "keep":
+        return replace(samples, absent=(*samples.absent, *names), notes=(*samples.notes, _kept_note(names)))
+    if rules.on_test_only == "skip":
+        note = f"{rows} test rows of classes without training rows left out: {first_few(names)}"
+        return _without_classes(samples, lost, note)
+    raise ValueError(
+        f"the test part has the class {names[0]!r}, which no training sample has ({len(names)} such classes, {rows} samples); "
+        "dataset.labels.on_test_only=skip leaves such samples out, keep makes it a class that a plan should fill"
     )
-    order = np.cumsum(~np.isin(np.arange(len(samples.class_names)), lost)) - 1
+
+
+def _kept_note(names: Sequence[str]) -> str:
+    return f"{len(names)} classes have no training sample and are kept: {first_few(names)}"
+
+
+def _without_classes(samples: Samples, lost: NDArray[np.integer[Any]], note: str) -> Samples:
+    """Leave out some classes and their rows."""
+    kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))  # type: ignore[arg-type]
+    stays = ~np.isin(np.arange(len(samples.class_names)), lost)
+    order = np.cumsum(stays) - 1
     assert kept.labels is not None
-    labels = np.where(kept.splits == POOL, UNLABELLED, order[kept.labels]).astype(np.int64)
-    return replace(kept, labels=labels, class_names=tuple(names), notes=(*samples.notes, note))
+    return replace(
+        kept,
+        labels=np.where(kept.splits == POOL, UNLABELLED, order[kept.labels]).astype(np.int64),
+        class_names=tuple(name for name, stay in zip(samples.class_names, stays, strict=True) if stay),
+        notes=(*samples.notes, note),
+    )
 
 
 def check_unique(ids: NDArray[np.str_], where: Callable[[int], str]) -> None:
