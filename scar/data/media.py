@@ -206,6 +206,14 @@ class AudioFile(MediaFile):
             raise UnreadableMedia(f"{self.path}: {len(wave)} samples at {own_rate} Hz leave none at {rate} Hz")
         return resampled
 
+    def spread(self) -> float:
+        """Return the highest less the lowest value of the mean of the channels, as a share of full scale.
+
+        Raises:
+            UnreadableMedia: as `read`.
+        """
+        return float(np.ptp(self._decode()[0]))
+
     def check(self) -> None:
         """Decode all of it once."""
         self._decode()

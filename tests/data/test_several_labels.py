@@ -136,8 +136,10 @@ def test_arrays_that_are_no_zeros_and_ones_are_refused(
 
 
 def test_rules_that_contradict_one_another_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"on_test_only=skip leaves out rows by their class"):
+    with pytest.raises(ValueError, match=r"on_test_only=skip is of rows of one class each"):
         LabelRules(several=True, on_test_only="skip")
+    with pytest.raises(ValueError, match=r"on_unlabelled=pool predicts one class for each row"):
+        LabelRules(several=True, on_unlabelled="pool")
     with pytest.raises(ValueError, match=r"separator='' is empty"):
         LabelRules(separator="")
     with pytest.raises(ValueError, match="list the labels in a table"):
