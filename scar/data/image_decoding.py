@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from scar.common.extras import install
+
 Depth = tuple[float, float]
 _ORIENTATION = 0x0112
 
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of HEIC images; AVIF, which Pillow reads, has its own."""
 _EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Modes of PIL whose pixels become RGB without losing depth."""
 
@@ -28,6 +32,8 @@ def open_image(path: Path) -> Iterator[Any]:
     try:
         if isinstance(path, Path) and path.exists() and not path.is_file():
             raise UnreadableMedia(f"{path} is no plain file")  # a pipe would be waited for
+        if is_heif(path):
+            _register_heif(path)
         with Image.open(path) as image:
             refuse_bomb(path, *image.size)
             yield image
@@ -39,6 +45,30 @@ def open_image(path: Path) -> Iterator[Any]:
         raise UnreadableMedia(f"{path}: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
         raise UnreadableMedia(f"{path}: {str(error).replace(f' {str(path)!r}', '') or type(error).__name__}") from error
+
+
+def is_heif(file: Any) -> bool:
+    """Tell by the first bytes whether a file, given as a path or open, is a HEIC image; False where it cannot be read."""
+    try:
+        if isinstance(file, str | Path):
+            with Path(file).open("rb") as opened:
+                start = opened.read(12)
+        else:
+            start = file.read(12)
+            file.seek(0)
+    except (OSError, ValueError):
+        return False
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF
+
+
+def _register_heif(path: Any) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise UnreadableMedia(
+            f"{path}: a HEIC image, which Pillow alone cannot read; {install('pillow_heif')}, or convert it to PNG or JPEG"
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def refuse_bomb(path: Path, width: int, height: int) -> None:
