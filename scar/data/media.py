@@ -23,6 +23,12 @@ _PADDING = 8
 _STREAMED = 0x7FFF0000
 """Sizes from here on stand for an unknown length: the file was written to a pipe."""
 
+_OWN_BYTES = {
+    "format_whitelist": "mov,mp4,3gp,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v,mxf,rm,dv,nut,ivf,wtv,swf,wav,mp3,flac",
+    "protocol_whitelist": "file",
+}
+"""Options of FFmpeg: containers that hold a video themselves. Playlists (HLS, DASH, concat) make it open the files that they name."""
+
 _DECODED = 0.95
 """Smallest share of the declared samples of a compressed sound that must be decodable; what MP3 declares is a guess."""
 
@@ -277,11 +283,16 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
     if not path.is_file():
         raise UnreadableMedia(f"{path}: no such file")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=_OWN_BYTES) as container:
             if not container.streams.video:
                 raise UnreadableMedia(f"{path}: it has no video stream")
             stream = container.streams.video[0]
             refuse_bomb(path, stream.width, stream.height)
             yield container, stream
+    except av.error.ArgumentError as error:
+        raise UnreadableMedia(
+            f"{path}: no container of videos that is read ({error.strerror}); playlists and lists of files are refused, since they "
+            "name other files. Convert it to MP4"
+        ) from error
     except av.error.FFmpegError as error:
         raise UnreadableMedia(f"{path}: {error.strerror}") from error
