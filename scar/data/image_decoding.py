@@ -15,6 +15,8 @@ from scar.common.extras import install
 
 Depth = tuple[float, float]
 _ORIENTATION = 0x0112
+_CHUNK_PIXELS = 1 << 22
+# Of an image that are worked on at once, so that the largest image allowed takes less than 1 GiB.
 
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 """Brands of HEIC images; AVIF, which Pillow reads, has its own."""
@@ -102,8 +104,13 @@ def on_white(image: Any, path: Any, depth: Depth | None = None) -> Any:
         return _windowed(image, path, depth)
     if not image.has_transparency_data:
         return image.convert("RGB")
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    width, height = image.size
+    shown = Image.new("RGB", image.size)
+    step = max(_CHUNK_PIXELS // max(width, 1), 1)
+    for top in range(0, height, step):
+        strip = image.crop((0, top, width, min(top + step, height))).convert("RGBA")
+        shown.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
+    return shown
 
 
 def manner(file: Any, depth: Depth | None = None) -> str:
@@ -168,8 +175,12 @@ def _windowed(image: Any, path: Any, depth: Depth) -> Any:
                 f"{path}: 16-bit colours are read in their full range alone; use dataset.depth=[0, 65535], or convert it"
             )
         return image.convert("RGB")
-    values = np.asarray(image, np.float64)
-    if not np.isfinite(values).all():
-        raise UnreadableMedia(f"{path}: pixels are NaN or infinite")
-    scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
+    values = np.asarray(image)
+    shown = np.empty(values.shape, np.uint8)
+    step = max(_CHUNK_PIXELS // max(values.shape[1], 1), 1)
+    for start in range(0, len(values), step):
+        rows = values[start : start + step].astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise UnreadableMedia(f"{path}: pixels are NaN or infinite")
+        shown[start : start + step] = np.rint(np.clip((rows - low) / (high - low), 0, 1) * 255)
+    return Image.fromarray(shown).convert("RGB")
