@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from scar.data.samples import UNLABELLED
 COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 MISSING = 255
 """What the row of a sample holds that nobody labelled."""
+HINT = "names look like several labels divided"
+_MARKS = (";", "|", ",")
 FEWEST = 2
 """Training samples that have to carry a label, and to lack it."""
 
@@ -125,16 +128,35 @@ def read_labels(values: Any, names: tuple[str, ...], where: Callable[[int], str]
         ValueError: a label is missing (unless such rows are skipped), or none of the names; the message says where.
     """
     if not rules.several:
-        return encode_classes(values, names, where, rules=rules)
+        return _hinted(encode_classes(values, names, where, rules=rules), rules)
     matrix = values if isinstance(values, np.ndarray) and values.ndim == 2 else _rectangle(values)
     if matrix is None:
-        return encode_sets(
-            [_parted(value, row, where, rules) for row, value in enumerate(values)], names, where, rules=rules
-        )
+        parted = [_parted(value, row, where, rules) for row, value in enumerate(values)]
+        return _hinted(encode_sets(parted, names, where, rules=rules), rules)
     if names and len(names) != matrix.shape[1]:
         raise ValueError(f"{where(0)} has {matrix.shape[1]} columns, but dataset.class_names has {len(names)} names")
     known = names or tuple(map(str, range(matrix.shape[1])))
     return Classes(labels=zeros_and_ones(matrix, where), names=known)
+
+
+def _hinted(classes: Classes, rules: LabelRules) -> Classes:
+    """Add a note where names look like several labels with something between them: their parts come again and again."""
+    for mark in _MARKS:
+        together = [name for name in classes.names if mark in name]
+        parts = [part for name in together for part in map(clean_name, name.split(mark))]
+        known = {*parts, *(name for name in classes.names if mark not in name)}
+        repeated = len(parts) >= 2 * len(set(parts)) or sum(part in classes.names for part in set(parts)) > 1
+        if (
+            mark == rules.separator
+            or len(together) < 2
+            or not all(parts)
+            or not repeated
+            or len(known) > len(classes.names)
+        ):
+            continue
+        note = f"{HINT} by {mark!r}, such as {together[0]!r:.80} ({len(together)} of {len(classes.names)} names)"
+        return replace(classes, notes=(*classes.notes, f"{note}; dataset.labels.separator='{mark}' divides them"))
+    return classes
 
 
 def _rectangle(values: Sequence[Any]) -> NDArray[Any] | None:

@@ -11,7 +11,7 @@ from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.checks import first_few, validate_samples
 from scar.data.image_decoding import Depth, check_depth
-from scar.data.label_sets import read_labels, unlabelled
+from scar.data.label_sets import HINT, read_labels, unlabelled
 from scar.data.labels import Classes, LabelRules, label_rules
 from scar.data.samples import POOL, TEST, TRAIN, UNLABELLED, Samples
 from scar.data.source import Source
@@ -193,8 +193,19 @@ def finish(
             samples = replace(samples, splits=np.where(missing, POOL, samples.splits))
         else:
             samples = samples.take(np.flatnonzero(~missing))
+    try:
+        return _divided(source, samples, rules, given=splits is not None, fraction=fraction)
+    except ValueError as error:
+        hint = next((note for note in samples.notes if note.startswith(HINT)), None)
+        if hint is None:
+            raise
+        raise ValueError(f"{error}; {hint}") from error
+
+
+def _divided(source: Source, samples: Samples, rules: LabelRules, *, given: bool, fraction: float) -> Samples:
+    """Return the samples with their parts and sub-sample, checked."""
     samples = _settle_empty(samples, rules)
-    samples = _with_test_part(samples, fraction, source.seed) if splits is None else _settle_test_only(samples, rules)
+    samples = _with_test_part(samples, fraction, source.seed) if not given else _settle_test_only(samples, rules)
     rows = keep_sizes(
         samples.labels, samples.splits, train_size=source.train_size, test_size=source.test_size, seed=source.seed
     )
