@@ -491,6 +491,8 @@ class Characterization:
                 several=self.several,
                 planner=planner,
                 unmended=self._unmended(),
+                absent=[name for name, count in zip(self.class_names, self.counts, strict=True) if not count],
+                untested=self._untested(),
                 encoder="whichever made these embeddings, no other was given; characterize those of another to compare",
             )
         )
@@ -501,6 +503,13 @@ class Characterization:
         seen = self.class_prospects
         found = seen[seen.verdict == NOT_MENDED].doubled.sort_values()
         return [(str(name), float(recall)) for name, recall in found.items()]
+
+    def _untested(self) -> list[str]:
+        """Return the classes without test items."""
+        if self.test_labels is None:
+            return []
+        tested = count_labels(self.test_labels, len(self.class_names))
+        return [name for name, count in zip(self.class_names, tested, strict=True) if not count]
 
     def _test_interval(self) -> Interval:
         """Return the leading score with the 95 % interval that the test items leave, for this split."""

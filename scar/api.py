@@ -23,7 +23,7 @@ from scar.completion.forecast_settings import ForecastConfig
 from scar.completion.planner import Planner
 from scar.completion.rounds import NextRound, PastRound
 from scar.data.arrays import as_column, as_groups
-from scar.data.checks import encode_labels, require_spread, validate_embeddings, validate_labels
+from scar.data.checks import encode_labels, first_few, require_spread, validate_embeddings, validate_labels
 from scar.data.label_sets import carries_several, check_label_sets, encode_label_sets, one_label_each
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.evaluation.deployment import check_deployment, is_declared
@@ -69,7 +69,8 @@ def characterize(
             integers are indices there only where they are here. Of samples that carry any number of labels: [N, K] zeros
             and ones, or N lists of names; each label is then a decision of its own.
         groups: [N] group of each sample (speaker, document …); groups are never divided between the parts.
-        class_names: [K] names; taken from the labels where those are names, or from the columns of a frame.
+        class_names: [K] names; taken from the labels where those are names, or from the columns of a frame. A class that
+            only pool and test have, or that is only named here, is known and empty: it counts as the most needy.
         pool_embeddings: [M, D] samples that could be added.
         pool_labels: [M] their classes; without them a plan gives counts, not samples, and at most M of them.
         test: embeddings and labels of a test set.
@@ -93,6 +94,8 @@ def characterize(
     require_spread(features, "embeddings")
     kind = _Kind.of(labels)
     steps, names = kind.encode(labels, class_names)
+    if class_names is None and not kind.several and not kind.indices:
+        names, steps = kind.widen(names, steps, {"test labels": _labels_of(test), "pool_labels": pool_labels})
     kind.check(steps, names, length=len(features))
     foundation = foundation or FoundationConfig()
     check_deployment(deployment, several=kind.several)
@@ -222,10 +225,34 @@ class _Kind:
             return encode_label_sets(labels, names, name=name, indices=indices)
         return encode_labels(labels, names, name=name, indices=indices)
 
+    def widen(self, names: tuple[str, ...], steps: Ints, others: Mapping[str, Any]) -> tuple[tuple[str, ...], Ints]:
+        """Return the names of all labels, in the order of letters, and the training labels [N] by them.
+
+        A name that differs from one of the training labels in case only is none of its own: it is refused later.
+        """
+        known = {name.casefold() for name in names}
+        more: set[str] = set()
+        for name, labels in others.items():
+            if labels is not None and as_column(labels, name).dtype.kind not in "iu":
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # `encode` says it once more
+                    found = encode_labels(labels, name=name, indices=False)[1]
+                more |= {each for each in found if each.casefold() not in known}
+        if not more:
+            return names, steps
+        wide = tuple(sorted({*names, *more}))
+        return wide, np.array([wide.index(name) for name in names], np.int64)[steps]
+
     def check(self, steps: Ints, names: tuple[str, ...], *, length: int) -> None:
         """Refuse labels that tell nothing."""
         if not self.several:
-            validate_labels(steps, num_classes=len(names), length=length, class_names=names)
+            counts = np.bincount(steps, minlength=len(names))
+            empty = [name for name, count in zip(names, counts, strict=True) if not count]
+            validate_labels(steps, num_classes=len(names), length=length, class_names=names, may_be_empty=empty)
+            if empty:
+                warnings.warn(
+                    f"labels: {len(empty)} classes have no sample, and are known: {first_few(empty)}", stacklevel=3
+                )
             return
         check_label_sets(steps, names, length=length)
         if said := one_label_each(steps):
@@ -270,6 +297,11 @@ def _test_set(test: Any, names: tuple[str, ...], kind: _Kind) -> tuple[NDArray[n
     if len(answers) != len(extra):
         raise ValueError(f"test has {len(extra)} embeddings but {len(answers)} labels")
     return extra, answers
+
+
+def _labels_of(test: Any) -> Any:
+    """Return the labels of a test set; None where it is none, which `_test_set` refuses."""
+    return test[1] if isinstance(test, tuple | list) and len(test) == 2 else None
 
 
 def _kind(value: Any) -> str:

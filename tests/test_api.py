@@ -208,6 +208,16 @@ def broken(features, row, value):
         (lambda x, y: {"pool_embeddings": x, "pool_labels": y + 7}, r"pool_labels\[\d+\]: the label"),
         (lambda x, y: {"test": x}, r"test must be a pair \(embeddings, labels\), got a ndarray of shape \(300, 64\)"),
         (lambda x, y: {"test": (x, y, y)}, r"test must be a pair \(embeddings, labels\), got a tuple of 3"),
+        (
+            lambda x, y: {"labels": [None, *map(str, y[1:])]},
+            r"labels are missing in 1 rows.*as pool_embeddings, without pool_labels",
+        ),
+        (
+            lambda x, y: {"labels": np.where(np.arange(300) < 2, np.nan, y)},
+            r"labels are missing in 2 rows.*as pool_embeddings",
+        ),
+        (lambda x, y: {"labels": np.where(np.arange(300) < 2, -1, y)}, r"labels are -1 in 2 rows.*as pool_embeddings"),
+        (lambda x, y: {"labels": ["", *map(str, y[1:])]}, r"the label is empty \(1 such rows\).*as pool_embeddings"),
         (lambda x, y: {"groups": [None, *range(299)]}, r"groups are missing in 1 rows, the first is 0"),
         (lambda x, y: {"groups": [*map(float, range(299)), np.nan]}, r"groups are missing in 1 rows, the first is 299"),
         (lambda x, y: {"labels": np.ma.masked_equal(y, 3)}, r"labels: values are masked in \d+ rows"),
@@ -363,3 +373,34 @@ def test_labels_that_are_no_text_are_named(kind):
     labels = np.array([b"cat", b"dog", b"\x80"] * 20, dtype=kind)
     with pytest.raises(ValueError, match=r"labels hold b'\\x80', which is not UTF-8"):
         scar.characterize(np.random.default_rng(0).normal(size=(60, 3)), labels)
+
+
+def test_classes_that_pool_and_test_alone_have_are_known_and_the_most_needy():
+    rng = np.random.default_rng(0)
+    names, centres = np.array(list("abcde")), 1.5 * np.eye(5, 8)
+
+    def draw(size, *classes):
+        labels = np.repeat(classes, size)
+        return (centres[labels] + rng.normal(size=(len(labels), 8)) * 0.6).astype(np.float32), names[labels]
+
+    (now, labels), (pool, pool_labels), test = draw(60, 0, 1, 3), draw(30, 0, 2, 4), draw(30, 0, 1, 2)
+    with pytest.warns(UserWarning, match="2 classes have no sample, and are known: c, e"):
+        answer = scar.characterize(
+            now, labels, pool_embeddings=pool, pool_labels=pool_labels, test=test,
+            forecast=ForecastConfig(compositions=30, seeds="all"),
+        )  # fmt: skip
+    assert answer.class_names == tuple("abcde")
+    assert answer.counts[[2, 4]].tolist() == [0, 0]
+    plan = answer.plan(30)
+    assert plan.counts[["c", "e"]].min() >= max(plan.counts[["a", "b", "d"]].max(), 10)
+    assert {"unseen:2", "unseen:4"} <= set(plan.allocation.flags)
+    assert np.array_equal(np.bincount(np.searchsorted(names, pool_labels[plan.rows]), minlength=5), plan.counts)
+    assert set(plan.expected.refused[plan.expected.value.isna()]) == {"unseen_class"}
+    assert "has no sample of 2 classes (c and e)" in answer.decision.quality
+    assert "2 classes (d and e) cannot be judged without test items" in answer.decision.quality
+    with pytest.warns(UserWarning, match="1 classes have no sample, and are known: c"):
+        scar.characterize(now, np.searchsorted(["a", "b", "d"], labels), class_names=["a", "b", "d", "c"])
+    with pytest.raises(
+        ValueError, match=r"pool_labels\[0\]: the label 'A' is none of the classes .* differs in case only"
+    ):
+        scar.characterize(now, labels, pool_embeddings=pool, pool_labels=np.char.upper(pool_labels))

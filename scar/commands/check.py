@@ -16,8 +16,9 @@ from scar.common.extras import told
 from scar.common.files import CorruptArtefactError
 from scar.common.randomness import generator
 from scar.config.nodes import make_target
+from scar.data.blank import blank_rows
 from scar.data.paths import data_folder
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, Samples
 from scar.data.stratify import count_labels
 from scar.data.unreadable import find_unreadable
 from scar.encoders.embeddings.cost import COST, read_cost
@@ -82,7 +83,7 @@ def examine_data(overrides: Sequence[str], data_dir: Path, store: Path, *, every
         "encoder": encoder.name,
         "samples": len(samples),
         "modalities": list(samples.payloads),
-        "parts": {part: int((samples.splits == part).sum()) for part in (TRAIN, TEST)},
+        "parts": {part: size for part in (TRAIN, TEST, POOL) if (size := int((samples.splits == part).sum()))},
         "classes": _classes(samples),
         "groups": {name: len(np.unique(column)) for name, column in samples.groups.items()},
         "notes": list(samples.notes),
@@ -139,16 +140,12 @@ def _sizes(modality: str, payload: Sequence[Any]) -> dict[str, Any]:
         return {"characters": _spread(lengths)}
     if modality == "image":
         shapes = [np.asarray(image).shape[:2] for image in payload]
-        return {"height": _spread([s[0] for s in shapes]), "width": _spread([s[1] for s in shapes])}
+        sizes = {"height": _spread([s[0] for s in shapes]), "width": _spread([s[1] for s in shapes])}
+        return {**sizes, "one colour": len(blank_rows(payload))}
     if modality == "audio":
-        waves = [sound.read(8000) for sound in payload]
-        silent = sum(not np.abs(wave).max() > _SILENCE for wave in waves)
-        return {"seconds": _spread([len(wave) / 8000 for wave in waves]), "silent": silent}
+        seconds = [len(sound.read(8000)) / 8000 for sound in payload]
+        return {"seconds": _spread(seconds), "silent": len(blank_rows(payload))}
     return {}
-
-
-_SILENCE = 1e-4
-# Of full scale: -80 dB.
 
 
 def _spread(values: Sequence[float]) -> list[float]:
@@ -207,6 +204,8 @@ def _warnings(found: dict[str, Any]) -> list[str]:
         said.append(f"{len(ids)} of {found['tried']} samples that were tried cannot be read (dataset.on_error=skip)")
     if sizes.get("audio", {}).get("silent"):
         said.append(f"{sizes['audio']['silent']} sounds are silent")
+    if sizes.get("image", {}).get("one colour"):
+        said.append(f"{sizes['image']['one colour']} pictures have one colour")
     if found["texts_against_encoder"].get("truncated_share"):
         known = found["texts_against_encoder"]
         said.append(

@@ -23,6 +23,7 @@ EXTRAS: Mapping[str, str] = {
     "open_clip": "encoders",
     "optuna": "search",
     "pdoc": "dev",
+    "pillow_heif": "heic",
     "sentencepiece": "encoders",
     "soundfile": "media",
     "soxr": "media",

@@ -51,6 +51,7 @@ REFUSALS = {
     "nothing_held_out": "forecasts need a held-out part; give split.heldout a share",
     "noisy_labels": "the labels of the training set are worse than those held out, so that better ones gain more than forecast",
     "several_labels": "forecasts are of classes that exclude one another, and the samples carry several labels",
+    "unseen_class": "the plan fills a class of which nobody has a sample, not even held out, so that nothing tells what it brings",
     "too_large": f"more than {REACH:g} times the samples that compositions were drawn from",
 }
 """Why there is no forecast, and what to do about it."""
@@ -113,8 +114,17 @@ class Forecaster:
 
     @property
     def known(self) -> Bools:
-        """[K] classes that are held out and tested: scores are of these."""
-        return (np.bincount(self.compositions.heldout, minlength=len(self.tested)) > 0) & (self.tested > 0)
+        """[K] classes that are held out and tested: scores are of these, and of the `unseen`."""
+        return (self._held > 0) & (self.tested > 0)
+
+    @property
+    def unseen(self) -> Bools:
+        """[K] classes that are tested and have no sample, not even held out: their recall is 0 until they have some."""
+        return np.asarray((self._held == 0) & (self.tested > 0) & (self.counts == 0))
+
+    @property
+    def _held(self) -> Ints:
+        return np.bincount(self.compositions.heldout, minlength=len(self.tested))
 
     def surface(self, mix: Floats) -> Surface:
         """Return the surface of decisions for a class mix [K]."""
@@ -124,10 +134,12 @@ class Forecaster:
         return self._surfaces[key]
 
     def weights(self, score: str) -> Floats:
-        """Return [K] what the recall of each class counts in a score; 0 for a class that is not `known`."""
-        held = np.bincount(self.compositions.heldout, minlength=len(self.tested)).astype(np.float64)
+        """Return [K] what the recall of each class counts in a score; 0 for one that is neither `known` nor `unseen`."""
+        held = self._held.astype(np.float64)
+        if self.unseen.any():  # whose share the test part alone knows
+            held[self.unseen] = self.tested[self.unseen] * held.sum() / max(self.tested[self.known].sum(), 1)
         natural = self.deployment if self.declared and score == "matched_accuracy" else held
-        kept = np.where(self.known, np.ones(len(held)) if "balanced" in score else natural, 0.0)
+        kept = np.where(self.known | self.unseen, np.ones(len(held)) if "balanced" in score else natural, 0.0)
         weights: Floats = kept / kept.sum()
         return weights
 
@@ -166,8 +178,9 @@ class Forecaster:
             return ["nothing_held_out"] * len(sizes)
         if self._worse_labels() > NOISE:
             return ["noisy_labels"] * len(sizes)
-        drawn = len(self.compositions.own)
-        return ["too_large" if total > REACH * drawn else "" for total in np.sum(sizes, axis=-1)]
+        large = np.sum(sizes, axis=-1) > REACH * len(self.compositions.own)
+        filled = np.any(sizes[:, self.unseen] > 0, axis=-1)
+        return ["too_large" if a else "unseen_class" if b else "" for a, b in zip(large, filled, strict=True)]
 
     def _worse_labels(self) -> float:
         """Return the mean recall on held-out labels less that on the labels of the training set."""
@@ -184,7 +197,7 @@ class Forecaster:
         slopes = then.slopes(sizes) * weights[:, None]
         moved = slopes - before.slopes(now) * weights[:, None]
         items = np.maximum(self.tested, 1)
-        held = np.bincount(self.compositions.heldout, minlength=len(items))
+        held = self._held
         error = (MODEL_ERROR * gain) ** 2 * CALIBRATED / (len(self.compositions.sizes) - 1)
         disagree = DISCORDANCE * binomial(present) + np.abs(recall - present)
         paired = then.variance(moved) + np.sum(weights**2 * disagree / items) + error

@@ -46,6 +46,7 @@ def check_combination(config: Config) -> None:
     _check_pairs(config)
     _check_consensus(config)
     _check_several_labels(config)
+    _check_unlabelled(config)
     if config.budgets.driver not in config.foundation.estimators:
         raise ConfigError(
             f"budgets.driver={config.budgets.driver!r} is not computed; add it to "
@@ -128,6 +129,27 @@ def _check_several_labels(config: Config) -> None:
                 f"{what} does not go with samples that carry several labels (dataset={config.dataset.name}): {why}; use "
                 "regime=natural, pool=labelled with pool.mix=natural, selection=random and completion=scar, random, "
                 "class_average, water_filling, long_tail_first, proportional or error_proportional"
+            )
+
+
+def _check_unlabelled(config: Config) -> None:
+    """Refuse what cannot plan for samples without a label."""
+    if not config.dataset.pools_unlabelled:
+        return
+    refused = {
+        f"labels={config.labels.name}": "the clusters of pairs are labels of all"
+        if config.labels.kind != "given"
+        else "",
+        f"completion={config.completion.name}": "it sees the labels of the pool"
+        if config.completion.sees_reserve
+        else "",
+        "split.validation=0": "predicted classes are calibrated on a validation part" * (not config.split.validation),
+        f"task={config.task}": "the study knows no samples without labels" if config.task is not None else "",
+    }
+    for what, why in refused.items():
+        if why:
+            raise ConfigError(
+                f"{what} does not go with dataset.labels.on_unlabelled=pool: {why}; change it, or use on_unlabelled=skip"
             )
 
 

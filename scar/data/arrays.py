@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from scar.data.names import from_bytes
 
+NO_LABEL_CURE = "drop these samples, or give their embeddings as pool_embeddings, without pool_labels"
+
 
 def to_numpy(values: Any) -> NDArray[Any]:
     """Return an array, tensor (of any device and float type), series, frame or list as a NumPy array.
@@ -59,6 +61,9 @@ def as_column(labels: Any, name: str) -> NDArray[Any]:
     if values.dtype.kind in "bU":
         return values.astype(str)
     if values.dtype.kind == "f":
+        missing = np.flatnonzero(np.isnan(values))
+        if len(missing) and (np.mod(values[~np.isnan(values)], 1) == 0).all():
+            raise ValueError(f"{name} are missing in {len(missing)} rows, the first is {missing[0]}; {NO_LABEL_CURE}")
         raise ValueError(
             f"{name} are {values.dtype} numbers; ordinal or continuous targets are not supported. If they "
             "are class indices, convert them to integers"
@@ -72,7 +77,7 @@ def _from_objects(values: NDArray[Any], name: str) -> NDArray[Any]:
     """Return an object array as integers or strings, whichever its items are."""
     missing = [row for row, item in enumerate(values) if item is None or item != item]  # NaN differs from itself
     if missing:
-        raise ValueError(f"{name} are missing in {len(missing)} rows, the first is {missing[0]}; drop these samples")
+        raise ValueError(f"{name} are missing in {len(missing)} rows, the first is {missing[0]}; {NO_LABEL_CURE}")
     several = next((item for item in values if isinstance(item, list | tuple | set | frozenset | np.ndarray)), None)
     if several is not None:
         raise _multi_label(name, f"the item {several!r}")

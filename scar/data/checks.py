@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Floats32, Ints
-from scar.data.arrays import as_column, as_matrix
+from scar.data.arrays import NO_LABEL_CURE, as_column, as_matrix
 from scar.data.label_sets import check_label_sets
 from scar.data.labels import encode_classes
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, UNLABELLED, Samples
 
 _CHUNK_VALUES = 1 << 24
 _SHOWN = 5
@@ -45,6 +45,10 @@ def encode_labels(
     if class_names is None and values.dtype.kind in "iu":
         distinct = np.unique(values)
         if len(distinct) and (distinct[0] != 0 or distinct[-1] != len(distinct) - 1):
+            if distinct[0] == UNLABELLED and len(distinct) == distinct[-1] + 2:
+                raise ValueError(
+                    f"{name} are -1 in {int((values == UNLABELLED).sum())} rows; if these have no label, {NO_LABEL_CURE}"
+                )
             raise ValueError(
                 f"{name} must be class indices 0..K-1 without a gap, got {first_few(distinct.tolist())} ({len(distinct)} distinct, "
                 f"largest {distinct[-1]}); pass names (strings) instead, or class_names for every index"
@@ -70,6 +74,7 @@ def validate_labels(
     class_names: Sequence[str] | None = None,
     minimum: int = 2,
     name: str = "labels",
+    may_be_empty: Sequence[str] = (),
 ) -> Ints:
     """Return [N] labels as int64 after checking them.
 
@@ -80,6 +85,7 @@ def validate_labels(
         class_names: [K] names for the messages.
         minimum: samples that every class needs; 0 asks for neither samples nor a second class.
         name: what messages call the argument.
+        may_be_empty: names of classes that need no sample.
 
     Raises:
         ValueError: a label lies outside 0..K-1, the length differs, there is a single class, or one that is
@@ -89,7 +95,8 @@ def validate_labels(
     if length is not None and len(values) != length:
         raise ValueError(f"{name} has {len(values)} entries, but there are {length} samples")
     if minimum:
-        _check_class_sizes(values, class_names or [str(k) for k in range(num_classes)], minimum, name)
+        known = class_names or [str(k) for k in range(num_classes)]
+        _check_class_sizes(values, known, minimum, name, may_be_empty=may_be_empty)
     return values
 
 
@@ -106,12 +113,19 @@ def _indices(labels: NDArray[Any], num_classes: int, name: str) -> Ints:
     return values.astype(np.int64)
 
 
-def _check_class_sizes(labels: Ints, class_names: Sequence[str], minimum: int, name: str) -> None:
+def _check_class_sizes(
+    labels: Ints, class_names: Sequence[str], minimum: int, name: str, *, may_be_empty: Sequence[str] = ()
+) -> None:
     sizes = np.bincount(labels, minlength=len(class_names))
     if np.count_nonzero(sizes) < 2:
         only = f" ({class_names[int(sizes.argmax())]!r})" if len(labels) else ""
         raise ValueError(f"{name} hold a single class{only}; at least two are needed")
-    small = [f"{class_names[k]!r} has {sizes[k]}" for k in range(len(sizes)) if sizes[k] < minimum]
+    allowed = frozenset(may_be_empty)
+    small = [
+        f"{each!r} has {size}"
+        for each, size in zip(class_names, sizes, strict=True)
+        if size < minimum and not (size == 0 and each in allowed)
+    ]
     if small:
         more = f" and {len(small) - _SHOWN} more" if len(small) > _SHOWN else ""
         raise ValueError(
@@ -198,9 +212,9 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
         if not samples.payloads:
             raise ValueError("there are no payloads, so no encoder has anything to read")
         _check_ids(samples.ids)
-        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST})
+        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST, POOL})
         if unknown:
-            raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r} and {TEST!r}")
+            raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r}, {TEST!r} and {POOL!r}")
         for part in (TRAIN, TEST):
             if not np.any(samples.splits == part):
                 raise ValueError(f"the {part} split is empty")
@@ -231,8 +245,10 @@ def _check_labels(samples: Samples) -> None:
             )
         check_label_sets(samples.labels[samples.splits == TRAIN], samples.class_names, name="training labels")
         return
-    labels = _indices(samples.labels, len(samples.class_names), "labels")
-    _check_class_sizes(labels[samples.splits == TRAIN], samples.class_names, 2, "training labels")
+    known = np.flatnonzero(samples.splits != POOL)
+    labels = _indices(samples.labels[known], len(samples.class_names), "labels")
+    training = labels[samples.splits[known] == TRAIN]
+    _check_class_sizes(training, samples.class_names, 2, "training labels", may_be_empty=samples.absent)
 
 
 def first_few(names: Sequence[Any]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.data.media import MediaFile
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, Samples
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,7 @@ def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateRepor
     across: list[str] = []
     conflicting = 0
     for rows in groups:
+        rows = rows[samples.splits[rows] != POOL]
         test = rows[samples.splits[rows] == TEST]
         within[TEST] += max(len(test) - 1, 0)
         within[TRAIN] += max(len(rows) - len(test) - 1, 0)

@@ -11,9 +11,15 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from scar.common.extras import install
+
 Depth = tuple[float, float]
 _ORIENTATION = 0x0112
+_CHUNK_PIXELS = 1 << 22
+# Of an image that are worked on at once, so that the largest image allowed takes less than 1 GiB.
 
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""Brands of HEIC images; AVIF, which Pillow reads, has its own."""
 _EIGHT_BITS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 """Modes of PIL whose pixels become RGB without losing depth."""
 
@@ -28,6 +34,8 @@ def open_image(path: Path) -> Iterator[Any]:
     try:
         if isinstance(path, Path) and path.exists() and not path.is_file():
             raise UnreadableMedia(f"{path} is no plain file")  # a pipe would be waited for
+        if is_heif(path):
+            _register_heif(path)
         with Image.open(path) as image:
             refuse_bomb(path, *image.size)
             yield image
@@ -39,6 +47,30 @@ def open_image(path: Path) -> Iterator[Any]:
         raise UnreadableMedia(f"{path}: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
         raise UnreadableMedia(f"{path}: {str(error).replace(f' {str(path)!r}', '') or type(error).__name__}") from error
+
+
+def is_heif(file: Any) -> bool:
+    """Tell by the first bytes whether a file, given as a path or open, is a HEIC image; False where it cannot be read."""
+    try:
+        if isinstance(file, str | Path):
+            with Path(file).open("rb") as opened:
+                start = opened.read(12)
+        else:
+            start = file.read(12)
+            file.seek(0)
+    except (OSError, ValueError):
+        return False
+    return start[4:8] == b"ftyp" and start[8:12] in _HEIF
+
+
+def _register_heif(path: Any) -> None:
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise UnreadableMedia(
+            f"{path}: a HEIC image, which Pillow alone cannot read; {install('pillow_heif')}, or convert it to PNG or JPEG"
+        ) from error
+    pillow_heif.register_heif_opener()
 
 
 def refuse_bomb(path: Path, width: int, height: int) -> None:
@@ -72,8 +104,13 @@ def on_white(image: Any, path: Any, depth: Depth | None = None) -> Any:
         return _windowed(image, path, depth)
     if not image.has_transparency_data:
         return image.convert("RGB")
-    layer = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    width, height = image.size
+    shown = Image.new("RGB", image.size)
+    step = max(_CHUNK_PIXELS // max(width, 1), 1)
+    for top in range(0, height, step):
+        strip = image.crop((0, top, width, min(top + step, height))).convert("RGBA")
+        shown.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
+    return shown
 
 
 def manner(file: Any, depth: Depth | None = None) -> str:
@@ -138,8 +175,12 @@ def _windowed(image: Any, path: Any, depth: Depth) -> Any:
                 f"{path}: 16-bit colours are read in their full range alone; use dataset.depth=[0, 65535], or convert it"
             )
         return image.convert("RGB")
-    values = np.asarray(image, np.float64)
-    if not np.isfinite(values).all():
-        raise UnreadableMedia(f"{path}: pixels are NaN or infinite")
-    scaled = np.clip((values - low) / (high - low), 0, 1) * 255
-    return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
+    values = np.asarray(image)
+    shown = np.empty(values.shape, np.uint8)
+    step = max(_CHUNK_PIXELS // max(values.shape[1], 1), 1)
+    for start in range(0, len(values), step):
+        rows = values[start : start + step].astype(np.float64)
+        if not np.isfinite(rows).all():
+            raise UnreadableMedia(f"{path}: pixels are NaN or infinite")
+        shown[start : start + step] = np.rint(np.clip((rows - low) / (high - low), 0, 1) * 255)
+    return Image.fromarray(shown).convert("RGB")

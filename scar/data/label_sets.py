@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Ints
-from scar.data.arrays import to_numpy
-from scar.data.labels import UNLABELLED, Classes, LabelRules, encode_classes
+from scar.data.arrays import NO_LABEL_CURE, to_numpy
+from scar.data.labels import Classes, LabelRules, encode_classes
 from scar.data.names import caption_list, clean_name
+from scar.data.samples import UNLABELLED
 
 COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 MISSING = 255
 """What the row of a sample holds that nobody labelled."""
+HINT = "names look like several labels divided"
+_MARKS = (";", "|", ",")
 FEWEST = 2
 """Training samples that have to carry a label, and to lack it."""
 
@@ -124,16 +128,35 @@ def read_labels(values: Any, names: tuple[str, ...], where: Callable[[int], str]
         ValueError: a label is missing (unless such rows are skipped), or none of the names; the message says where.
     """
     if not rules.several:
-        return encode_classes(values, names, where, rules=rules)
+        return _hinted(encode_classes(values, names, where, rules=rules), rules)
     matrix = values if isinstance(values, np.ndarray) and values.ndim == 2 else _rectangle(values)
     if matrix is None:
-        return encode_sets(
-            [_parted(value, row, where, rules) for row, value in enumerate(values)], names, where, rules=rules
-        )
+        parted = [_parted(value, row, where, rules) for row, value in enumerate(values)]
+        return _hinted(encode_sets(parted, names, where, rules=rules), rules)
     if names and len(names) != matrix.shape[1]:
         raise ValueError(f"{where(0)} has {matrix.shape[1]} columns, but dataset.class_names has {len(names)} names")
     known = names or tuple(map(str, range(matrix.shape[1])))
     return Classes(labels=zeros_and_ones(matrix, where), names=known)
+
+
+def _hinted(classes: Classes, rules: LabelRules) -> Classes:
+    """Add a note where names look like several labels with something between them: their parts come again and again."""
+    for mark in _MARKS:
+        together = [name for name in classes.names if mark in name]
+        parts = [part for name in together for part in map(clean_name, name.split(mark))]
+        known = {*parts, *(name for name in classes.names if mark not in name)}
+        repeated = len(parts) >= 2 * len(set(parts)) or sum(part in classes.names for part in set(parts)) > 1
+        if (
+            mark == rules.separator
+            or len(together) < 2
+            or not all(parts)
+            or not repeated
+            or len(known) > len(classes.names)
+        ):
+            continue
+        note = f"{HINT} by {mark!r}, such as {together[0]!r:.80} ({len(together)} of {len(classes.names)} names)"
+        return replace(classes, notes=(*classes.notes, f"{note}; dataset.labels.separator='{mark}' divides them"))
+    return classes
 
 
 def _rectangle(values: Sequence[Any]) -> NDArray[Any] | None:
@@ -192,7 +215,7 @@ def encode_sets(
     rules = rules or LabelRules()
     missing = [row for row, item in enumerate(items) if item is None or (isinstance(item, float) and item != item)]
     if missing and (rules.on_unlabelled == "raise" or len(missing) == len(items)):
-        cure = "label them, or leave them out by dataset.labels.on_unlabelled=skip" if options else "drop these samples"
+        cure = "label them, or leave them out by dataset.labels.on_unlabelled=skip" if options else NO_LABEL_CURE
         raise ValueError(f"{where(missing[0])} is missing ({len(missing)} such rows); {cure}")
     rows, flat, absent = [], [], set(missing)
     for row, item in enumerate(items):

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,15 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.types import Ints
+from scar.data.arrays import NO_LABEL_CURE
 from scar.data.names import clean_name, from_bytes, wrong_name
+from scar.data.samples import UNLABELLED
 
-UNLABELLED = -1
+_NO_LABEL_CURE = "label them, leave them out by dataset.labels.on_unlabelled=skip, or plan which of them to label by on_unlabelled=pool"
 _MARKERS = frozenset(
     ("na", "n/a", "nan", "none", "null", "nil", "<na>", "#n/a", "?", "-", "unknown", "unlabeled", "unlabelled")
 )
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"0*([0-9]+?)(?:\.0*)?")
 _SHOWN = 5
+_ACTIONS = {"on_unlabelled": ("raise", "skip", "pool"), "on_test_only": ("raise", "skip", "keep")}
+_ACTIONS |= {"on_empty": _ACTIONS["on_test_only"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +43,12 @@ class LabelRules:
     Attributes:
         merge_case: names that differ in case only are one class, called by the most frequent spelling.
         missing: values that mean that a row has no label; empty and blank ones always do.
-        on_unlabelled: what to do with such a row: ``"raise"``, or ``"skip"``, which leaves it out and counts it.
-        on_test_only: what to do with rows of the test part whose class the training part lacks: the same.
+        on_unlabelled: what to do with such a row: ``"raise"``; ``"skip"``, which leaves it out and counts it; or ``"pool"``,
+            which keeps it for the pool from which a plan chooses what to label next.
+        on_test_only: what to do with rows of the test part whose class the training part lacks: ``"raise"``, ``"skip"``, or
+            ``"keep"``, which makes it a class of size 0 that a plan should fill.
+        on_empty: the same for classes without any row: names of `class_names` that do not occur, empty class folders;
+            None is ``"raise"``.
         several: a sample carries any number of labels: a list of them (an empty one is none), or a row of zeros and ones.
         separator: what stands between the labels of a sample in one text, an empty one being none; it says `several`.
     """
@@ -49,21 +57,32 @@ class LabelRules:
     missing: tuple[str, ...] = ()
     on_unlabelled: str = "raise"
     on_test_only: str = "raise"
+    on_empty: str | None = field(default=None, metadata={"optional": True})
     several: bool = field(default=False, metadata={"optional": True})
     separator: str | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "missing", tuple(clean_name(str(each)) for each in self.missing))
-        for name in ("on_unlabelled", "on_test_only"):
-            if getattr(self, name) not in ("raise", "skip"):
-                raise ValueError(f"dataset.labels.{name}={getattr(self, name)!r} is unknown; use raise or skip")
+        object.__setattr__(self, "on_empty", None if self.on_empty == "raise" else self.on_empty)
+        for name, known in _ACTIONS.items():
+            if getattr(self, name) not in (*known, None if name == "on_empty" else "raise"):
+                raise ValueError(
+                    f"dataset.labels.{name}={getattr(self, name)!r} is unknown; use {', '.join(known[:-1])} or {known[-1]}"
+                )
         if self.separator == "":
             raise ValueError("dataset.labels.separator='' is empty; name what stands between labels, or null")
         object.__setattr__(self, "several", self.several or self.separator is not None)
-        if self.several and self.on_test_only == "skip":
+        if self.several and self.on_unlabelled == "pool":
             raise ValueError(
-                "dataset.labels.on_test_only=skip leaves out rows by their class, and rows carry several labels; use raise"
+                "dataset.labels.on_unlabelled=pool predicts one class for each row of the pool, and rows carry several "
+                "labels; use skip"
             )
+        for name in ("on_test_only", "on_empty"):
+            if self.several and getattr(self, name) not in ("raise", None):
+                raise ValueError(
+                    f"dataset.labels.{name}={getattr(self, name)} is of rows of one class each, and rows carry several labels; "
+                    "use raise"
+                )
 
 
 def label_rules(given: LabelRules | Mapping[str, Any]) -> LabelRules:
@@ -86,6 +105,14 @@ class Classes:
     names: tuple[str, ...]
     notes: tuple[str, ...] = field(default=())
     indexed: bool = False
+
+    def including(self, more: Sequence[str], rules: LabelRules) -> Classes:
+        """Return the same with further classes that no row has, all in the order of their names as letters."""
+        there = {name.casefold() if rules.merge_case else name for name in self.names}
+        new = {name for name in map(clean_name, more) if (name.casefold() if rules.merge_case else name) not in there}
+        names = tuple(sorted({*self.names, *new}))
+        place = np.array([names.index(name) for name in self.names], np.int64)
+        return replace(self, names=names, labels=np.where(self.labels == UNLABELLED, UNLABELLED, place[self.labels]))
 
 
 def encode_classes(
@@ -127,7 +154,7 @@ def encode_classes(
         if key is not None and (wrong := wrong_name(key)):
             raise ValueError(f"{where(row)} {wrong}; is it the column of the classes?")
     whole = _whole_numbers(cleaned, names)
-    notes = list(_told_changes(keys, cleaned, counts))
+    notes = list(_told_changes(keys, cleaned, counts, "form the pool" if rules.on_unlabelled == "pool" else "left out"))
     cleaned = whole or cleaned
     alike = _look_alike(cleaned, counts)
     if rules.merge_case:
@@ -218,10 +245,10 @@ def _refuse_missing(
 ) -> None:
     missing = [place for place, key in enumerate(keys) if key is None]
     count = int(counts[missing].sum())
-    if count == counts.sum() and (count > 1 or rules.on_unlabelled == "skip"):
+    if count == counts.sum() and (count > 1 or rules.on_unlabelled != "raise"):
         raise ValueError(f"{where(0)} is empty, and so are all {count}; is it the column of the classes?")
     if count and rules.on_unlabelled == "raise":
-        cure = "label them, or leave them out by dataset.labels.on_unlabelled=skip" if options else "drop these samples"
+        cure = _NO_LABEL_CURE if options else NO_LABEL_CURE
         place = min(missing, key=lambda place: first[place])
         what = "missing" if raw[place] is None or raw[place] != raw[place] else "empty"
         what = what if clean_name(str(raw[place])) not in rules.missing else f"{raw[place]!r}, which means none"
@@ -279,10 +306,10 @@ def _merged(keys: Sequence[str | None], counts: Ints, names: tuple[str, ...]) ->
     return [None if key is None else chosen[key.casefold()] for key in keys]
 
 
-def _told_changes(before: Sequence[str | None], after: Sequence[str | None], counts: Ints) -> list[str]:
+def _told_changes(before: Sequence[str | None], after: Sequence[str | None], counts: Ints, fate: str) -> list[str]:
     changed = [p for p, (old, new) in enumerate(zip(before, after, strict=True)) if new is not None and old != new]
     unlabelled = int(sum(counts[place] for place, key in enumerate(after) if key is None))
-    said = [f"{unlabelled} rows without a label left out"] if unlabelled else []
+    said = [f"{unlabelled} rows without a label {fate}"] if unlabelled else []
     if changed:
         shown = _few([f"{before[place]!r} is {after[place]!r}" for place in changed], 3)
         said.append(

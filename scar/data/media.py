@@ -23,6 +23,17 @@ _PADDING = 8
 _STREAMED = 0x7FFF0000
 """Sizes from here on stand for an unknown length: the file was written to a pipe."""
 
+_LONGEST = 1 << 26
+"""Samples of a sound that are read at once: 25 minutes at 44 100 Hz, 70 at 16 000 Hz."""
+_BLOCK = 1 << 20
+"""Samples that are decoded at once."""
+
+_OWN_BYTES = {
+    "format_whitelist": "mov,mp4,3gp,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,gif,h264,hevc,m4v,mxf,rm,dv,nut,ivf,wtv,swf,wav,mp3,flac",
+    "protocol_whitelist": "file",
+}
+"""Options of FFmpeg: containers that hold a video themselves. Playlists (HLS, DASH, concat) make it open the files that they name."""
+
 _DECODED = 0.95
 """Smallest share of the declared samples of a compressed sound that must be decodable; what MP3 declares is a guess."""
 
@@ -206,6 +217,14 @@ class AudioFile(MediaFile):
             raise UnreadableMedia(f"{self.path}: {len(wave)} samples at {own_rate} Hz leave none at {rate} Hz")
         return resampled
 
+    def spread(self) -> float:
+        """Return the highest less the lowest value of the mean of the channels, as a share of full scale.
+
+        Raises:
+            UnreadableMedia: as `read`.
+        """
+        return float(np.ptp(self._decode()[0]))
+
     def check(self) -> None:
         """Decode all of it once."""
         self._decode()
@@ -222,18 +241,28 @@ class AudioFile(MediaFile):
                 start = min(round((self.start or 0) * rate), file.frames)
                 file.seek(start)
                 length = -1 if self.duration is None else round(self.duration * rate)
-                channels = file.read(length, dtype="float32", always_2d=True)
                 expected = file.frames - start if length < 0 else min(length, file.frames - start)
+                if expected > _LONGEST:
+                    raise UnreadableMedia(
+                        f"{self.path}: {expected} samples, more than {_LONGEST}, are read at once; cut it into shorter files"
+                    )
+                blocks = [np.zeros(0, np.float32)]
+                while (left := expected - sum(map(len, blocks))) > 0:
+                    channels = file.read(min(left, _BLOCK), dtype="float32", always_2d=True)
+                    if not len(channels):
+                        break
+                    blocks.append(channels.mean(axis=1, dtype=np.float32))
+                wave = np.concatenate(blocks)
         except (soundfile.SoundFileError, OSError) as error:
             raise UnreadableMedia(f"{self.path}: {error}") from error
-        if len(channels) < _DECODED * expected:
-            raise UnreadableMedia(f"{self.path}: {len(channels)} of {expected} samples can be decoded; it is cut short")
-        if not len(channels):
+        if len(wave) < _DECODED * expected:
+            raise UnreadableMedia(f"{self.path}: {len(wave)} of {expected} samples can be decoded; it is cut short")
+        if not len(wave):
             part = "" if self.start is None else f" from {self.start} s on"
             raise UnreadableMedia(f"{self.path}: the sound has no samples{part}")
-        if not np.isfinite(channels).all():
+        if not np.isfinite(wave).all():
             raise UnreadableMedia(f"{self.path}: the sound holds NaN or infinite values")
-        return channels.mean(axis=1, dtype=np.float32), rate
+        return wave, rate
 
     def _refuse_cut(self, header: str) -> None:
         """Refuse a file that is shorter than its header declares; libsndfile reads what is left and says so in its log."""
@@ -269,11 +298,16 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
     if not path.is_file():
         raise UnreadableMedia(f"{path}: no such file")
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=_OWN_BYTES) as container:
             if not container.streams.video:
                 raise UnreadableMedia(f"{path}: it has no video stream")
             stream = container.streams.video[0]
             refuse_bomb(path, stream.width, stream.height)
             yield container, stream
+    except av.error.ArgumentError as error:
+        raise UnreadableMedia(
+            f"{path}: no container of videos that is read ({error.strerror}); playlists and lists of files are refused, since they "
+            "name other files. Convert it to MP4"
+        ) from error
     except av.error.FFmpegError as error:
         raise UnreadableMedia(f"{path}: {error.strerror}") from error

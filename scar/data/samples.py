@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-TRAIN, TEST = "train", "test"
+TRAIN, TEST, POOL = "train", "test", "pool"
+UNLABELLED = -1
+"""Class index of the samples of the part `POOL`, which nobody has labelled and which are to be had."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +26,10 @@ class Samples:
         labels: [N] class indices in 0..K-1; None for pairs that nobody has labelled. Zeros and ones [N, K] where a sample
             may carry several labels, or none.
         class_names: [K] names, in the order of the indices; none where there are no labels.
-        splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``.
+        splits: [N] strings, ``"train"`` or ``"test"``; given by the data or drawn from ``dataset.seed``. ``"pool"`` are
+            samples without a label, of class `UNLABELLED`, from which a plan chooses those to label.
         groups: columns of [N] group names that must stay on one side of a split, by column name.
+        absent: names of classes that no training sample has and that are classes all the same: known, and empty.
         notes: what a reader should know about how the samples came to be (dropped rows, duplicates …).
     """
 
@@ -36,6 +40,7 @@ class Samples:
     splits: NDArray[np.str_]
     groups: Mapping[str, NDArray[np.str_]]
     notes: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

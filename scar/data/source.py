@@ -61,6 +61,11 @@ class Source(Named, ABC):
         """Whether a sample may carry several labels, or none; known before any file is read."""
         return False
 
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether samples without a label form a pool, from which a plan chooses those to label next."""
+        return False
+
     @abstractmethod
     def files(self, data_dir: Path) -> list[Path]:
         """Return the files that the content depends on, fetching those that are missing.

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scar.common.randomness import generator
 from scar.common.types import Ints
-from scar.data.samples import TEST, TRAIN
+from scar.data.samples import POOL, TEST, TRAIN
 
 
 def share_out(class_sizes: Ints, size: int, rng: np.random.Generator) -> Ints:
@@ -151,11 +151,11 @@ def draw_test_part(labels: Ints, fraction: float, seed: int) -> NDArray[np.str_]
 def keep_sizes(
     labels: Ints | None, splits: NDArray[np.str_], *, train_size: int | None, test_size: int | None, seed: int
 ) -> Ints:
-    """Draw a class-aware sub-sample of each part of the source.
+    """Draw a class-aware sub-sample of training and test part; a pool is kept.
 
     Args:
         labels: [N] class indices, or [N, K] of 0 and 1; None takes all samples for one class.
-        splits: [N] ``"train"`` or ``"test"``.
+        splits: [N] parts.
         train_size: training samples to keep, or None for all.
         test_size: test samples to keep, or None for all.
         seed: of the dataset.
@@ -167,7 +167,7 @@ def keep_sizes(
         ValueError: a part has fewer samples than asked for.
     """
     classes = np.zeros(len(splits), np.int64) if labels is None else labels
-    kept = []
+    kept = [np.flatnonzero(splits == POOL)]
     for part, size in ((TRAIN, train_size), (TEST, test_size)):
         rows = np.flatnonzero(splits == part)
         if size is not None:

@@ -57,8 +57,8 @@ def class_mix(
     """Return the deployment mix [K], which sums to 1.
 
     Args:
-        deployment: ``"natural"`` (estimated from `counts`, see `smoothed_mix`), ``"uniform"``, or shares by class name; a
-            class that is not named has none.
+        deployment: ``"natural"`` (estimated from `counts`, see `smoothed_mix`; a class that was never seen counts as seen
+            once), ``"uniform"``, or shares by class name; a class that is not named has none.
         names: of the K classes.
         counts: [K] validation and held-out samples of each class; never of the test part.
         trained: [K] samples of the primary set, towards whose mix few counts are drawn.
@@ -69,7 +69,8 @@ def class_mix(
     """
     check_deployment(deployment)
     if deployment == NATURAL:
-        return smoothed_mix(counts, trained)
+        unseen = (np.asarray(counts) == 0) & (np.asarray(trained) == 0)  # a class that is known may occur
+        return smoothed_mix(counts, np.where(unseen, 1, trained))
     if isinstance(deployment, str):
         return np.full(len(names), 1 / len(names))
     if unknown := sorted(set(deployment) - set(names)):

@@ -15,11 +15,12 @@ from scar.inspection.label_errors import LabelCheck
 from scar.inspection.near_duplicates import Pairs
 from scar.inspection.neighbours import Neighbours
 
-LABEL, DUPLICATE, NEAR, OUTLIER, BORDER, MISMATCH = (
-    "label error", "duplicate", "near duplicate", "outlier", "near the boundary", "mismatched pair",
+LABEL, BLANK, DUPLICATE, NEAR, OUTLIER, BORDER, MISMATCH = (
+    "label error", "blank", "duplicate", "near duplicate", "outlier", "near the boundary", "mismatched pair",
 )  # fmt: skip
 KINDS = {
     LABEL: "1 − support for the given label, by probes and neighbours that have not seen it.",
+    BLANK: "1: a sound that is silent or constant, or a picture of one colour.",
     DUPLICATE: "The content of another sample; across splits it leaks, with two labels one of them is wrong.",
     NEAR: "Cosine similarity of the centred embeddings to another sample.",
     OUTLIER: "1 − mean cosine similarity to the nearest samples: far from everything else.",
@@ -101,6 +102,13 @@ def duplicate_findings(pairs: Pairs, about: Labelled, *, modality: str, most: in
             )
         )  # fmt: skip
     return pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+
+
+def blank_findings(rows: Ints, about: Labelled, *, modality: str, most: int) -> pd.DataFrame:
+    """Samples that hold nothing; all of them are counted, as many as are asked for are listed."""
+    return about.table(
+        BLANK, rows, np.ones(len(rows)), most=max(most, len(rows)), modality=np.full(len(rows), modality)
+    )
 
 
 def outlier_findings(neighbours: Neighbours, about: Labelled, *, far: int, most: int) -> pd.DataFrame:

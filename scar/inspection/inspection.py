@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from scar.common.console import console
+from scar.common.types import Ints
+from scar.data.blank import blank_rows
 from scar.inspection import findings as found
 from scar.inspection.crossfit import cross_fit
 from scar.inspection.label_errors import check_labels
@@ -57,6 +59,8 @@ def inspect_job(job: Job, settings: InspectionSettings | None = None) -> Inspect
         check = check_labels(probabilities, own, about.labels)
         tables.append(found.label_findings(check, about, most=settings.most))
         tables.append(found.border_findings(probabilities, about, most=settings.most))
+    for modality in sorted(set(job.config.dataset.modalities) & {"image", "audio"}):
+        tables.append(found.blank_findings(blank_samples(job, modality), about, modality=modality, most=settings.most))
     tables += _duplicates(job, settings, about)
     tables.append(found.outlier_findings(own, about, far=min(settings.far, own.index.shape[1]), most=settings.most))
     if len(job.config.modalities) == 2:
@@ -112,6 +116,20 @@ def nearest_samples(job: Job, settings: InspectionSettings, modality: str) -> Ne
 
     upstream = [job.inputs.towers[modality].key]
     key = make_key("neighbours", config=settings.neighbours, upstream=upstream, code=[find_neighbours])
+    return job.store.load(key, make, read)
+
+
+def blank_samples(job: Job, modality: str) -> Ints:
+    """Return the samples whose sound or picture holds nothing; kept in the store."""
+
+    def make(folder: Path) -> None:
+        np.save(folder / "blank.npy", blank_rows(job.samples().payloads[modality]), allow_pickle=False)
+
+    def read(folder: Path) -> Ints:
+        rows: Ints = np.load(folder / "blank.npy", allow_pickle=False)
+        return rows
+
+    key = make_key("blank", config={"modality": modality}, upstream=[job.inputs.dataset.key], code=[blank_rows])
     return job.store.load(key, make, read)
 
 

@@ -32,7 +32,7 @@ from scar.evaluation.deployment import is_declared
 from scar.foundation.settings import FoundationConfig
 from scar.job import stages
 from scar.job.flow import Besides, Flow, Handle
-from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job
+from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job, Labelling
 from scar.pairs.alignment import Alignment
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.sampling.splits import Split
@@ -56,6 +56,7 @@ def algorithm(config: Config, store: Store) -> Job:
     completion = complete(config, flow, inputs, characterized)  # budget, plan
     arms = evaluate(config, flow, inputs, characterized, completion)  # retraining, scores
     step = plan_round(config, flow, inputs, completion, arms)
+    labelling = plan_labels(config, flow, inputs, characterized) if config.dataset.pools_unlabelled else None
     return Job(
         config=config,
         store=store,
@@ -65,6 +66,7 @@ def algorithm(config: Config, store: Store) -> Job:
         arms=arms,
         next_round=step,
         alignment=agreement(config, flow, inputs),
+        labelling=labelling,
     )
 
 
@@ -128,34 +130,63 @@ def complete(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[
     """Return what each budget should add, and what that promises."""
     planner, seed = config.completion, config.seed
     view, planned = _seen(config, flow, inputs, characterized)
-    penalty = characterized["primary"].penalty
-    about: dict[str, Any] = {
-        "forecast": config.forecast,
-        "probe": config.probe,
-        "seed": seed,
-        "trainer": config.trainer,
-    }
-    about |= {"heldout": config.split.heldout > 0, "declared": is_declared(config.deployment)}
-    about |= {"several": config.several_labels}
-    forecaster = prepare_forecasts(flow, inputs.data, inputs.deployment, penalty, **about)
-    by_forecast = forecaster if planner.asks_forecasts and config.forecast.seeds == "all" else None
+    forecaster, by_forecast = _forecasters(config, flow, inputs, characterized)
     problem = state(config, flow, inputs, characterized, planned, "primary", by_forecast)
     outlook = None
     if isinstance(planner, PairPlanner):
         plans = _plan_pairs(config, flow, {config.probed: (problem, inputs.split, planned)})
     else:
-        budgets = flow(stages.BUDGETS, problem, fractions=config.budgets.fractions)
-        pool = None
-        if config.selection.needs_features or config.selection.needs_margins:
-            seen = (characterized["primary"].probes, inputs.embeddings, inputs.split, planned)
-            pool = flow(stages.POOL, *seen, selection=config.selection, seed=seed)
-        chosen: dict[str, Any] = {"planner": planner, "selection": config.selection, "seed": seed}
-        plans = flow(stages.PLANS, problem, budgets, inputs.split, planned, pool, **chosen)
+        plans = _plan(config, flow, problem, characterized["primary"], inputs.embeddings, inputs.split, planned)
         known = state(config, flow, inputs, characterized, planned, "total" if view is None else "primary", by_forecast)
         ahead: dict[str, Any] = {"fractions": sorted({*config.budgets.what_if, *config.budgets.fractions})}
         ahead |= {"collect": config.budgets.collect, "planner": planner, "seed": seed}
         outlook = flow(stages.OUTLOOK, problem, known, inputs.split, planned, forecaster, **ahead)
     return Completion(view=view, planned=planned, problem=problem, plans=plans, forecaster=forecaster, outlook=outlook)
+
+
+def plan_labels(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized]) -> Labelling:
+    """Return which samples of a pool without labels to label next, as everything that has labels sees them."""
+    everything = characterized["total"]
+    split = flow(stages.LABELLING, inputs.split, inputs.dataset)
+    pool = config.pool if isinstance(config.pool, UnlabelledPool) else UnlabelledPool()
+    view = flow(stages.VIEW, everything.probes, inputs.embeddings, split, pool=pool, seed=config.seed)
+    planned = flow(stages.PLANNED_LABELS, split, view)
+    _, by_forecast = _forecasters(config, flow, inputs, characterized)
+    problem = state(config, flow, inputs, characterized, planned, "total", by_forecast, pool=split)
+    plans = _plan(config, flow, problem, everything, inputs.embeddings, split, planned)
+    return Labelling(split=split, view=view, planned=planned, plans=plans)
+
+
+def _plan(
+    config: Config,
+    flow: Flow,
+    problem: Handle[CompletionProblem],
+    seen: Characterized,
+    embeddings: Handle[EmbeddingSet],
+    split: Handle[Split],
+    planned: Handle[Ints],
+) -> Handle[list[CompletionPlan]]:
+    """Return the plan of every budget for a problem, carried out on the reserve of a split."""
+    budgets = flow(stages.BUDGETS, problem, fractions=config.budgets.fractions)
+    pool = None
+    if config.selection.needs_features or config.selection.needs_margins:
+        about = (seen.probes, embeddings, split, planned)
+        pool = flow(stages.POOL, *about, selection=config.selection, seed=config.seed)
+    chosen: dict[str, Any] = {"planner": config.completion, "selection": config.selection, "seed": config.seed}
+    return flow(stages.PLANS, problem, budgets, split, planned, pool, **chosen)
+
+
+def _forecasters(
+    config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized]
+) -> tuple[Handle[Forecaster | NoForecaster], Handle[Forecaster | NoForecaster] | None]:
+    """Return what forecasts, and what a planner that chooses by forecasts is given."""
+    about: dict[str, Any] = {"forecast": config.forecast, "probe": config.probe, "seed": config.seed}
+    about |= {"heldout": config.split.heldout > 0, "declared": is_declared(config.deployment)}
+    about |= {"several": config.several_labels, "trainer": config.trainer}
+    penalty = characterized["primary"].penalty
+    forecaster = prepare_forecasts(flow, inputs.data, inputs.deployment, penalty, **about)
+    asked = config.completion.asks_forecasts and config.forecast.seeds == "all"
+    return forecaster, forecaster if asked else None
 
 
 def prepare_forecasts(
@@ -191,8 +222,9 @@ def state(
     planned: Handle[Ints],
     subject: str,
     forecaster: Handle[Forecaster | NoForecaster] | None,
+    pool: Handle[Split] | None = None,
 ) -> Handle[CompletionProblem]:
-    """Return what a planner is given, as the driver sees a training set."""
+    """Return what a planner is given, as the driver sees a training set; `pool` has it as its primary part."""
     own = characterized[subject]
     others = [replace(config, encoder=each) for each in config.completion.voters(config.encoder, config.probed)]
     votes = [characterize_both(each, flow, prepare(each, flow))[subject].foundation for each in others]
@@ -203,13 +235,13 @@ def state(
         characterized["total"].measures if config.completion.sees_reserve else None,
         votes,
         inputs.steps,
-        inputs.split,
+        inputs.split if pool is None else pool,
         planned,
-        inputs.pools,
+        inputs.pools if pool is None else None,
         inputs.deployment,
         forecaster,
         besides=Besides(runtime={"budgets": config.budgets}, keyed={"budgets": config.budgets.planned}),
-        subject=subject,
+        subject=subject if pool is None else "primary",
         modalities=config.modalities,
     )
 

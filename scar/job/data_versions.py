@@ -29,7 +29,7 @@ from scar.data.duplicates import joint_hash
 from scar.job.record import DONE, JobRecord
 
 DATASETS, VERSIONS, JOBS = "datasets", "versions", "jobs"
-KEPT = ("rows.parquet", "predictions.npz", "config.yaml", "plan-*.csv", "shopping-*.csv")
+KEPT = ("rows.parquet", "predictions.npz", "config.yaml", "plan-*.csv", "to-label-*.csv", "shopping-*.csv")
 # Of a job, when its data change; beside its record.
 
 

@@ -98,6 +98,23 @@ class Completion:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Labelling:
+    """Which samples of a pool without labels to label next, as everything that has labels sees them.
+
+    Attributes:
+        split: whose primary part is everything that can be trained on, and whose reserve is the pool.
+        view: the pool as the probe of that part sees it.
+        planned: [N] classes; those of the pool are predicted.
+        plans: one per budget, a share of the pool.
+    """
+
+    split: Handle[Split]
+    view: Handle[UnlabelledView]
+    planned: Handle[Ints]
+    plans: Handle[list[CompletionPlan]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Arm:
     """One training set that is retrained and tested: primary, total, or primary plus a plan.
 
@@ -134,6 +151,7 @@ class Job:
     arms: Sequence[Arm]
     next_round: Handle[NextRound] | None
     alignment: Handle[Alignment] | None
+    labelling: Labelling | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -174,6 +192,11 @@ class Job:
         return self.completion.plans.value
 
     @property
+    def plans_to_label(self) -> list[CompletionPlan]:
+        """Which samples to label next, one plan per budget; none where there is no pool without labels."""
+        return [] if self.labelling is None else self.labelling.plans.value
+
+    @property
     def samples(self) -> KeptSamples:
         """Reads the samples that the catalogue kept, payloads included."""
         return KeptSamples(self.config.dataset, data_folder(self.config.paths.data_dir), self.catalogue.ids)
@@ -183,4 +206,5 @@ class Job:
         """The last handles of the column: the job is done while its record names exactly their keys."""
         ends: list[Handle[Any] | None] = [each.foundation for each in self.characterized.values()]
         ends += [self.completion.plans, self.completion.outlook, self.alignment]
+        ends += [] if self.labelling is None else [self.labelling.plans]
         return [each for each in (*ends, *(arm.predictions for arm in self.arms)) if each is not None]

@@ -30,6 +30,8 @@ Draw = Callable[..., Mapping[str, bytes]]
 """From the rows of a job, ``title=`` and ``driver=`` to PNG by name."""
 SECONDS = 1.0
 """Between two epochs that are logged while a bank trains."""
+LARGEST_TABLE = 20_000
+"""Rows of a table that is logged; of more, those by class are left out, since every row takes a millisecond."""
 EPOCHS = 200
 """Epochs of a bank that are logged at most, evenly spaced: L-BFGS takes thousands."""
 
@@ -173,6 +175,8 @@ class JobLogger:
     def _log_tables(self, frame: pd.DataFrame) -> None:
         import wandb
 
+        if len(frame) > LARGEST_TABLE:  # all rows are in the artefact of the results
+            frame = frame[frame.class_id.isna()]
         tables = {"results": wandb.Table(dataframe=_plain(frame)), "scar": wandb.Table(dataframe=scar_table(frame))}
         self.run.log({**tables, **self._figures(frame)})
 

@@ -11,6 +11,7 @@ import numpy as np
 from scar.completion.allocation import allocate
 from scar.completion.forecast import FORECASTS, Forecast, NoForecaster
 from scar.completion.forecast_settings import LEVEL
+from scar.data.samples import POOL
 from scar.data.stratify import count_labels
 from scar.evaluation.label_scores import LabelScores, scores_of
 from scar.evaluation.scores import Scores
@@ -56,6 +57,7 @@ def measure_job(job: Job, *, digest: str) -> Rows:
         _add_observations(rows, job, subject)
         _add_foundation(rows, job, subject)
     _add_plans(rows, job)
+    _add_labelling(rows, job)
     _add_outlook(rows, job)
     _add_round(rows, job)
     _add_scores(rows, job)
@@ -73,9 +75,10 @@ def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
     for part in ("total", "primary", "reserve", "test"):
         flags = ["" if count else f"absent_from_{part}" for count in parts[part]]
         rows.add_classes(Metric.CLASS_SIZE, parts[part], names, subject=part, flag=flags, **common)
-    for note in job.catalogue.notes:
+    for place, note in enumerate(job.catalogue.notes):
         said = note.replace(": ", " – ").replace(";", ",")  # a colon and a semicolon mean something in a flag
-        rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, stage="dataset", key=str(job.inputs.dataset.key))
+        about = {"stage": "dataset", "key": str(job.inputs.dataset.key), "part": place}
+        rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, **about)
     rows.add(Metric.NUM_CLASSES, job.num_classes, **common)
     rows.add(Metric.MAJORITY_RATE, parts["test"].max() / sizes["test"], subject="test", **common)
     for subject in SUBJECTS:
@@ -240,6 +243,20 @@ def _add_plans(rows: Rows, job: Job) -> None:
             rows.add_classes(Metric.EXPECTED, expected.expected, job.steps.names, **interval, **common)
             obtained = np.bincount(job.split.labels[plan.rows], minlength=job.num_classes)
             rows.add_classes(Metric.OBTAINED, obtained, job.steps.names, **common)
+
+
+def _add_labelling(rows: Rows, job: Job) -> None:
+    """Add how many samples of the pool without labels to label, and what is expected of them by class."""
+    if job.labelling is None:
+        return
+    rows.add(Metric.N_POOL, len(job.catalogue.rows(POOL)), stage="labelling", key=str(job.inputs.dataset.key))
+    for plan in job.plans_to_label:
+        common: dict[str, Any] = {"stage": "labelling", "subject": plan.strategy, "fraction": plan.fraction}
+        common |= {"key": str(job.labelling.plans.key)}
+        rows.add(Metric.TO_LABEL, len(plan.rows), flag=";".join(plan.flags), **common)
+        expected = job.labelling.view.value.expect(plan.rows)
+        interval = {"low": expected.low, "high": expected.high, "level": expected.level}
+        rows.add_classes(Metric.TO_LABEL, expected.expected, job.steps.names, **interval, **common)
 
 
 def _add_outlook(rows: Rows, job: Job) -> None:

@@ -55,6 +55,7 @@ class Metric(StrEnum):
     N_VALIDATION = "n_validation", "validation", "samples", NEITHER, COUNT, ""
     N_HELDOUT = "n_heldout", "held-out", "samples", NEITHER, COUNT, ""
     N_TEST = "n_test", "test", "samples", NEITHER, COUNT, "table1"
+    N_POOL = "n_pool", "without a label", "samples", NEITHER, COUNT, ""
     NUM_CLASSES = "num_classes", "classes", "classes", NEITHER, COUNT, "table1"
     MAJORITY_RATE = "majority_rate", "largest class", "fraction of the test items", NEITHER, SHARE, "table1"
     SAMPLES = "samples", "samples", "samples", NEITHER, COUNT, ""
@@ -130,6 +131,7 @@ class Metric(StrEnum):
         "horizon_chance", "P(reached by the last)", "probability that the target is reached by the last round", HIGHER, SHARE, "",
     )  # fmt: skip
     HORIZON_COST = "horizon_cost", "expected cost", "of all rounds, in the unit of the budget", LOWER, DECIMAL, ""
+    TO_LABEL = "to_label", "to label", "samples", NEITHER, COUNT, ""
     TO_COLLECT = "to_collect", "collect", "samples", NEITHER, COUNT, "shopping"
 
     MATCHED_ACCURACY = (

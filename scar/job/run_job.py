@@ -246,9 +246,12 @@ def write_outcomes(path: Path, job: Job) -> None:
 def write_plans(folder: Path, job: Job) -> list[Path]:
     """Write the plan of every budget and the shopping list for the people who will label; return the files."""
     paths, completion = [], job.completion
-    for plan in job.plans:
-        path = folder / f"plan-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
-        write_plan(path, plan, ids=job.catalogue.ids, labels=completion.planned.value, names=job.steps.names)
+    made = [("plan", plan, completion.planned) for plan in job.plans]
+    if job.labelling is not None:
+        made += [("to-label", plan, job.labelling.planned) for plan in job.plans_to_label]
+    for kind, plan, planned in made:
+        path = folder / f"{kind}-{plan.strategy}-{plan.fraction * 100:g}pct.csv"
+        write_plan(path, plan, ids=job.catalogue.ids, labels=planned.value, names=job.steps.names)
         paths.append(path)
     if completion.outlook is not None:
         path = folder / f"shopping-{job.config.completion.name}.csv"

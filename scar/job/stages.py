@@ -501,6 +501,12 @@ def decide_round(
     return next_round(forecaster, problem, planner, order[order != NO_LABEL], score=now, settings=rounds, past=past)
 
 
+def open_pool(split: Split, catalogue: Catalogue) -> Split:
+    """Return what everything with labels may be planned from: the samples that have none as the reserve."""
+    return split.with_parts(primary=split.total, reserve=catalogue.rows("pool"))
+
+
+LABELLING: Stage[Split] = Stage("labelling", open_pool)
 VIEW: Stage[UnlabelledView] = Stage("view", look_through_probe)
 PLANNED_LABELS: Stage[Ints] = Stage("planned_labels", planned_labels)
 PROBLEM: Stage[CompletionProblem] = Stage("problem", state)

@@ -46,7 +46,7 @@ def train_probes(
 
     Args:
         features: [N, D] finite float32 values; may be memory-mapped.
-        labels: [N] classes in 0..K-1; or [N, K] of 0 and 1 where a row carries any number of labels, each of which is
+        labels: [N] classes in 0..K-1, -1 for rows of no task; or [N, K] of 0 and 1 where a row carries any number of labels, each of which is
             then a decision of its own (`scar.probes.losses`).
         tasks: rows to train and validate on, and a seed, for each probe.
         num_classes: K.
@@ -69,7 +69,7 @@ def train_probes(
         raise ValueError(
             "probe.monitor=train_accuracy takes one class per row; with several labels use validation_loss"
         )
-    tasks = [_checked_task(task, index, len(features), config) for index, task in enumerate(tasks)]
+    tasks = [_checked_task(task, index, labels, config) for index, task in enumerate(tasks)]
     if not tasks:
         raise ValueError("tasks is empty: there is no probe to train")
     spawned = trainer.strategy == "ddp_spawn" and trainer.devices > 1
@@ -133,18 +133,20 @@ def _checked_labels(labels: NDArray[Any], count: int, num_classes: int) -> NDArr
         raise ValueError(f"labels of shape {labels.shape} do not fit {count} rows of features")
     if num_classes < 2:
         raise ValueError(f"num_classes={num_classes}: a probe needs at least 2 classes")
-    outside = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    outside = np.flatnonzero((labels < -1) | (labels >= num_classes))
     if len(outside):
         raise ValueError(f"labels[{outside[0]}]={labels[outside[0]]} lies outside 0..{num_classes - 1}")
     return labels
 
 
-def _checked_task(task: ProbeTask, index: int, count: int, config: ProbeConfig) -> ProbeTask:
-    parts = {}
+def _checked_task(task: ProbeTask, index: int, labels: NDArray[Any], config: ProbeConfig) -> ProbeTask:
+    parts, count = {}, len(labels)
     for name in ("train", "validation"):
         rows = parts[name] = np.ascontiguousarray(getattr(task, name), dtype=np.int64)
         if rows.ndim != 1 or (len(rows) and not (rows.min() >= 0 and rows.max() < count)):
             raise ValueError(f"tasks[{index}].{name} must be a list of rows in 0..{count - 1}")
+        if labels.ndim == 1 and (unlabelled := rows[labels[rows] < 0]).size:
+            raise ValueError(f"tasks[{index}].{name} holds row {unlabelled[0]}, which has no label")
         if not len(rows) and (name == "train" or (config.needs_validation and task.penalty is None)):
             raise ValueError(f"tasks[{index}].{name} is empty; probe={config.name} cannot do without")
     if task.penalty is not None and not (config.solver == "lbfgs" and task.penalty > 0):

@@ -74,6 +74,23 @@ class Correction:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToLabel:
+    """What to label of a pool without labels.
+
+    Attributes:
+        pool: samples without a label.
+        samples: to label.
+        expected: (class, samples) that are expected among them, in any order.
+        file: that lists them.
+    """
+
+    pool: float
+    samples: float
+    expected: Sequence[tuple[str, float]]
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """What the five sentences rest on.
 
@@ -97,6 +114,9 @@ class Facts:
         unmended: (class, recall) of the classes that more data do not mend (`scar.completion.class_prospects`).
         planner: which planner to use, and why.
         encoder: which encoder to use, and why.
+        absent: classes that the training set lacks.
+        untested: classes without test items, of which the score says nothing.
+        to_label: what to label of a pool without labels; None where there is none.
     """
 
     what: str
@@ -119,6 +139,9 @@ class Facts:
     remove: Correction | None = None
     several: bool = False
     unmended: Sequence[tuple[str, float]] = ()
+    absent: Sequence[str] = ()
+    untested: Sequence[str] = ()
+    to_label: ToLabel | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +173,7 @@ def decide(facts: Facts) -> Decision:
     return Decision(
         quality=_quality(facts),
         enough=_enough(facts),
-        buy=_buy(facts) + _not_mended(facts),
+        buy=_buy(facts) + _label(facts.to_label) + _not_mended(facts),
         free=_free(facts),
         use=f"Planner: {facts.planner}; encoder: {facts.encoder}.",
     )
@@ -166,7 +189,19 @@ def _quality(facts: Facts) -> str:
     if facts.everything is not None:
         number, score = facts.everything
         parts.append(f"on all {count(number)} training samples {score.as_percent()}")
+    kind = "label" if facts.several else "class"
+    if facts.absent:
+        parts.append(f"it has no sample of {_named(facts.absent, kind)}")
+    if facts.untested:
+        parts.append(f"{_named(facts.untested, kind)} cannot be judged without test items")
     return "; ".join(parts) + "."
+
+
+def _named(names: Sequence[str], kind: str) -> str:
+    """``"the class a"``, or ``"3 classes (a, b and c)"``."""
+    if len(names) == 1:
+        return f"the {kind} {names[0]}"
+    return f"{count(len(names))} {'classes' if kind == 'class' else 'labels'} ({listing(list(names), limit=5)})"
 
 
 def _enough(facts: Facts) -> str:
@@ -234,6 +269,20 @@ def _not_mended(facts: Facts) -> str:
         return ""
     named = listing([f"{name} (recall {percent(recall, 0)} %)" for name, recall in facts.unmended], limit=5)
     return f" More data do not mend {named}: look at the labels of {'it' if len(facts.unmended) == 1 else 'these'}."
+
+
+def _label(plan: ToLabel | None) -> str:
+    """Say what to label next, after what to buy; nothing where there is no pool without labels."""
+    if plan is None:
+        return ""
+    if not plan.samples:
+        return f" Of the {count(plan.pool)} samples without a label it asks for none."
+    largest = sorted((each for each in plan.expected if each[1] >= 0.5), key=lambda each: -each[1])
+    names = listing([f"{name} {count(number)}" for name, number in largest], limit=5)
+    return (
+        f" Of the {count(plan.pool)} samples without a label, label {count(plan.samples)} first ({plan.file}); expected among "
+        f"them: {names}."
+    )
 
 
 def _free(facts: Facts) -> str:

@@ -17,7 +17,7 @@ from scar.inspection.findings import DUPLICATE, LABEL, NEAR
 from scar.job.metrics import Metric
 from scar.reporting.axes import select
 from scar.reporting.comparison import Comparison, primary_arms
-from scar.reporting.decision import Correction, Facts, Interval, Purchase
+from scar.reporting.decision import Correction, Facts, Interval, Purchase, ToLabel
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.caveats import disagreement
@@ -64,6 +64,33 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         planner=why,
         encoder=_encoder_to_use(study, group, boards),
         unmended=_unmended(rows),
+        absent=_classes_without(rows, "primary"),
+        untested=_classes_without(rows, "test"),
+        to_label=_to_label(rows, planner),
+    )
+
+
+def _classes_without(rows: pd.DataFrame, part: str) -> list[str]:
+    """Names of the classes of which no seed has a sample in a part."""
+    sizes = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)]
+    most = sizes.groupby("class_id")[["value", "class_name"]].max()
+    return [str(name) for name in most.class_name[most.value == 0]]
+
+
+def _to_label(rows: pd.DataFrame, planner: str | None) -> ToLabel | None:
+    """What the planner would have labelled of a pool without labels, at the largest budget of the first seed."""
+    own = rows[(rows.stage == "labelling") & (rows.seed == rows.seed.min())]
+    size = own.loc[own.metric == Metric.N_POOL, "value"]
+    own = own[(own.metric == Metric.TO_LABEL) & (own.subject == planner)]
+    if size.empty or own.empty:
+        return None
+    own = own[own.fraction == own.fraction.max()]
+    by_class = own[own.class_id.notna()]
+    return ToLabel(
+        pool=float(size.iloc[0]),
+        samples=float(own.loc[own.class_id.isna(), "value"].iloc[0]),
+        expected=[(str(name), float(value)) for name, value in zip(by_class.class_name, by_class.value, strict=True)],
+        file=f"to-label-{planner}-{100 * own.fraction.iloc[0]:g}pct.csv",
     )
 
 

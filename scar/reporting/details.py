@@ -26,6 +26,7 @@ from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.plan_table import plan_by_class, plan_table
 from scar.reporting.tables.rounds_table import rounds_table
 from scar.reporting.tables.shopping_table import shopping_table
+from scar.reporting.tables.to_label_table import to_label_table
 from scar.reporting.tables.whatif_table import Step, whatif_steps, whatif_table
 from scar.reporting.text import group_label, name_of
 
@@ -41,6 +42,7 @@ class Detail:
     anchor: str
     seed: int
     table: Table
+    to_label: Table | None
     shopping: Table | None
     next_round: Table | None
     steps: list[Step]
@@ -69,6 +71,7 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
         anchor=f"detail{suffix}",
         seed=seed,
         table=plan_table(plan, group=group, seed=seed, estimator=name_of(driver), base=study.budget_base),
+        to_label=to_label_table(rows, group=group, seed=seed, strategy=leader),
         shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
         next_round=_next_round(study, group, jobs, seed, suffix),
         steps=steps,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,9 @@ class StudyJob:
 
     @property
     def plans(self) -> list[Path]:
-        """Plan files ``plan-<subject>-<percent>.csv`` and the shopping list ``shopping-<subject>.csv``."""
-        return [*sorted(self.folder.glob("plan-*.csv"), key=_by_budget), *sorted(self.folder.glob("shopping-*.csv"))]
+        """Files ``plan-<subject>-<percent>.csv``, ``to-label-<subject>-<percent>.csv`` and ``shopping-<subject>.csv``."""
+        by_budget = [sorted(self.folder.glob(f"{kind}-*.csv"), key=_by_budget) for kind in ("plan", "to-label")]
+        return [*chain.from_iterable(by_budget), *sorted(self.folder.glob("shopping-*.csv"))]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

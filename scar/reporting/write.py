@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from scar.reporting.settings import CardConfig
 
 INPUTS = (
-    *("rows.parquet", "predictions.npz", "status.json", "config.yaml", "plan-*.csv", "shopping-*.csv"),
+    *(
+        "rows.parquet",
+        "predictions.npz",
+        "status.json",
+        "config.yaml",
+        "plan-*.csv",
+        "to-label-*.csv",
+        "shopping-*.csv",
+    ),
     *("inspection.csv", "effects.csv"),
 )
 RECORD = "report.json"

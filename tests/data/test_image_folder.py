@@ -152,7 +152,7 @@ def test_what_is_wrong_with_a_folder_is_said(imagenet: Path, tmp_path: Path) -> 
         ImageFolder(root=str(tmp_path / "empty")).files(tmp_path)
     root = imagenet / "imagenet"
     write_images(root / "val", {"n00000000": 1})
-    with pytest.raises(ValueError, match=r"the class 'n00000000', which no training image has"):
+    with pytest.raises(ValueError, match=r"the class 'n00000000', which no training sample has"):
         imagenet_source().load(imagenet)
     (root / "val" / "n00000000" / "000.jpg").unlink()
     with pytest.raises(ValueError, match=r"n00000000 holds no images"):

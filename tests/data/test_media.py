@@ -9,6 +9,27 @@ from scar.data.image_decoding import UnreadableMedia
 from scar.data.media import AnimatedImage, AudioFile, ImageFiles, VideoFile, middles
 
 
+@pytest.mark.parametrize("name", ["a.m3u8", "a.mp4", "a.mkv"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile://{inner}\n#EXT-X-ENDLIST\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\ninner.mp4\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile inner.mp4\n",
+        "ffconcat version 1.0\nfile '{inner}'\n",
+    ],
+)
+def test_a_list_of_files_under_the_name_of_a_video_opens_none_of_them(tmp_path, name, content):
+    inner = write_video(tmp_path / "inner.mp4")
+    video = VideoFile(tmp_path / name)
+    video.path.write_text(content.format(inner=inner))
+    for read in (video.check, lambda: video.frames(2)):
+        with pytest.raises(UnreadableMedia, match=rf"{name}: "):
+            read()
+    assert video.manner == ""
+    assert VideoFile(inner).frames(2).shape[0] == 2
+
+
 def test_segments_of_equal_length_are_shown_by_their_middles() -> None:
     assert middles(20, 4).tolist() == [2, 7, 12, 17]
     assert middles(8, 8).tolist() == list(range(8))

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from scar.data.duplicates import content_hashes
 from scar.data.image_decoding import UnreadableMedia
@@ -19,6 +20,7 @@ from scar.data.samples import Samples
 from scar.data.sources._encoded import EncodedImages
 from scar.data.sources.image_folder import ImageFolder
 from scar.data.undecoded import undecoded
+from scar.data.unreadable import drop_unreadable
 from tests.data.media_files import write_video
 
 SOUND = pytest.importorskip("soundfile")
@@ -228,7 +230,7 @@ def test_folders_follow_the_rules_of_labels(tmp_path: Path) -> None:
 
 def test_classes_of_the_test_part_alone_may_be_left_out(tmp_path: Path) -> None:
     root = put(tmp_path / "d", *many("train/a", "train/c", "test/a", "test/b", "test/c"))
-    with pytest.raises(ValueError, match=r"the class 'b', which no training image has; .*on_test_only=skip"):
+    with pytest.raises(ValueError, match=r"the class 'b', which no training sample has .*on_test_only=skip"):
         load(root)
     samples = load(root, labels={"on_test_only": "skip"})
     assert samples.class_names == ("a", "c")
@@ -255,13 +257,57 @@ def test_what_is_no_folder_of_classes_is_told_what_to_do(tmp_path: Path, files: 
 
 def test_foreign_pictures_are_named_and_new_suffixes_read(tmp_path: Path) -> None:
     root = put(tmp_path / "d", *many("a", "b"))
-    (root / "a" / "x.heic").write_bytes(b"x")
+    (root / "a" / "x.cr2").write_bytes(b"x")
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4)).save(buffer, "JPEG")
     (root / "a" / "y.JFIF").write_bytes(buffer.getvalue())
     samples = load(root)
     assert len(samples) == 7
-    assert samples.notes == ("1 files that are not images left out (1 HEIC; convert them to PNG)",)
+    assert samples.notes == ("1 files that are not images left out (1 raw; convert them to PNG)",)
+
+
+HALVES = np.repeat(np.array([[[250, 20, 20], [20, 20, 250]]], np.uint8), 16, axis=1).repeat(32, axis=0)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow was built without AVIF")
+def test_avif_pictures_are_read(tmp_path: Path) -> None:
+    root = put(tmp_path / "d", *many("a", "b"))
+    Image.fromarray(HALVES).save(root / "a" / "z.avif", quality=90)
+    samples = load(root)
+    assert len(samples) == 7
+    seen = np.asarray(samples.payloads["image"][samples.ids.tolist().index("a/z.avif")], np.int64)
+    assert np.abs(seen - HALVES).mean() < 12
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1"])
+def test_heic_pictures_are_named_with_the_way_out_where_nothing_reads_them(
+    tmp_path: Path, brand: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    root = put(tmp_path / "d", *many("a", "b"))
+    (root / "a" / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic")
+    samples = load(root)
+    images, place = samples.payloads["image"], samples.ids.tolist().index("a/IMG_1.HEIC")
+    said = r"IMG_1\.HEIC: a HEIC image, .*pip install 'scar-data\[heic\]', or convert it to PNG or JPEG"
+    with pytest.raises(UnreadableMedia, match=said):
+        images[place]
+    skipped = ImageFolder(root=str(root), on_error="skip", max_unreadable=0.5).load(tmp_path)
+    kept, lost = drop_unreadable(skipped, name="d", max_share=0.5)
+    assert len(kept) == 6
+    assert lost[0].reason.startswith(str(root / "a" / "IMG_1.HEIC"))
+
+
+def test_heic_pictures_are_read_upright_where_the_library_is_there(tmp_path: Path) -> None:
+    heif = pytest.importorskip("pillow_heif")
+    root = put(tmp_path / "d", *many("a", "b"))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    heif.from_pillow(Image.fromarray(HALVES)).save(root / "a" / "z.heic", quality=95, exif=exif.tobytes())
+    heif.from_pillow(Image.fromarray(HALVES)).save(root / "a" / "y.heic", quality=95)
+    samples = load(root)
+    images = [np.asarray(samples.payloads["image"][samples.ids.tolist().index(f"a/{n}.heic")], np.int64) for n in "yz"]
+    assert np.abs(images[0] - HALVES).mean() < 12
+    assert np.abs(images[1] - np.rot90(HALVES, -1)).mean() < 12
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes there")

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scar.data.samples import Samples
+from scar.data.media import MediaFile
+from scar.data.samples import POOL, UNLABELLED, Samples
 from scar.data.source import Source
 from scar.data.sources.corrected import Corrected
 from scar.data.sources.digits import Digits
@@ -25,6 +26,7 @@ from scar.data.sources.image_folder import ImageFolder
 from scar.data.sources.pairs_manifest import PairsManifest
 from scar.data.sources.table import TableSource
 from scar.data.sources.webdataset import WebDatasetSource
+from tests.data.media_files import write_animation, write_tone, write_video
 
 OURS = (ValueError, FileNotFoundError, ImportError)
 """UnicodeError is a ValueError, but one that no message of ours stands behind."""
@@ -43,12 +45,16 @@ def outcome(source: Source, folder: Path) -> Samples | None:
     samples = refused(lambda: source.load(folder))
     if samples is None:
         return None
-    assert samples.labels is None or set(np.unique(samples.labels)) <= set(range(len(samples.class_names)))
+    if samples.labels is not None:
+        assert set(np.unique(samples.labels[samples.splits != POOL])) <= set(range(len(samples.class_names)))
+        assert (samples.labels[samples.splits == POOL] == UNLABELLED).all()
     assert len(set(samples.ids.tolist())) == len(samples)
     json.dumps([samples.ids.tolist(), list(samples.class_names)]).encode()
     for payload in samples.payloads.values():
         for row in range(min(len(samples), 5)):
-            refused(lambda payload=payload, row=row: payload[row])  # type: ignore[misc]
+            item = refused(lambda payload=payload, row=row: payload[row])  # type: ignore[misc]
+            if isinstance(item, MediaFile):
+                refused(item.check)
     return samples
 
 
@@ -94,7 +100,8 @@ def table(folder: Path, draw: Any) -> Source:
         text += "\n".join(mark.join(str(row[each]) for each in ("text", "label", "id")) for row in rows)
     encoding = draw(st.sampled_from(["utf-8", "utf-16", "latin-1"]))
     (folder / f"a.{suffix}").write_bytes(spoilt(text.encode(encoding, "replace"), draw))
-    rules = {"merge_case": draw(st.booleans()), "on_unlabelled": draw(st.sampled_from(["raise", "skip"]))}
+    rules = {"merge_case": draw(st.booleans()), "on_unlabelled": draw(st.sampled_from(["raise", "skip", "pool"]))}
+    rules |= {"separator": draw(st.sampled_from([None, None, ";"]))} if rules["on_unlabelled"] != "pool" else {}
     return TableSource(root=str(folder / f"a.{suffix}"), id=draw(st.sampled_from([None, "id"])), labels=rules)  # type: ignore[arg-type]
 
 
@@ -133,7 +140,8 @@ def image_folder(folder: Path, draw: Any) -> Source:
         path = folder / "d" / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(image_bytes(draw) if number == 9 else b"not looked at before it is decoded")
-    return ImageFolder(root=str(folder / "d"), labels={"on_test_only": draw(st.sampled_from(["raise", "skip"]))})  # type: ignore[arg-type]
+    choice = st.sampled_from(["raise", "skip", "keep"])
+    return ImageFolder(root=str(folder / "d"), labels={"on_test_only": draw(choice), "on_empty": draw(choice)})  # type: ignore[arg-type]
 
 
 def shards(folder: Path, draw: Any) -> Source:
@@ -195,6 +203,25 @@ def corrections(folder: Path, draw: Any) -> Source:
     return Corrected(source=Digits(train_size=50, test_size=20), corrections=str(folder / "c.csv"))
 
 
+def media(folder: Path, draw: Any) -> Source:
+    kind = draw(st.sampled_from(["wav", "flac", "ogg", "mp4", "gif"]))
+    path = folder / f"0.{kind}"
+    if kind == "mp4":
+        write_video(path, frames=3, size=(16, 16))
+    elif kind == "gif":
+        write_animation(path, frames=3)
+    else:
+        write_tone(path, seconds=0.05)
+    path.write_bytes(spoilt(path.read_bytes(), draw))
+    names = [
+        draw(st.one_of(st.just(path.name), st.just("."), st.just("../0.wav"))) if i == 0 else path.name
+        for i in range(8)
+    ]
+    (folder / "t.csv").write_text("\n".join(["file,label", *(f"{name},{'ab'[i % 2]}" for i, name in enumerate(names))]))
+    column = {"video": "file"} if kind in ("mp4", "gif") else {"audio": "file"}
+    return TableSource(root=str(folder / "t.csv"), text=None, **column)  # type: ignore[arg-type]
+
+
 def hub(folder: Path, draw: Any) -> Source:
     rows = draw(st.lists(st.fixed_dictionaries({"text": cells, "label": cells}), max_size=2))
     rows += [{"text": f"text {i}", "label": "ab"[i % 2]} for i in range(draw(st.sampled_from([0, 10])))]
@@ -205,7 +232,7 @@ def hub(folder: Path, draw: Any) -> Source:
 
 
 READERS: dict[str, Callable[[Path, Any], Source]] = {
-    each.__name__: each for each in (table, parquet, image_folder, shards, embeddings, manifest, corrections)
+    each.__name__: each for each in (table, parquet, image_folder, shards, embeddings, manifest, corrections, media)
 }
 
 

@@ -1,6 +1,9 @@
 """Tables and embeddings files whose samples carry any number of labels, in every form that they come in."""
 
+import io
 import json
+import re
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ from scar.data.catalogue import load_catalogue, save_catalogue
 from scar.data.labels import LabelRules
 from scar.data.source import Source
 from scar.data.sources.embeddings_file import EmbeddingsFile
+from scar.data.sources.hub import HubSource
 from scar.data.sources.image_folder import ImageFolder
 from scar.data.sources.table import TableSource
+from scar.data.sources.webdataset import WebDatasetSource
 from scar.store.keys import identity
 
 SETS = [["sea", "sun"], [], ["sun"], ["forest", "sea", "sun"], ["forest"]] * 8
@@ -136,8 +141,10 @@ def test_arrays_that_are_no_zeros_and_ones_are_refused(
 
 
 def test_rules_that_contradict_one_another_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"on_test_only=skip leaves out rows by their class"):
+    with pytest.raises(ValueError, match=r"on_test_only=skip is of rows of one class each"):
         LabelRules(several=True, on_test_only="skip")
+    with pytest.raises(ValueError, match=r"on_unlabelled=pool predicts one class for each row"):
+        LabelRules(several=True, on_unlabelled="pool")
     with pytest.raises(ValueError, match=r"separator='' is empty"):
         LabelRules(separator="")
     with pytest.raises(ValueError, match="list the labels in a table"):
@@ -156,3 +163,63 @@ def test_a_catalogue_keeps_zeros_and_ones(tmp_path: Path) -> None:
     again = load_catalogue(tmp_path)
     assert again.labels is not None
     assert again.labels.tolist() == MATRIX
+
+
+def _tar(path: Path, members: list[tuple[str, str]]) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members:
+            about = tarfile.TarInfo(name)
+            about.size = len(content.encode())
+            tar.addfile(about, io.BytesIO(content.encode()))
+
+
+@pytest.mark.parametrize("form", ["json", "cls", "separator"])
+def test_shards_hold_lists_of_labels(tmp_path: Path, form: str) -> None:
+    members = []
+    for i, carried in enumerate(SETS):
+        text = {"json": json.dumps({"tags": carried}), "cls": json.dumps(carried), "separator": ";".join(carried)}[form]
+        members += [(f"{i:02d}.txt", f"text {i}"), (f"{i:02d}.{'json' if form == 'json' else 'cls'}", text)]
+    _tar(tmp_path / "a.tar", members)
+    source = WebDatasetSource(
+        root=str(tmp_path), image=None, text="txt", label="json:tags" if form == "json" else "cls",
+        labels=LabelRules(separator=";") if form == "separator" else LIST,
+    )  # fmt: skip
+    samples = source.load(tmp_path)
+    assert samples.labels is not None
+    assert samples.class_names == ("forest", "sea", "sun")
+    assert samples.labels.tolist() == MATRIX
+
+
+@pytest.mark.parametrize("typed", [False, True])
+def test_a_hub_holds_lists_of_labels(tmp_path: Path, typed: bool) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = {"text": [f"text {i}" for i in range(len(SETS))], "label": SETS}
+    features = None
+    if typed:
+        names = ["forest", "sea", "sun"]
+        rows["label"] = [[names.index(each) for each in carried] for carried in SETS]
+        features = datasets.Features(
+            {"text": datasets.Value("string"), "label": datasets.List(datasets.ClassLabel(names=names))}
+        )
+    (tmp_path / "hub").mkdir()
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "hub" / "train.parquet"))
+    samples = HubSource(root=str(tmp_path / "hub"), test_split=None, labels=LIST).load(tmp_path)
+    assert samples.labels is not None
+    assert samples.class_names == ("forest", "sea", "sun")
+    assert samples.labels.tolist() == MATRIX
+    with pytest.raises(ValueError, match=r"a list \(dataset.labels.several=true reads several labels\)"):
+        HubSource(root=str(tmp_path / "hub"), test_split=None).load(tmp_path)
+
+
+@pytest.mark.parametrize("rules", [LabelRules(), LabelRules(separator=",")])
+def test_a_wrong_separator_gets_a_hint(tmp_path: Path, rules: LabelRules) -> None:
+    labels = ["; ".join(each) or "forest" for each in SETS]
+    said = r"names look like several labels divided by ';', such as .*dataset.labels.separator=';' divides them"
+    samples = table(tmp_path, "a.csv", labels, rules).load(tmp_path)
+    assert any(re.match(said, note) for note in samples.notes)
+    with pytest.raises(ValueError, match=f"'rare; forest'.*{said}"):
+        table(tmp_path, "b.csv", [*labels, "rare; forest"], rules).load(tmp_path)
+    plain = table(
+        tmp_path, "c.csv", [["Washington, D.C.", "Paris, France", "Rome"][i % 3] for i in range(30)], LabelRules()
+    )
+    assert not plain.load(tmp_path).notes

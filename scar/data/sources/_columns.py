@@ -11,9 +11,9 @@ from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.checks import first_few, validate_samples
 from scar.data.image_decoding import Depth, check_depth
-from scar.data.label_sets import read_labels, unlabelled
+from scar.data.label_sets import HINT, read_labels, unlabelled
 from scar.data.labels import Classes, LabelRules, label_rules
-from scar.data.samples import TEST, TRAIN, Samples
+from scar.data.samples import POOL, TEST, TRAIN, UNLABELLED, Samples
 from scar.data.source import Source
 from scar.data.stratify import draw_group_share, draw_test_part, keep_sizes
 
@@ -80,6 +80,11 @@ class ColumnSource(Source):
     def several_labels(self) -> bool:
         """Whether `labels` says so."""
         return self.labels.several
+
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.on_unlabelled == "pool"
 
     @property
     def window(self) -> Depth | None:
@@ -167,7 +172,7 @@ def finish(
         source: whose sizes and seed count.
         payloads: one sequence of length N per modality.
         classes: of the N rows; None for pairs without labels.
-        rules: which of them are left out.
+        rules: which of them are left out, or form the pool.
         splits: [N] given parts, or None to draw a test part.
         ids: [N] ids.
         groups: columns of [N] group names; the first keeps a drawn test part apart.
@@ -184,34 +189,94 @@ def finish(
         notes=(*notes, *(() if classes is None else classes.notes)),
     )
     if samples.labels is not None and (missing := unlabelled(samples.labels)).any():
-        samples = samples.take(np.flatnonzero(~missing))
-    if splits is None:
-        group = next(iter(samples.groups.values()), None)
-        samples = replace(samples, splits=draw_part(samples.labels, group, len(samples), fraction, source.seed))
-    elif rules.on_test_only == "skip":
-        samples = _without_test_only(samples)
+        if rules.on_unlabelled == "pool":
+            samples = replace(samples, splits=np.where(missing, POOL, samples.splits))
+        else:
+            samples = samples.take(np.flatnonzero(~missing))
+    try:
+        return _divided(source, samples, rules, given=splits is not None, fraction=fraction)
+    except ValueError as error:
+        hint = next((note for note in samples.notes if note.startswith(HINT)), None)
+        if hint is None:
+            raise
+        raise ValueError(f"{error}; {hint}") from error
+
+
+def _divided(source: Source, samples: Samples, rules: LabelRules, *, given: bool, fraction: float) -> Samples:
+    """Return the samples with their parts and sub-sample, checked."""
+    samples = _settle_empty(samples, rules)
+    samples = _with_test_part(samples, fraction, source.seed) if not given else _settle_test_only(samples, rules)
     rows = keep_sizes(
         samples.labels, samples.splits, train_size=source.train_size, test_size=source.test_size, seed=source.seed
     )
     return validate_samples(samples if len(rows) == len(samples) else samples.take(rows), name=source.name)
 
 
-def _without_test_only(samples: Samples) -> Samples:
-    """Leave out the classes that the training part lacks."""
-    if samples.labels is None:
+def _with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
+    """Draw a test part from the samples that have a label."""
+    rows = np.flatnonzero(samples.splits != POOL)
+    known = samples if len(rows) == len(samples) else samples.take(rows)
+    parts = samples.splits.copy()
+    parts[rows] = draw_part(known.labels, next(iter(known.groups.values()), None), len(rows), fraction, seed)
+    return replace(samples, splits=parts)
+
+
+def _settle_empty(samples: Samples, rules: LabelRules) -> Samples:
+    """Refuse, leave out or keep classes without any row."""
+    if samples.labels is None or samples.labels.ndim == 2:
+        return samples
+    sizes = np.bincount(samples.labels[samples.labels >= 0], minlength=len(samples.class_names))
+    empty = np.flatnonzero(sizes == 0)
+    names = [samples.class_names[k] for k in empty]
+    if not names:
+        return samples
+    if rules.on_empty == "keep":
+        return replace(samples, absent=tuple(names), notes=(*samples.notes, _kept_note(names)))
+    if rules.on_empty == "skip":
+        note = f"{len(names)} classes without samples left out: {first_few(names)}"
+        return _without_classes(samples, empty, note)
+    raise ValueError(
+        f"the class {names[0]!r} has no sample ({len(names)} such classes); dataset.labels.on_empty=keep makes it a class "
+        "that a plan should fill, skip leaves it out"
+    )
+
+
+def _settle_test_only(samples: Samples, rules: LabelRules) -> Samples:
+    """Refuse, leave out or keep classes that the training part lacks."""
+    if samples.labels is None or samples.labels.ndim == 2:
         return samples
     sizes = np.bincount(samples.labels[samples.splits == TRAIN], minlength=len(samples.class_names))
-    lost = sorted({int(label) for label in samples.labels} - set(np.flatnonzero(sizes).tolist()))
-    if not lost:
+    lost = np.setdiff1d(samples.labels[samples.splits == TEST], np.flatnonzero(sizes))
+    names = [samples.class_names[k] for k in lost]
+    if not names:
         return samples
-    kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))
-    names = [name for k, name in enumerate(samples.class_names) if k not in lost]
-    note = f"{len(samples) - len(kept)} test rows of classes without training rows left out: " + first_few(
-        [samples.class_names[k] for k in lost]
+    rows = int(np.isin(samples.labels, lost).sum())
+    if rules.on_test_only == "keep":
+        return replace(samples, absent=(*samples.absent, *names), notes=(*samples.notes, _kept_note(names)))
+    if rules.on_test_only == "skip":
+        note = f"{rows} test rows of classes without training rows left out: {first_few(names)}"
+        return _without_classes(samples, lost, note)
+    raise ValueError(
+        f"the test part has the class {names[0]!r}, which no training sample has ({len(names)} such classes, {rows} samples); "
+        "dataset.labels.on_test_only=skip leaves such samples out, keep makes it a class that a plan should fill"
     )
-    order = np.cumsum(~np.isin(np.arange(len(samples.class_names)), lost)) - 1
+
+
+def _kept_note(names: Sequence[str]) -> str:
+    return f"{len(names)} classes have no training sample and are kept: {first_few(names)}"
+
+
+def _without_classes(samples: Samples, lost: NDArray[np.integer[Any]], note: str) -> Samples:
+    """Leave out some classes and their rows."""
+    kept = samples.take(np.flatnonzero(~np.isin(samples.labels, lost)))  # type: ignore[arg-type]
+    stays = ~np.isin(np.arange(len(samples.class_names)), lost)
+    order = np.cumsum(stays) - 1
+    assert kept.labels is not None
     return replace(
-        kept, labels=order[kept.labels].astype(np.int64), class_names=tuple(names), notes=(*samples.notes, note)
+        kept,
+        labels=np.where(kept.splits == POOL, UNLABELLED, order[kept.labels]).astype(np.int64),
+        class_names=tuple(name for name, stay in zip(samples.class_names, stays, strict=True) if stay),
+        notes=(*samples.notes, note),
     )
 
 

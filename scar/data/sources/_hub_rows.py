@@ -76,8 +76,10 @@ class HubRows:
         return [value for part in self.parts for value in part.data.column(column).to_pylist()]
 
     def class_names(self, column: str) -> tuple[str, ...]:
-        """Return the names that the features declare, or none."""
-        return tuple(getattr(self.parts[0].features[column], "names", None) or ())
+        """Return the names that the features declare, for a label or for lists of them, or none."""
+        feature = self.parts[0].features[column]
+        inner = feature[0] if isinstance(feature, list) and feature else getattr(feature, "feature", feature)
+        return tuple(getattr(inner, "names", None) or ())
 
     def images(self, column: str, folder: Path, depth: Depth | None = None) -> EncodedImages:
         """Return a column of images, decoded one at a time."""

@@ -12,7 +12,23 @@ from scar.data.paths import inside
 
 SUFFIXES = frozenset(
     f".{each}"
-    for each in ["jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "bmp", "gif", "tif", "tiff", "ppm", "pgm"]
+    for each in [
+        "jpg",
+        "jpeg",
+        "jpe",
+        "jfif",
+        "png",
+        "webp",
+        "avif",
+        "heic",
+        "heif",
+        "bmp",
+        "gif",
+        "tif",
+        "tiff",
+        "ppm",
+        "pgm",
+    ]
 )
 """Files with other endings are left out, and counted in a note."""
 
@@ -22,7 +38,7 @@ TEST_FOLDERS = ("test", "testing", "val", "valid", "validation")
 
 _PARTS = frozenset((*TRAIN_FOLDERS, *TEST_FOLDERS))
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".rar", ".7z")
-_FOREIGN = {".heic": "HEIC", ".heif": "HEIC", ".cr2": "raw", ".nef": "raw", ".dng": "raw", ".svg": "SVG"}
+_FOREIGN = {".cr2": "raw", ".nef": "raw", ".dng": "raw", ".svg": "SVG"}
 
 
 @dataclass(frozen=True, kw_only=True)

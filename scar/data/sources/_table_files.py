@@ -21,6 +21,9 @@ from scar.data.names import clean_name, texts
 _LONGEST = 64 << 20
 # Bytes of a line and characters of a field; what is longer is no table of texts, and would fill the memory.
 
+_LONGEST_JSON = 32 << 20
+# Characters that are parsed at once: lists and objects take up to 25 times their text in memory.
+
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 """Each but the last may be followed by ``.gz``. A ``.json`` file, an array of objects, is read where it is named."""
 
@@ -222,6 +225,8 @@ def _read_json_lines(path: Path, columns: Sequence[str]) -> ColumnTable:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
+            if len(line) > _LONGEST_JSON:
+                raise ValueError(f"{path}, line {number} is longer than {_LONGEST_JSON >> 20} Mi characters")
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
@@ -240,8 +245,17 @@ def _read_json_lines(path: Path, columns: Sequence[str]) -> ColumnTable:
 
 def _read_json(path: Path, columns: Sequence[str]) -> ColumnTable:
     with text_lines(path) as lines:
+        kept, size = [], 0
+        for line in lines:
+            kept.append(line)
+            size += len(line)
+            if size > _LONGEST_JSON:
+                raise ValueError(
+                    f"{path} is longer than {_LONGEST_JSON >> 20} Mi characters, and an array is parsed at once; write an object per "
+                    "line into a file that ends in .jsonl (jq -c '.[]')"
+                )
         try:
-            rows = json.loads("".join(lines))
+            rows = json.loads("".join(kept))
         except RecursionError as error:
             raise ValueError(f"{path} is nested too deeply") from error
         except json.JSONDecodeError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from scar.common.spreadsheets import plain
 from scar.data.checks import first_few, validate_samples
 from scar.data.names import clean_name
-from scar.data.samples import Samples
+from scar.data.samples import POOL, TRAIN, UNLABELLED, Samples
 from scar.data.source import Source
 from scar.data.sources._table_files import read_table, strings
 
@@ -24,7 +24,7 @@ class Corrected(Source):
     """Another source, changed by a CSV file with the columns ``id``, ``class_name`` and ``drop``.
 
     A row with a class name gives the sample that label, one with ``drop`` (``yes``) leaves it out; an empty cell changes
-    nothing. Sub-samples are drawn by the source, before it is corrected; sizes are set there.
+    nothing. A sample of the pool that is given a label becomes a training sample. Sub-samples are drawn by the source, before it is corrected; sizes are set there.
 
     Attributes:
         source: the dataset to correct.
@@ -44,6 +44,16 @@ class Corrected(Source):
     def modalities(self) -> tuple[str, ...]:
         """Return those of the source; none before it is given."""
         return self.source.modalities if isinstance(self.source, Source) else ()
+
+    @property
+    def several_labels(self) -> bool:
+        """As the source says."""
+        return isinstance(self.source, Source) and self.source.several_labels
+
+    @property
+    def pools_unlabelled(self) -> bool:
+        """As the source says."""
+        return isinstance(self.source, Source) and self.source.pools_unlabelled
 
     def files(self, data_dir: Path) -> list[Path]:
         """Return the files of the source and the list.
@@ -87,7 +97,12 @@ class Corrected(Source):
                 labels[place[name]] = samples.class_names.index(class_name)
         changed = 0 if labels is None or samples.labels is None else int((labels != samples.labels)[kept].sum())
         note = f"corrected by a list: {changed} labels changed, {int((~kept).sum())} samples left out"
-        corrected = replace(samples, labels=labels, notes=(*samples.notes, note)).take(np.flatnonzero(kept))
+        splits = samples.splits
+        if labels is not None and labels.ndim == 1:
+            splits = np.where((splits == POOL) & (labels != UNLABELLED), TRAIN, splits)
+        corrected = replace(samples, labels=labels, splits=splits, notes=(*samples.notes, note)).take(
+            np.flatnonzero(kept)
+        )
         return validate_samples(corrected, name=self.name)
 
     def _given(self) -> Source:

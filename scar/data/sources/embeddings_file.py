@@ -93,6 +93,11 @@ class EmbeddingsFile(Source):
         """Whether `labels` says so."""
         return self.labels.several
 
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.on_unlabelled == "pool"
+
     def files(self, data_dir: Path) -> list[Path]:
         """Return the one or two files."""
         folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name

@@ -37,6 +37,7 @@ class _Found:
         classes: [N] class folders.
         splits: [N] parts.
         notes: what was left out.
+        empty: class folders without images.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class _Found:
     classes: list[str]
     splits: list[str]
     notes: tuple[str, ...]
+    empty: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,11 @@ class ImageFolder(Source):
         """One payload per sample."""
         return ("image",)
 
+    @property
+    def pools_unlabelled(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels.on_unlabelled == "pool"
+
     def located(self, data_dir: Path) -> list[Path]:
         """Return the folder, if it is there, without reading the images."""
         return [self._folder(data_dir)]
@@ -97,7 +104,6 @@ class ImageFolder(Source):
     def load(self, data_dir: Path) -> Samples:
         """List the images, which are decoded when they are asked for; ids are paths relative to the folder."""
         found = self._scan(data_dir)
-        folders = sorted({clean_name(c) for c, s in zip(found.classes, found.splits, strict=True) if s == TRAIN})
         classes = encode_classes(
             found.classes,
             (),
@@ -105,16 +111,12 @@ class ImageFolder(Source):
             rules=self.labels,
             letters=True,
         )
-        unknown = sorted(set(classes.names) - set(folders))
-        if unknown and self.labels.on_test_only == "raise":
-            raise ValueError(
-                f"{found.folder}: the test part has the class {unknown[0]!r}, which no training image has; its classes "
-                "must be folders of the training part (dataset.labels.on_test_only=skip leaves such images out)"
-            )
-        return finish(
+        if self.labels.on_empty == "keep":
+            classes = classes.including(found.empty, self.labels)
+        samples = finish(
             self,
             {"image": ImageFiles([found.folder / name for name in found.names], check_depth(self.depth))},
-            replace(classes, names=self._class_names(found.folder, list(classes.names))),
+            classes,
             rules=self.labels,
             splits=np.array(found.splits) if TEST in found.splits else None,
             ids=np.array(found.names),
@@ -122,6 +124,9 @@ class ImageFolder(Source):
             fraction=self.test_fraction,
             notes=found.notes,
         )
+        names = self._class_names(found.folder, list(samples.class_names))
+        called = dict(zip(samples.class_names, names, strict=True))
+        return replace(samples, class_names=names, absent=tuple(called[each] for each in samples.absent))
 
     def _folder(self, data_dir: Path) -> Path:
         given = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
@@ -133,16 +138,20 @@ class ImageFolder(Source):
         layout = find_layout(folder, self.test_folder)
         parts = [(layout.train, TRAIN), *([(layout.test, TEST)] if layout.test is not None else [])]
         found: list[tuple[Images, str, str]] = []
+        empty: list[str] = []
         loose = 0
         for part, split in parts:
             loose += loose_images(folder / part) if part else 0
             for class_folder in class_folders(folder / part, folder):
                 images = images_below(folder / part / class_folder, folder)
                 if not images.names:
-                    raise ValueError(
-                        f"the class folder {folder / part / class_folder} holds no images; put those of its class "
-                        "there, or point dataset.root at folders that hold some"
-                    )
+                    if self.labels.on_empty is None:
+                        raise ValueError(
+                            f"the class folder {folder / part / class_folder} holds no images; put those of its class there, "
+                            "point dataset.root at folders that hold some, or use dataset.labels.on_empty=keep, which makes it "
+                            "a class that a plan should fill, or skip, which leaves it out"
+                        )
+                    empty.append(class_folder)
                 found.append((images, class_folder, split))
         whole = together(images for images, _, _ in found)
         return _Found(
@@ -151,6 +160,7 @@ class ImageFolder(Source):
             classes=[name for images, name, _ in found for _ in images.names],
             splits=[split for images, _, split in found for _ in images.names],
             notes=(*whole.notes(), *_left_out(folder, layout, loose)),
+            empty=empty,
         )
 
     def _names_file(self, folder: Path) -> Path | None:

@@ -223,6 +223,8 @@ def read_shard(path: Path, split: str, *, last_dot: bool = False) -> list[_Sampl
                 if extension in members:
                     raise ValueError(f"{member}: the sample {key!r} has two members {extension}")
                 members[extension] = member
+    except MemoryError as error:
+        raise ValueError(f"{path} is not a whole tar file: a header declares more than the memory holds") from error
     except (tarfile.TarError, UnicodeError, EOFError, OverflowError) as error:
         raise ValueError(f"{path} is not a whole tar file: {error}; shards must not be compressed") from error
     if not samples:

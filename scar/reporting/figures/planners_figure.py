@@ -31,7 +31,7 @@ def draw_planners(comparison: Comparison) -> Drawing:
     regimes = sorted(frame.regime.unique(), key=regime_order)
     bound = max(100 * float(frame[frame.metric.isin(SHOWN)].value.abs().max()), 0.1)
     with styled():
-        figure = new_figure(1.9 + 2 * (0.62 * len(regimes)), 1.4 + 0.34 * len(planners))
+        figure = new_figure(max(1.9 + 2 * (0.62 * len(regimes)), 6.0), 1.4 + 0.34 * len(planners))
         panels = figure.subplots(1, len(SHOWN), sharey=True)
         drawing = Drawing(name="planners", title="Planners by regime", alt="", figure=figure)
         said = [

@@ -79,6 +79,7 @@ def _detail(detail: Detail, content: Content) -> dict[str, Any]:
         "anchor": detail.anchor,
         "table": detail.table,
         "next_round": detail.next_round,
+        "to_label": detail.to_label,
         "shopping": detail.shopping,
         "what_if": detail.what_if,
         "choices": _choices(detail, content),

@@ -15,6 +15,9 @@ from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_
 from scar.reporting.tables.missing import missing_arms
 from scar.reporting.text import decimal, group_label, listing, name_of
 
+SINGLE = 20
+"""Classes too small for their coverage that are named one by one; of more, those alike are one line."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caveat:
@@ -95,11 +98,17 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
         counts = hits.reindex(lost.set_index(index).index).dropna()
         had = f" and has {_between(counts.min(), counts.max())} there" if len(counts) else ""
         at = listing([f"1/{factor}" for factor in factors], limit=9)
-        lines.append(
-            f"{name}: coverage undefined at {at} of the data in {lost.seed.nunique()} of {own.seed.nunique()} seeds: "
+        said = (
+            f"coverage undefined at {at} of the data in {lost.seed.nunique()} of {own.seed.nunique()} seeds: "
             f"it needs {min_count} rightly classified samples with a positive logit{had}."
         )
-    return lines
+        lines.append((str(name), said))
+    if len(lines) <= SINGLE:
+        return [f"{name}: {said}" for name, said in lines]
+    alike: dict[str, list[str]] = {}
+    for name, said in lines:
+        alike.setdefault(said, []).append(name)
+    return [f"{listing(names)}: {said}" for said, names in alike.items()]
 
 
 def _between(low: float, high: float) -> str:

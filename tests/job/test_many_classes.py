@@ -1,0 +1,87 @@
+"""More than a thousand classes of three samples each, through every stage, table and figure."""
+
+import csv
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hydra import compose, initialize_config_module
+
+from scar.config.build import build
+from scar.job.loggers import LARGEST_TABLE
+from scar.job.run_job import run_job
+from scar.reporting.tables.caveats import SINGLE, undefined_coverage
+from scar.reporting.write import write_report
+
+CLASSES = 1200
+
+
+def test_classes_that_are_too_small_are_told_together_where_they_are_many():
+    def rows(count):
+        about = {"stage": "measures", "subject": "primary", "seed": 0}
+        lost = [
+            {"class_name": f"c{k}", "factor": f, "metric": "coverage", "value": math.nan}
+            for k in range(count)
+            for f in (1, 2)
+        ]
+        hits = [
+            {"class_name": f"c{k}", "factor": f, "metric": "true_positives", "value": 3.0}
+            for k in range(count)
+            for f in (1, 2)
+        ]
+        return pd.DataFrame([{**about, **row} for row in lost + hits])
+
+    few, many = undefined_coverage(rows(SINGLE)), undefined_coverage(rows(500))
+    assert len(few) == SINGLE
+    assert len(many) == 1
+    assert many[0].startswith("c0, c1, c2, c3, c4 and 495 more: coverage undefined at 1/1 and 1/2 of the data")
+
+
+@pytest.mark.slow
+def test_a_quick_run_ends_with_a_readable_report(tmp_path):
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(CLASSES, 32))
+    labels = np.concatenate([np.repeat(np.arange(CLASSES), 3), np.arange(CLASSES)])
+    matrix = centres[labels] + 0.7 * rng.normal(size=(len(labels), 32))
+    np.save(tmp_path / "embeddings.npy", matrix.astype(np.float32))
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        parts = ["train"] * (3 * CLASSES) + ["test"] * CLASSES
+        rows = [("label", "part"), *((f"species {k:04d}", part) for k, part in zip(labels, parts, strict=True))]
+        csv.writer(file).writerows(rows)
+    overrides = [
+        *(
+            "dataset=embeddings_file",
+            f"dataset.root={tmp_path}",
+            "dataset.labels_file=labels.csv",
+            "dataset.split=part",
+        ),
+        *(
+            "forecast.compositions=0",
+            "subsets=quick",
+            "trainer.threads=1",
+            "study=test",
+            f"paths.output_dir={tmp_path}",
+        ),
+        f"paths.store_dir={tmp_path / 'store'}",
+    ]
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        composed = compose("config", overrides)
+    logged = []
+
+    class Watched:
+        def __init__(self, dataframe):
+            logged.append(len(dataframe))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("wandb.Table", Watched)
+        run_job(build(composed), tmp_path / "test" / "jobs" / "a", settings=composed, overrides=overrides)
+    assert logged
+    assert max(logged) <= LARGEST_TABLE
+    assert len(pd.read_parquet(tmp_path / "test" / "jobs" / "a" / "rows.parquet")) > LARGEST_TABLE
+    write_report(tmp_path / "test")
+    terminal = (tmp_path / "test" / "report.txt").read_text()
+    assert "1200 classes" in terminal
+    assert len(terminal.splitlines()) < 300
+    assert (tmp_path / "test" / "report.html").stat().st_size < 8 * 2**20
+    assert "40 of 1200 classes" in (tmp_path / "test" / "classes.svg").read_text()
