@@ -171,9 +171,7 @@ class JobLogger:
             self.run.summary.update(summary_of(frame, driver) | dict(summary or {}))
 
     def _log_tables(self, frame: pd.DataFrame) -> None:
-        import wandb
-
-        tables = {"results": wandb.Table(dataframe=_plain(frame)), "scar": wandb.Table(dataframe=scar_table(frame))}
+        tables = {"results": as_table(_plain(frame)), "scar": as_table(scar_table(frame))}
         self.run.log({**tables, **self._figures(frame)})
 
     def _watched(self) -> str:
@@ -247,6 +245,20 @@ def scar_table(frame: pd.DataFrame) -> pd.DataFrame:
     table = both.pivot_table("value", ["subject", "estimator", "class_name"], "metric", dropna=False, sort=False)
     table = table.reindex(columns=list(MEASURES)).dropna(how="all").reset_index()
     return _plain(table)
+
+
+def as_table(frame: pd.DataFrame) -> Any:
+    """Return a frame of plain values as a table of wandb.
+
+    Wandb infers the types of the columns row by row, a millisecond each; here it sees one row of each pattern of types.
+    """
+    import wandb
+
+    rows = frame.to_numpy(dtype=object).tolist()
+    patterns = {tuple(map(type, row)): row for row in reversed(rows)}
+    table = wandb.Table(columns=list(frame.columns), data=[*patterns.values()])
+    table.data = rows
+    return table
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
