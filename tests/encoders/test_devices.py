@@ -6,7 +6,6 @@ from scar.common.machine import usable_cores, usable_threads
 from scar.encoders import _devices as devices
 from scar.encoders._devices import has_cuda, resolve_backend, resolve_device
 
-
 ALL = ("openvino", "onnxruntime", "torch")
 TWO = ("openvino", "torch")
 
