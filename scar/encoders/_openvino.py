@@ -52,7 +52,7 @@ class OpenVino:
     ) -> None:
         self._model, self._forward, self._by_torch = model, forward, by_torch
         self._precision, self._name = precision, name
-        self._library = _openvino()
+        self._library = load_openvino()
         self._core = self._library.Core()
         self._run: Callable[[Mapping[str, Any]], NDArray[np.float32]] | None = None
         if precision == "bfloat16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
@@ -160,7 +160,7 @@ def _shape(array: NDArray[Any]) -> list[int]:
     return [-1, *(array.shape[1:] if np.issubdtype(array.dtype, np.floating) else [-1] * (array.ndim - 1))]
 
 
-def _openvino() -> Any:
+def load_openvino() -> Any:
     """Import OpenVINO without its telemetry, which would write to the home folder and ask a server."""
     with _without_telemetry():
         try:

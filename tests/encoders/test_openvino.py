@@ -27,6 +27,8 @@ from tiny_families import (
 )
 from tiny_models import TEXTS, sounds, videos
 
+from scar.common.extras import is_installed
+from scar.encoders._openvino import load_openvino
 from scar.encoders.efficientnet_lite0 import EfficientNetLite0
 from scar.encoders.encoder import Encoder
 from scar.encoders.minilm import MiniLM
@@ -37,7 +39,8 @@ from scar.encoders.transformers_text import TransformersText
 from scar.encoders.transformers_vision import TransformersVision
 from scar.encoders.videoclip_xl import VideoClipXL
 
-pytest.importorskip("openvino", reason="pip install 'scar-data[openvino]'")
+if not is_installed("openvino"):  # to import it here would start its telemetry
+    pytest.skip("pip install 'scar-data[openvino]'", allow_module_level=True)
 
 
 def make_timm(folder: Path) -> Path:
@@ -128,8 +131,7 @@ def test_minilm_is_itself(packaged: None) -> None:
 
 
 def test_half_precision_is_asked_for_and_single_precision_is_single(tmp_path: Path) -> None:
-    import openvino
-
+    openvino = load_openvino()
     make_bert(tmp_path)
     settings = {"folder": str(tmp_path), "max_tokens": 60}
     exact = MiniLM(**settings, backend="torch").open()(TEXTS)
@@ -146,8 +148,7 @@ def test_half_precision_is_asked_for_and_single_precision_is_single(tmp_path: Pa
 def test_what_cannot_be_converted_runs_by_torch_or_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import openvino
-
+    openvino = load_openvino()
     make_bert(tmp_path)
     settings = {"folder": str(tmp_path), "max_tokens": 60}
     expected = MiniLM(**settings, backend="torch").open()(TEXTS)
@@ -185,7 +186,7 @@ def test_a_model_that_comes_out_wrong_is_noticed(caplog: pytest.LogCaptureFixtur
 
 def test_openvino_sends_no_telemetry(tmp_path: Path) -> None:
     code = (
-        "import sys; from scar.encoders._openvino import _openvino; _openvino(); "
+        "import sys; from scar.encoders._openvino import load_openvino; load_openvino(); "
         "print(sorted(name for name in sys.modules if name.startswith('openvino_telemetry')))"
     )
     done = subprocess.run(
