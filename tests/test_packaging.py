@@ -1,5 +1,6 @@
 """What is installed: every package, every configuration, and a wheel that runs elsewhere."""
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -25,6 +26,16 @@ def test_every_dependency_has_a_tested_version():
     wanted = [*PROJECT["project"]["dependencies"], *(name for extra in extras.values() for name in extra)]
     names = {name.split(">")[0].split("<")[0].split("[")[0].strip().lower().replace("_", "-") for name in wanted}
     assert names - {"scar-data"} <= pinned
+
+
+@pytest.mark.parametrize(
+    ("target", "extras"),
+    [("run", [".[quickstart]"]), ("data", [".[quickstart]"]), ("test", [".[quickstart]", ".[all,dev]"])],
+)
+def test_a_target_installs_what_it_needs(target, extras, tmp_path):
+    command = ["make", "--dry-run", target, f"VENV={tmp_path / 'none'}"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r'-e "(.*?)"', said) == extras
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ EXTRAS: Mapping[str, str] = {
     "onnx": "packaged",
     "onnxruntime": "packaged",
     "open_clip": "encoders",
+    "openvino": "openvino",
     "optuna": "search",
     "pdoc": "dev",
     "pillow_heif": "heic",

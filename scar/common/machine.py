@@ -15,6 +15,12 @@ def usable_cores() -> int:
     return len(core_numbers()) or os.cpu_count() or 1
 
 
+def usable_threads() -> int:
+    """Return how many threads an inference library may use: ``OMP_NUM_THREADS`` where it is set, as torch does."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(wanted) if wanted.isdigit() and int(wanted) else usable_cores()
+
+
 def chosen_accelerator(name: str) -> str:
     """Return the accelerator of Lightning for ``trainer.accelerator``.
 

@@ -1,4 +1,4 @@
-"""The network EfficientNet-Lite0, with the weights of a package or with initial ones, through torch or ONNX Runtime."""
+"""The network EfficientNet-Lite0, with the weights of a package or with initial ones, and what runs it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import timm
 import torch
 from numpy.typing import NDArray
 
-from scar.common.machine import usable_cores
+from scar.common.machine import usable_threads
 from scar.encoders._images import resize_batch
+from scar.encoders._pretrained import Run
 from scar.encoders.encoder import Embed
 
 _MEAN, _SCALE = 127.0, 128.0
@@ -86,21 +87,13 @@ def _pixels(images: Sequence[Any], resolution: int) -> torch.Tensor:
     return resize_batch(images, resolution).sub_(_MEAN).div_(_SCALE)
 
 
-def with_torch(model: torch.nn.Module, resolution: int, device: str) -> Embed:
-    """Return the function that embeds images with torch."""
-    model = model.to(device)
-
-    @torch.inference_mode()
-    def embed(images: Sequence[Any]) -> NDArray[np.float32]:
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            features: NDArray[np.float32] = model(_pixels(images, resolution).to(device)).float().cpu().numpy()
-        return features
-
-    return embed
+def embedder(run: Run, resolution: int) -> Embed:
+    """Return the function that embeds images with what runs the network on pixels."""
+    return lambda images: run({"pixels": _pixels(images, resolution)})
 
 
-def with_onnxruntime(model: torch.nn.Module, resolution: int) -> Embed:
-    """Return the function that embeds images with ONNX Runtime, on the CPU."""
+def onnxruntime_session(model: torch.nn.Module, resolution: int) -> Run:
+    """Return what runs the network with ONNX Runtime, on the CPU."""
     try:
         import onnx  # noqa: F401  the export needs it
         import onnxruntime
@@ -110,14 +103,14 @@ def with_onnxruntime(model: torch.nn.Module, resolution: int) -> Embed:
             "encoder.backend=torch"
         ) from error
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = usable_cores()
+    options.intra_op_num_threads = usable_threads()
     session = onnxruntime.InferenceSession(_export(model, resolution), options, providers=["CPUExecutionProvider"])
 
-    def embed(images: Sequence[Any]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = session.run(None, {"pixels": _pixels(images, resolution).numpy()})[0]
+    def run(inputs: Mapping[str, Any]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = session.run(None, {"pixels": inputs["pixels"].numpy()})[0]
         return features
 
-    return embed
+    return run
 
 
 def _export(model: torch.nn.Module, resolution: int) -> bytes:

@@ -5,40 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.vectors import unit_rows
-from scar.encoders._devices import resolve_device
+from scar.encoders._devices import resolve_backend, resolve_device
 from scar.encoders._weights import MODEL, PROCESSOR, TOKENIZER, WEIGHTS, pretrained_files
 from scar.encoders.encoder import Encoder
 
 if TYPE_CHECKING:
     import torch
 
-PRECISIONS = ("float32", "bfloat16", "float16")
+Run = Callable[[Mapping[str, Any]], NDArray[np.float32]]
+"""From named arrays [B, ...] to embeddings [B, D]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TorchEncoder(Encoder):
-    """A model that torch runs.
+    """A model of torch.
 
     Attributes:
         precision: of weights and arithmetic: ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        backend: library that runs the model, ``"openvino"``, ``"torch"``, or ``"auto"``, which becomes one of them:
+            the first on a CPU, where it is installed. In float32 their embeddings differ by rounding only, but the
+            choice is part of the key.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
         folder: that holds the model.
     """
 
+    backends: ClassVar[Sequence[str]] = ("openvino", "torch")
+    """The libraries that can run it."""
+
     precision: str = "float32"
+    backend: str = "auto"
     device: str = field(default="auto", metadata={"runtime": True})
     folder: str | None = field(default=None, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"encoder.precision={self.precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+        object.__setattr__(self, "backend", resolve_backend(self.backend, self.device, self.precision, self.backends))
+
+    @property
+    def dtype(self) -> str:
+        """The precision of the weights in torch, from which OpenVINO makes its own."""
+        return "float32" if self.backend == "openvino" else self.precision
 
     def single(self) -> str:
         """Return the modality of a single tower.
@@ -51,10 +63,20 @@ class TorchEncoder(Encoder):
         return self.modality
 
     def place(self, model: Any) -> Any:
-        """Return a model on the device, in the precision, ready for inference."""
+        """Return a model on the device that runs it, in the precision of its weights, ready for inference."""
         import torch
 
-        return model.to(resolve_device(self.device), getattr(torch, self.precision)).eval()
+        device = "cpu" if self.backend == "openvino" else resolve_device(self.device)
+        return model.to(device, getattr(torch, self.dtype)).eval()
+
+    def inference(self, model: torch.nn.Module, forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor]) -> Run:
+        """Return the function that runs the forward pass of a model that was placed, by the backend."""
+        run = inference(model, forward)
+        if self.backend != "openvino":
+            return run
+        from scar.encoders._openvino import OpenVino
+
+        return OpenVino(model, forward, run, precision=self.precision, name=self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +124,7 @@ def load_transformer(encoder: Pretrained, *, optional: Sequence[str] = ()) -> tu
     logging.set_verbosity_error()  # keys that are left over or missing are judged here
     try:
         model, report = transformers.AutoModel.from_pretrained(
-            folder, local_files_only=True, dtype=encoder.precision, output_loading_info=True
+            folder, local_files_only=True, dtype=encoder.dtype, output_loading_info=True
         )
     finally:
         logging.set_verbosity(verbosity)
@@ -118,9 +140,7 @@ def refuse_missing(missing: Sequence[str], source: Path, name: str) -> None:
         raise ValueError(f"{source} lacks {shown}, which encoder={name} needs; check that it is the right model")
 
 
-def inference(
-    model: torch.nn.Module, forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
-) -> Callable[[Mapping[str, Any]], NDArray[np.float32]]:
+def inference(model: torch.nn.Module, forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor]) -> Run:
     """Wrap a forward pass: inputs to the model's device and precision, result to NumPy, no gradients, no TF32."""
     import torch
 

@@ -15,7 +15,7 @@ from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 
 from scar.encoders._payloads import to_rgb
-from scar.encoders._pretrained import Pretrained, inference
+from scar.encoders._pretrained import Pretrained
 from scar.encoders.encoder import Embed
 
 
@@ -31,7 +31,7 @@ def open_model(encoder: Pretrained, resolution: int | None) -> Embed:
     if resolution is not None:
         card["input_size"] = (3, resolution, resolution)
     transform = create_transform(**card, is_training=False)
-    run = inference(model, lambda inputs: model(inputs["pixels"]))
+    run = encoder.inference(model, lambda inputs: model(inputs["pixels"]))
 
     def embed(images: Sequence[Any]) -> NDArray[np.float32]:
         return run({"pixels": torch.stack([transform(to_rgb(image)) for image in images])})

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scar.encoders._devices import resolve_device
-from scar.encoders._pretrained import inference, unit_length
+from scar.encoders._pretrained import TorchEncoder, unit_length
 from scar.encoders._texts import text_embedder
-from scar.encoders.encoder import Embed, Encoder, existing, packaged_folder
+from scar.encoders.encoder import Embed, existing, packaged_folder
 from scar.encoders.transformers_text import POOLINGS
 
 if TYPE_CHECKING:
@@ -18,13 +17,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MiniLM(Encoder):
+class MiniLM(TorchEncoder):
     """The mean of the token states, without padding, as the model was trained.
 
     Attributes:
         max_tokens: longer texts are cut; the model was trained with 256.
         normalize: scale embeddings to length 1, as the model card says.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"``, …
         batch_tokens: most tokens in one call of the model, padding included.
         folder: that `from_pretrained` reads; None for that of the package.
     """
@@ -35,8 +33,6 @@ class MiniLM(Encoder):
     max_tokens: int = 256
     normalize: bool = True
     batch_tokens: int = field(default=2048, metadata={"runtime": True})
-    device: str = field(default="auto", metadata={"runtime": True})
-    folder: str | None = field(default=None, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,13 +53,12 @@ class MiniLM(Encoder):
         folder = self.weights()[0].parent
         transformers.utils.logging.disable_progress_bar()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = transformers.AutoModel.from_pretrained(folder, local_files_only=True)
-        model = model.to(resolve_device(self.device)).eval()
+        model = self.place(transformers.AutoModel.from_pretrained(folder, local_files_only=True))
 
         def forward(inputs: Mapping[str, Any]) -> torch.Tensor:
             return POOLINGS["mean"](model(**inputs).last_hidden_state, inputs["attention_mask"])
 
-        run = inference(model, forward)
+        run = self.inference(model, forward)
         return text_embedder(
             tokenizer,
             (lambda inputs: unit_length(run(inputs))) if self.normalize else run,

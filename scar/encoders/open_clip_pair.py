@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders._payloads import to_rgb
-from scar.encoders._pretrained import Pretrained, inference, unit_length
+from scar.encoders._pretrained import Pretrained, unit_length
 from scar.encoders._weights import TOKENIZER, missing_kinds, pretrained_files, remembered
 from scar.encoders.encoder import Embed
 
@@ -70,9 +70,9 @@ class OpenClipPair(Pretrained):
         finish = unit_length if self.normalize else (lambda rows: rows)
         if self.modality == "text":
             tokenize = _tokenizer(open_clip, folder)
-            run = inference(model, lambda inputs: model.encode_text(inputs["tokens"]))
+            run = self.inference(model, lambda inputs: model.encode_text(inputs["tokens"]))
             return lambda texts: finish(run({"tokens": tokenize(list(texts))}))
-        run = inference(model, lambda inputs: model.encode_image(inputs["pixels"]))
+        run = self.inference(model, lambda inputs: model.encode_image(inputs["pixels"]))
 
         def embed(images: Sequence[Any]) -> NDArray[np.float32]:
             rows: NDArray[np.float32] = finish(

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from scar.encoders._checkout import checkout_files, importable, load_part, load_state
 from scar.encoders._payloads import middle, read_audio, repeat_to
-from scar.encoders._pretrained import TorchEncoder, inference, unit_length
+from scar.encoders._pretrained import TorchEncoder, unit_length
 from scar.encoders._texts import load_tokenizer, text_embedder
 from scar.encoders._weights import MODEL, TOKENIZER, pretrained_files
 from scar.encoders.encoder import Embed
@@ -90,7 +90,7 @@ class Pengi(TorchEncoder):
             None,
         )
         self._load(model, state, "audio_encoder.")
-        run = inference(model, lambda inputs: model(inputs["waves"])[0])
+        run = self.inference(model, lambda inputs: model(inputs["waves"])[0])
 
         def embed(sounds: Sequence[Any]) -> NDArray[np.float32]:
             waves = [repeat_to(middle(wave, length), length) for wave in read_audio(sounds, rate)]
@@ -118,7 +118,7 @@ class Pengi(TorchEncoder):
         def forward(inputs: Mapping[str, Any]) -> Any:
             return model["projection"](model["clip_text_projection"](model["base"](**inputs).pooler_output))
 
-        run = inference(model, forward)
+        run = self.inference(model, forward)
         tokenizer, limit = load_tokenizer(folder, card["dataset_config"]["enc_text_len"], text.max_position_embeddings)
         return text_embedder(
             tokenizer,

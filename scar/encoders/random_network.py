@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scar.encoders._devices import resolve_device
 from scar.encoders._learned import Learned
+from scar.encoders._pretrained import inference
 from scar.encoders.encoder import Embed, Encoder
 
 
@@ -38,8 +39,9 @@ class RandomNetwork(Encoder):
 
     def open(self) -> Embed:
         """Draw the weights."""
-        from scar.encoders._efficientnet import draw_model, with_torch
+        from scar.encoders._efficientnet import draw_model, embedder
 
-        model = draw_model(self.seed)
+        model = draw_model(self.seed).to(resolve_device(self.device))
         parameters = sum(each.numel() for each in model.parameters())
-        return Learned(with_torch(model, self.resolution, resolve_device(self.device)), parameters=parameters)
+        run = inference(model, lambda inputs: model(inputs["pixels"]))
+        return Learned(embedder(run, self.resolution), parameters=parameters)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.common.machine import usable_cores
+from scar.common.machine import usable_threads
 from scar.encoders._payloads import read_audio
 from scar.encoders.encoder import Embed, Encoder, existing, packaged_folder
 
@@ -51,7 +51,7 @@ class Speech(Encoder):
         except ImportError as error:
             raise ImportError("encoder=speech needs onnxruntime: pip install 'scar-data[packaged]'") from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = usable_cores()
+        options.intra_op_num_threads = usable_threads()
         spectrogram, network = (
             onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
             for path in self.weights()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders._payloads import middle, read_audio, sample_frames
-from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._pretrained import Pretrained, load_transformer, unit_length
 from scar.encoders._texts import PADDINGS, load_tokenizer, text_embedder, text_positions
 from scar.encoders.encoder import MODALITIES, Embed
 from scar.encoders.transformers_vision import image_pixels, load_image_processor
@@ -64,7 +64,7 @@ class TransformersPair(Pretrained):
             vectors: torch.Tensor = features(**inputs).pooler_output
             return vectors
 
-        run = inference(model, forward)
+        run = self.inference(model, forward)
         finish = unit_length if self.normalize else _unchanged
         if modality == "text":
             tokenizer, limit = load_tokenizer(folder, self.max_tokens, text_positions(model.config))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._pretrained import Pretrained, load_transformer, unit_length
 from scar.encoders._texts import load_tokenizer, text_embedder, text_positions
 from scar.encoders.encoder import Embed
 
@@ -57,7 +57,7 @@ class TransformersText(Pretrained):
         def forward(inputs: Mapping[str, Any]) -> torch.Tensor:
             return pool(model(**inputs).last_hidden_state, inputs["attention_mask"])
 
-        run = inference(model, forward)
+        run = self.inference(model, forward)
         return text_embedder(
             tokenizer,
             (lambda inputs: unit_length(run(inputs))) if self.normalize else run,

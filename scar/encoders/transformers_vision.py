@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.encoders._payloads import to_rgb
-from scar.encoders._pretrained import Pretrained, inference, load_transformer, unit_length
+from scar.encoders._pretrained import Pretrained, load_transformer, unit_length
 from scar.encoders.encoder import Embed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class TransformersVision(Pretrained):
         model, folder = load_transformer(self, optional=() if self.pooling == "pooled" else ("pooler.",))
         processor = load_image_processor(folder)
         pool = POOLINGS[self.pooling]
-        run = inference(model, lambda inputs: pool(model(**inputs)))
+        run = self.inference(model, lambda inputs: pool(model(**inputs)))
 
         def embed(images: Sequence[Any]) -> NDArray[np.float32]:
             rows = run({"pixel_values": image_pixels(processor, images)})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scar.encoders._checkout import checkout_files, importable, load_part, load_state
 from scar.encoders._payloads import sample_frames
-from scar.encoders._pretrained import TorchEncoder, inference, unit_length
+from scar.encoders._pretrained import TorchEncoder, unit_length
 from scar.encoders.encoder import Embed
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class VideoClipXL(TorchEncoder):
         load_part(model, load_state(path), f"{part}.", path=path, name=self.name)
         model = self.place(model)
         if self.modality == "text":
-            run = inference(model, lambda inputs: model.encode_text(inputs["tokens"]))
+            run = self.inference(model, lambda inputs: model.encode_text(inputs["tokens"]))
             return lambda texts: unit_length(run({"tokens": text_encoder.tokenize(list(texts), truncate=True)}))
-        run = inference(model, lambda inputs: model.get_vid_features(inputs["frames"]))
+        run = self.inference(model, lambda inputs: model.get_vid_features(inputs["frames"]))
 
         def embed(videos: Sequence[Any]) -> NDArray[np.float32]:
             return unit_length(run({"frames": _pixels(sample_frames(videos, self.frames))}))

@@ -31,7 +31,7 @@ Draw = Callable[..., Mapping[str, bytes]]
 SECONDS = 1.0
 """Between two epochs that are logged while a bank trains."""
 LARGEST_TABLE = 20_000
-"""Rows of a table that is logged; of more, those by class are left out, since every row takes a millisecond."""
+"""Rows of a table that is logged; of more, those by class are left out."""
 EPOCHS = 200
 """Epochs of a bank that are logged at most, evenly spaced: L-BFGS takes thousands."""
 
@@ -173,11 +173,9 @@ class JobLogger:
             self.run.summary.update(summary_of(frame, driver) | dict(summary or {}))
 
     def _log_tables(self, frame: pd.DataFrame) -> None:
-        import wandb
-
         if len(frame) > LARGEST_TABLE:  # all rows are in the artefact of the results
             frame = frame[frame.class_id.isna()]
-        tables = {"results": wandb.Table(dataframe=_plain(frame)), "scar": wandb.Table(dataframe=scar_table(frame))}
+        tables = {"results": as_table(_plain(frame)), "scar": as_table(scar_table(frame))}
         self.run.log({**tables, **self._figures(frame)})
 
     def _watched(self) -> str:
@@ -251,6 +249,20 @@ def scar_table(frame: pd.DataFrame) -> pd.DataFrame:
     table = both.pivot_table("value", ["subject", "estimator", "class_name"], "metric", dropna=False, sort=False)
     table = table.reindex(columns=list(MEASURES)).dropna(how="all").reset_index()
     return _plain(table)
+
+
+def as_table(frame: pd.DataFrame) -> Any:
+    """Return a frame of plain values as a table of wandb.
+
+    Wandb infers the types of the columns row by row, a millisecond each; here it sees one row of each pattern of types.
+    """
+    import wandb
+
+    rows = frame.to_numpy(dtype=object).tolist()
+    patterns = {tuple(map(type, row)): row for row in reversed(rows)}
+    table = wandb.Table(columns=list(frame.columns), data=[*patterns.values()])
+    table.data = rows
+    return table
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

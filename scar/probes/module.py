@@ -1,17 +1,14 @@
-"""The bank: a Lightning module whose step is one epoch of every probe in work."""
+"""The bank: a module whose step is one epoch of every probe in work; `alone` runs it, or Lightning does."""
 
 from __future__ import annotations
 
 import logging
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -30,13 +27,11 @@ Progress = Callable[[int, int, float], None]
 """Of an epoch: the finished probes, all of them, and the mean of what the training of those in work watched."""
 GPU_ALIGN = 16
 # Features and classes are padded to a multiple of this on a GPU; on a CPU padding costs more than it gains.
-LIGHTNING = ("pytorch_lightning", "lightning_fabric")
-# Loggers of Lightning.
 
 log = logging.getLogger(__name__)
 
 
-class ProbeBank(pl.LightningModule):
+class ProbeBank(torch.nn.Module):
     """Trains probes in blocks, those of one device in parallel threads (CPU) or one after another (GPU).
 
     The blocks are shared out between the ranks; no gradient is. Each rank writes its probes into buffers
@@ -56,12 +51,10 @@ class ProbeBank(pl.LightningModule):
         progress: Progress | None = None,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = False
         self.features, self.labels, self.tasks = features, labels, list(tasks)
         self.num_classes, self.config = num_classes, config
         self.threads, self.memory, self.progress = threads, memory, progress
         count = len(self.tasks)
-        self._unused = torch.nn.Parameter(torch.zeros(()))  # distributed strategies refuse a module without one
         self.register_buffer("folded", torch.zeros(count, num_classes, features.dimension + 1))
         self.register_buffer("epochs", torch.zeros(count, dtype=torch.int64))
         for name in ("validation_loss", "converged", "degenerate", "penalty", "constant_features", "far_rows"):
@@ -74,19 +67,23 @@ class ProbeBank(pl.LightningModule):
         self._room = memory
         self._source: RowSource
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Start of a spawned rank."""
-        super().__setstate__(state)
-        silence_lightning()
+    @property
+    def device(self) -> torch.device:
+        """Where the probes are trained."""
+        return self.get_buffer("folded").device
 
-    def configure_optimizers(self) -> None:
-        """The blocks update their weights themselves."""
+    @property
+    def in_work(self) -> int:
+        """How many probes are being trained."""
+        return sum(len(plan.probes) for plan, _ in self._work)
 
-    def train_dataloader(self) -> list[int]:
-        """One item, hence one step, per epoch."""
-        return [0]
+    def alone(self) -> None:
+        """Train all probes in this process, on the CPU; to the last bit what Lightning's trainer comes to."""
+        self.start()
+        while not self.train_epoch():
+            pass
 
-    def on_fit_start(self) -> None:
+    def start(self, rank: int = 0, ranks: int = 1) -> None:
         """Share the blocks out between the ranks, and plan the memory."""
         gpu = self.device.type == "cuda"
         resident = gpu and 2 * self.features.array.nbytes <= self.memory
@@ -96,7 +93,7 @@ class ProbeBank(pl.LightningModule):
             align=GPU_ALIGN if gpu else 1, resident=resident,
         )  # fmt: skip
         plans = plan_blocks(self.tasks, self.config, stacked=gpu)
-        self._waiting = share_out(plans, self.trainer.world_size)[self.trainer.global_rank]
+        self._waiting = share_out(plans, ranks)[rank]
         sizes = [self._held(plan) for plan in self._waiting]
         validation = {task.validation.tobytes(): len(task.validation) for task in self.tasks}
         plan = {
@@ -113,8 +110,8 @@ class ProbeBank(pl.LightningModule):
         if not gpu:
             self._pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
 
-    def training_step(self, *batch: Any) -> None:
-        """Train every probe in work for one epoch; then take out what has finished."""
+    def train_epoch(self) -> bool:
+        """Train every probe in work for one epoch; then take out what has finished; tells whether none is left."""
         self._admit()
         list(self._map(_train_epoch, [run for _plan, run in self._work]))
         watched = self._watched() if self.progress is not None else math.nan
@@ -128,15 +125,7 @@ class ProbeBank(pl.LightningModule):
                 buffer[list(plan.probes)] = values[: len(plan.probes)].to(buffer.dtype)
         if self.progress is not None:
             self.progress(int((self.get_buffer("epochs") > 0).sum()), len(self.tasks), watched)
-        if self.trainer.loggers:
-            self.log("probes_in_work", float(sum(len(plan.probes) for plan, _ in self._work)))
-        done = not (self._work or self._waiting)
-        self.trainer.should_stop = self.trainer.strategy.reduce_boolean_decision(done, all=True)
-
-    def on_fit_end(self) -> None:
-        """Gather the results of all ranks on each of them."""
-        for buffer in self.buffers():
-            self.trainer.strategy.reduce(buffer, reduce_op="sum")
+        return not (self._work or self._waiting)
 
     def close(self) -> None:
         """End the threads and drop what only training needs, also after an error."""
@@ -239,23 +228,3 @@ def share_out(plans: Sequence[BlockPlan], ranks: int) -> list[list[BlockPlan]]:
         shares[rank].append(plan)
         loads[rank] += plan.size * plan.rows
     return shares
-
-
-def silence_lightning() -> None:
-    """Keep Lightning's notices about devices, ranks and optimisers out of the output of a study."""
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning\..*")
-    for name in LIGHTNING:
-        logging.getLogger(name).setLevel(logging.ERROR)
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning for a while; its loggers and the warnings are as before afterwards."""
-    levels = {name: logging.getLogger(name).level for name in LIGHTNING}
-    try:
-        with warnings.catch_warnings():
-            silence_lightning()
-            yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)

@@ -115,7 +115,7 @@ class TrainerConfig:
     """On what the probes are trained; on one kind of device, none of it can change a number.
 
     Attributes:
-        accelerator: of Lightning, e.g. ``"auto"``, ``"cpu"``, ``"gpu"``.
+        accelerator: of Lightning, which a single process on a CPU does without, e.g. ``"auto"``, ``"cpu"``, ``"gpu"``.
         devices: processes (CPU) or GPUs; the probes are shared out between them.
         num_nodes: machines, with ``strategy="ddp"`` and a launcher such as torchrun or SLURM.
         strategy: ``"auto"``, ``"ddp_spawn"`` (processes started here) or ``"ddp"`` (by torchrun or SLURM).

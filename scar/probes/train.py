@@ -8,21 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.loggers import Logger
-from pytorch_lightning.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
 from scar.common.machine import chosen_accelerator, usable_cores
 from scar.probes._row_memory import room_bytes
 from scar.probes._shared_features import Features
-from scar.probes.module import ProbeBank, Progress, quiet_lightning
+from scar.probes.module import ProbeBank, Progress
 from scar.probes.probe_set import ProbeSet, ProbeTask
 from scar.probes.settings import ProbeConfig, TrainerConfig, penalty_of_subset
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback
+    from pytorch_lightning.loggers import Logger
 
 _RENDEZVOUS = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
 
@@ -84,8 +85,14 @@ def train_probes(
         memory=_memory(trainer, max(threads, 2) * room_bytes(len(features), features.shape[1] + 1)),
         progress=None if spawned else progress,
     )
-    with _settings(config), tempfile.TemporaryDirectory() as folder, closing(bank):
-        _lightning(trainer, folder, loggers, callbacks).fit(bank)
+    with _settings(config), closing(bank):
+        if _is_plain(trainer) and not (loggers or callbacks):
+            bank.alone()
+        else:
+            from scar.probes.lightning import fit  # seconds to import, which small data need not wait for
+
+            with tempfile.TemporaryDirectory() as folder:
+                fit(bank, trainer, folder, loggers, callbacks)
     probes = bank.probe_set()
     broken = np.flatnonzero(~np.isfinite(probes.weights).all(axis=(1, 2)))
     if len(broken):
@@ -174,40 +181,20 @@ def _available_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def _lightning(config: TrainerConfig, folder: str, loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> Trainer:
-    """Return a trainer that does no more than it is asked for and writes nothing."""
-    launched = TorchElasticEnvironment.detect() or SLURMEnvironment.detect() or "RANK" in os.environ
-    if config.strategy == "ddp" and config.devices * config.num_nodes > 1 and not launched:
-        raise ValueError(
-            f"trainer.strategy=ddp with trainer.devices={config.devices} needs a launcher (torchrun, SLURM); "
-            "without one use trainer.strategy=ddp_spawn"
-        )
-    return Trainer(
-        accelerator=chosen_accelerator(config.accelerator),
-        devices=config.devices,
-        num_nodes=config.num_nodes,
-        strategy=config.strategy,
-        logger=list(loggers) or False,
-        callbacks=list(callbacks),
-        max_epochs=-1,
-        log_every_n_steps=1,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=folder,
-    )
+def _is_plain(trainer: TrainerConfig) -> bool:
+    """Tell whether one process on a CPU trains all probes, so that nothing is left for Lightning to do."""
+    return trainer.devices * trainer.num_nodes == 1 and chosen_accelerator(trainer.accelerator) == "cpu"
 
 
 @contextmanager
 def _settings(config: ProbeConfig) -> Iterator[None]:
-    """Quiet Lightning, one thread per product, the asked precision; everything as before afterwards."""
+    """One thread per product, the asked precision; everything as before afterwards."""
     threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
     before = {name: os.environ.get(name) for name in _RENDEZVOUS}
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
     try:
-        with quiet_lightning():
-            yield
+        yield
     finally:
         torch.set_float32_matmul_precision(precision)
         torch.set_num_threads(threads)

@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from scar.common.files import read_json, write_json
 from scar.common.machine import chosen_accelerator
 from scar.common.randomness import derive_seed
-from scar.probes.module import quiet_lightning
+from scar.probes.lightning import quiet_lightning
 from scar.reduction.pair_model import PairModel
 from scar.reduction.pair_model_config import PairModelConfig
 from scar.reduction.tokens import make_tokenizer, open_tokenizer

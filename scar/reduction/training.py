@@ -16,7 +16,7 @@ from transformers import BertConfig, BertLMHeadModel
 from scar.common.files import read_json, replacing, write_json
 from scar.common.machine import chosen_accelerator
 from scar.common.randomness import derive_seed
-from scar.probes.module import quiet_lightning
+from scar.probes.lightning import quiet_lightning
 from scar.probes.settings import TrainerConfig
 from scar.reduction.captioner import CodebookCaptioner
 from scar.reduction.captioner_config import CaptionerConfig

@@ -115,7 +115,8 @@ def test_bad_settings_are_refused() -> None:
         EfficientNetLite0(resolution=16)
     with pytest.raises(ValueError, match=r"encoder\.backend='x' is unknown"):
         EfficientNetLite0(backend="x")
-    assert EfficientNetLite0(device="cpu").backend == "onnxruntime"
+    assert EfficientNetLite0(device="cpu").backend in ("openvino", "onnxruntime")
+    assert EfficientNetLite0(device="cpu", precision="float16").backend == "torch"
 
 
 def test_missing_weights_or_libraries_are_named_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import wandb
 
 from scar.common import progress
 from scar.config.runtime import LoggerConfig
 from scar.job._wandb_run import check_connection, wandb_mode
-from scar.job.loggers import EPOCHS, JobLogger, bank_summary, scar_table
+from scar.job.loggers import EPOCHS, JobLogger, as_table, bank_summary, scar_table
 from scar.job.rows import Rows
 from scar.reporting.formats._wandb_files import offline_runs, read_run
 
@@ -269,3 +270,13 @@ def test_a_logger_that_fails_costs_no_result(monkeypatch, tmp_path, capsys):
     with logger(tmp_path) as log:
         assert log.run is None
         log.log(frame(), [])
+
+
+def test_a_table_of_wandb_is_the_one_that_it_makes_row_by_row() -> None:
+    values = [1.5, None, 2.0, 3, "x"]
+    frame = pd.DataFrame({"a": values, "b": list("vwxyz"), "c": [True, None, False, None, True]}, dtype=object)
+    for part in (frame.iloc[:3], frame.iloc[:0], pd.concat([frame.iloc[:3]] * 50)):
+        made, expected = as_table(part), wandb.Table(dataframe=part)
+        assert made.data == expected.data
+        assert made.columns == expected.columns
+        assert made._column_types.to_json() == expected._column_types.to_json()

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from scar.probes.rows import RowSource
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.probes.train import train_probes
 
+ROOT = Path(__file__).parents[2]
 CLASSES = 5
 VALIDATION = np.arange(2000, 2300)
 X, Y = gaussian_classes(2500, 24, CLASSES)
@@ -183,6 +186,31 @@ def test_progress_tells_the_mean_of_what_the_probes_in_work_watched():
     for epoch, watched in enumerate(seen):
         in_work = np.isfinite(made.curve[:, epoch])
         assert watched == pytest.approx(made.curve[in_work, epoch].mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_a_bank_alone_equals_the_bank_in_lightnings_trainer(config):
+    from pytorch_lightning import Callback
+
+    epochs = []
+
+    class Count(Callback):
+        def on_train_epoch_end(self, trainer, module):
+            epochs.append(trainer.current_epoch)
+
+    assert_same(train(config=config), train(config=config, callbacks=[Count()]))
+    assert len(epochs) > 1
+
+
+def test_a_bank_on_the_cpu_imports_no_lightning():
+    code = (
+        "import sys; import numpy as np; from scar.probes.train import train_probes; from scar.probes.probe_set import ProbeTask;"
+        "from scar.probes.settings import TrainerConfig; rows = np.arange(20); X = np.eye(20, dtype=np.float32);"
+        "train_probes(X, rows % 2, [ProbeTask(rows, rows, seed=0)], num_classes=2, trainer=TrainerConfig(accelerator='cpu'));"
+        "print(sorted({'pytorch_lightning', 'torchmetrics', 'transformers', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_lightning_logger_sees_the_probes_in_work(tmp_path):

@@ -92,14 +92,16 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     index = ["class_name", "factor", "seed"]
     coverage = own[(own.metric == Metric.COVERAGE) & own.value.isna()]
     hits = own[own.metric == Metric.TRUE_POSITIVES].set_index(index).value
+    coverage = coverage.assign(hits=hits.reindex(pd.MultiIndex.from_frame(coverage[index])).to_numpy())
+    seeds = own.seed.nunique()
     lines = []
     for name, lost in coverage.groupby("class_name", sort=False):
         factors = sorted(int(f) for f in lost.factor.unique())
-        counts = hits.reindex(lost.set_index(index).index).dropna()
+        counts = lost.hits.dropna()
         had = f" and has {_between(counts.min(), counts.max())} there" if len(counts) else ""
         at = listing([f"1/{factor}" for factor in factors], limit=9)
         said = (
-            f"coverage undefined at {at} of the data in {lost.seed.nunique()} of {own.seed.nunique()} seeds: "
+            f"coverage undefined at {at} of the data in {lost.seed.nunique()} of {seeds} seeds: "
             f"it needs {min_count} rightly classified samples with a positive logit{had}."
         )
         lines.append((str(name), said))
