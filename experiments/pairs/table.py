@@ -15,21 +15,24 @@ from scar.reporting.text import name_of
 CONTRASTS = (("scar", "random"), ("scar", "class_average"), ("joint", "random"), ("joint", "scar"))
 COLOURS = ("#0072b2", "#56b4e9", "#d55e00", "#e69f00")
 ARMS = ("scar", "random", "class_average", "joint")
+METRICS = ("accuracy", "matched_balanced_accuracy")
+"""Raw decisions, as the paper scores them, and decisions matched to equal classes."""
 
 
 def direction_table(folders: Sequence[Path]) -> pd.DataFrame:
-    """Return accuracies and paired differences with their intervals, in shares."""
-    return pd.concat([_lines(load_study(folder)) for folder in folders], ignore_index=True)
+    """Return scores and paired differences with their intervals, in shares, of raw and of matched decisions."""
+    studies = [load_study(folder) for folder in folders]
+    return pd.concat([_lines(study, metric) for metric in METRICS for study in studies], ignore_index=True)
 
 
-def _lines(study: Study) -> pd.DataFrame:
+def _lines(study: Study, metric: str) -> pd.DataFrame:
     found = {reference: compare(study, reference=reference) for reference in ("scar", "joint")}
-    arms = found["scar"].arms[found["scar"].arms.metric == "accuracy"]
+    arms = found["scar"].arms[found["scar"].arms.metric == metric]
     lines = []
     for group in study.groups():
         rows = study.of(group)
         own = _where(arms, group)
-        about: dict[str, Any] = {**group, "seeds": int(own.seeds.max())}
+        about: dict[str, Any] = {**group, "metric": metric, "seeds": int(own.seeds.max())}
         about |= {"majority": _mean(rows, "majority_rate"), "classes": _mean(rows, "num_classes")}
         for subject in ("primary", "total"):
             about |= _interval(own[own.subject == subject], subject)
@@ -40,7 +43,7 @@ def _lines(study: Study) -> pd.DataFrame:
                 line[subject] = float(at[at.subject == subject].value.mean())  # NaN where the study lacks the strategy
             for first, second in CONTRASTS:
                 rows = _where(found[first].differences, group)
-                rows = rows[(rows.second == second) & (rows.metric == "accuracy") & np.isclose(rows.fraction, fraction)]
+                rows = rows[(rows.second == second) & (rows.metric == metric) & np.isclose(rows.fraction, fraction)]
                 line |= _interval(rows, f"{first}_minus_{second}")
             lines.append(line)
     return pd.DataFrame(lines)
@@ -62,8 +65,9 @@ def _interval(rows: pd.DataFrame, name: str) -> dict[str, float]:
 
 
 def draw_differences(table: pd.DataFrame) -> Drawing:
-    """Differences in points at the largest budget, a panel per contrast, a row per dataset and direction."""
+    """Differences of accuracy in points at the largest budget, a panel per contrast, a row per dataset and direction."""
     largest = table[table.groupby(["dataset", "modality"]).fraction.transform("max") == table.fraction]
+    largest = largest[largest.metric == METRICS[0]]
     labels = [f"{name_of(row.dataset)} ({row.modality})" for row in largest.itertuples()]
     places = np.arange(len(largest))[::-1]
     with styled():

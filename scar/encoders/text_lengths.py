@@ -3,13 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from scar.common.files import read_json
+from scar.common.files import read_json, write_json
 from scar.common.types import Ints
 from scar.encoders.encoder import Encoder
+
+MOST = 20_000
+"""Texts that are counted; of more, evenly spaced ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truncation:
+    """How many texts are longer than an encoder reads.
+
+    Attributes:
+        counted: texts.
+        longer: of them.
+        limit: tokens that the encoder reads; 0 where that is not known.
+    """
+
+    counted: int = 0
+    longer: int = 0
+    limit: int = 0
+
+    @property
+    def share(self) -> float:
+        """Share of the texts whose ends the encoder does not see."""
+        return self.longer / self.counted if self.counted else 0.0
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> Truncation:
+        """Read what `save` wrote."""
+        return cls(**read_json(path))
+
+
+def count_truncated(encoder: Encoder, payload: Sequence[Any]) -> Truncation:
+    """Count the texts of a payload, one or several an item, that are longer than an encoder reads."""
+    places = np.unique(np.linspace(0, len(payload) - 1, min(len(payload), MOST)).round().astype(np.int64))
+    items = [payload[int(place)] for place in places]
+    texts = [text for item in items for text in ((item,) if isinstance(item, str) else item)]
+    known = text_lengths(encoder, texts) if texts else None
+    if known is None:
+        return Truncation()
+    tokens, limit = known
+    return Truncation(counted=len(texts), longer=int((tokens > limit).sum()), limit=limit)
 
 
 def text_lengths(encoder: Encoder, texts: Sequence[str]) -> tuple[Ints, int] | None:

@@ -44,6 +44,7 @@ from scar.store.store import Store
 if TYPE_CHECKING:
     from scar.config.schema import Config
 
+TEXT = "text"
 SUBJECTS = ("primary", "total")
 """The training sets that are characterized: what there is now, and everything."""
 
@@ -76,6 +77,11 @@ def prepare(config: Config, flow: Flow) -> Inputs:
     dataset = flow(stages.DATASET, besides=_files(config.dataset, flow, place), source=config.dataset)
     towers = {name: _tower(config, flow, dataset, config.encoder.towers()[name]) for name in config.modalities}
     embeddings = towers[config.probed]
+    truncation = None
+    if TEXT in towers:
+        reader = config.encoder.towers()[TEXT]
+        besides = Besides(runtime=place, content=lambda: [encoder_key(reader, _memo(flow))])
+        truncation = flow(stages.TRUNCATION, dataset, besides=besides, encoder=reader)
     supervision = None
     if isinstance(config.labels, CrossModalLabels):
         both = {name: towers[name] for name in sorted(towers)}
@@ -87,6 +93,7 @@ def prepare(config: Config, flow: Flow) -> Inputs:
     parts: dict[str, Any] = {"dataset": dataset, "towers": towers, "embeddings": embeddings, "steps": steps}
     return Inputs(
         supervision=supervision,
+        truncation=truncation,
         split=split,
         deployment=flow(stages.DEPLOYMENT, split, steps, deployment=config.deployment),
         pools=flow(stages.COMPARED_POOLS, stock, mixes=config.budgets.of) if config.budgets.of else None,

@@ -18,6 +18,7 @@ from scar.data.catalogue import Catalogue
 from scar.data.paths import data_folder
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
+from scar.encoders.text_lengths import Truncation
 from scar.evaluation.label_scores import LabelPredictions, LabelScores
 from scar.evaluation.scores import Predictions, Scores
 from scar.foundation.estimates import Estimate
@@ -45,6 +46,7 @@ class Inputs:
         steps: the step functions.
         split: the parts that each later stage may see.
         deployment: [K] class frequencies where a classifier will be used.
+        truncation: of the texts by their encoder; None where none are read.
         pools: [M, K] class sizes of the pools that ``budgets.of`` compares; None where it names none.
     """
 
@@ -55,6 +57,7 @@ class Inputs:
     steps: Handle[Steps]
     split: Handle[Split]
     deployment: Handle[Floats]
+    truncation: Handle[Truncation] | None = None
     pools: Handle[Ints] | None = None
 
     @property

@@ -61,6 +61,8 @@ class Metric(StrEnum):
     SAMPLES = "samples", "samples", "samples", NEITHER, COUNT, ""
     CLASS_SIZE = "class_size", "class size", "samples", NEITHER, COUNT, "plan"
 
+    TRUNCATED = "truncated", "texts cut short", "fraction of the texts", LOWER, PERCENT, ""
+
     LABEL_SET_SIZE = "label_set_size", "classes", "classes", NEITHER, COUNT, "indicators"
     SMALLEST_CLASS = "smallest_class", "smallest", "samples", NEITHER, COUNT, "indicators"
     MEDIAN_CLASS = "median_class", "median", "samples", NEITHER, COUNT, "indicators"

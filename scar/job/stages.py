@@ -45,6 +45,7 @@ from scar.data.unreadable import Unreadable, drop_unreadable, save_unreadable
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
 from scar.encoders.encoder import Encoder
+from scar.encoders.text_lengths import Truncation, count_truncated
 from scar.evaluation.deployment import class_mix, label_shares
 from scar.evaluation.label_scores import LabelPredictions, LabelScores, decide_each, score_labels
 from scar.evaluation.scores import Predictions, Scores, decisions, score_decisions
@@ -136,6 +137,13 @@ def name_steps(catalogue: Catalogue, supervision: Supervision | None, *, probed:
     return given_steps(catalogue) if supervision is None else supervision.labels_for(probed)
 
 
+def measure_texts(catalogue: Catalogue, *, encoder: Encoder, source: Source, data_dir: Path) -> Truncation:
+    """Count the texts that are longer than the encoder reads."""
+    payload = KeptSamples(source, data_dir, catalogue.ids)().payloads["text"]
+    return count_truncated(encoder, payload)
+
+
+TRUNCATION = Stage("truncation", measure_texts, Format.file(Truncation, "truncation.json"))
 SUPERVISION = Stage("labels", cluster_pairs, Format.folder(Supervision))
 ALIGNMENT = Stage("alignment", align_pairs, Format.file(Alignment, "alignment.json"))
 STEPS: Stage[Steps] = Stage("steps", name_steps)

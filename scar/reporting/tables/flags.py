@@ -14,6 +14,7 @@ from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
     "met": "the generalisation gap is already within the tolerance, so no more samples are needed",
+    "truncated": "share of the texts that are longer than the encoder reads, so that it does not see their ends",
     "unconverged": "ended at probe.max_epochs before it was trained; use probe=converged, or raise probe.max_epochs",
     "far_rows": "training rows more than ten times as far out as the median row were shortened; look at them",
     "majority_rate": "answers one class only, or is no better than the most frequent class",
@@ -57,7 +58,7 @@ TO_DO = {
     ),
     **dict.fromkeys(("absent_from_test", "absent_from_total", "coverage_undefined"), MORE),
     **dict.fromkeys(
-        ("unconverged", "few_sizes", "too_few_sizes", "refused_not_at_optimum", "refused_nothing_held_out"), AGAIN
+        ("truncated", "unconverged", "few_sizes", "too_few_sizes", "refused_not_at_optimum", "refused_nothing_held_out"), AGAIN
     ),
     **dict.fromkeys(("majority_rate", "extrapolated", "at_prior", "at_edge", "unidentified", "bound_decreasing"), DOUBT),
     **dict.fromkeys(("gap_rising", "cannot_tell", "unreachable", "no_interval", "zero_training_error"), DOUBT),
