@@ -115,15 +115,16 @@ class Forecaster:
     @property
     def known(self) -> Bools:
         """[K] classes that are held out and tested: scores are of these, and of the `unseen`."""
-        return (self._held > 0) & (self.tested > 0)
+        return (self.held > 0) & (self.tested > 0)
 
     @property
     def unseen(self) -> Bools:
         """[K] classes that are tested and have no sample, not even held out: their recall is 0 until they have some."""
-        return np.asarray((self._held == 0) & (self.tested > 0) & (self.counts == 0))
+        return np.asarray((self.held == 0) & (self.tested > 0) & (self.counts == 0))
 
     @property
-    def _held(self) -> Ints:
+    def held(self) -> Ints:
+        """[K] held-out samples."""
         return np.bincount(self.compositions.heldout, minlength=len(self.tested))
 
     def surface(self, mix: Floats) -> Surface:
@@ -135,7 +136,7 @@ class Forecaster:
 
     def weights(self, score: str) -> Floats:
         """Return [K] what the recall of each class counts in a score; 0 for one that is neither `known` nor `unseen`."""
-        held = self._held.astype(np.float64)
+        held = self.held.astype(np.float64)
         if self.unseen.any():  # whose share the test part alone knows
             held[self.unseen] = self.tested[self.unseen] * held.sum() / max(self.tested[self.known].sum(), 1)
         natural = self.deployment if self.declared and score == "matched_accuracy" else held
@@ -197,7 +198,7 @@ class Forecaster:
         slopes = then.slopes(sizes) * weights[:, None]
         moved = slopes - before.slopes(now) * weights[:, None]
         items = np.maximum(self.tested, 1)
-        held = self._held
+        held = self.held
         error = (MODEL_ERROR * gain) ** 2 * CALIBRATED / (len(self.compositions.sizes) - 1)
         disagree = DISCORDANCE * binomial(present) + np.abs(recall - present)
         paired = then.variance(moved) + np.sum(weights**2 * disagree / items) + error

@@ -13,7 +13,7 @@ from scar.completion.planners import WaterFillingPlanner
 from scar.completion.tempered import TemperedPlanner
 
 NOISE, TRIVIAL = 4, 5
-COUNTS = np.array([60, 120, 160, 160, 160, 160])
+COUNTS = np.array([60, 120, 240, 240, 240, 240])
 
 
 def planted(seed, *, counts=COUNTS):
@@ -73,6 +73,11 @@ def test_a_class_of_which_too_little_is_known_is_never_left_out(answer):
     assert not [flag for flag in bought.flags if flag == "not_mended:4"]
 
 
+def test_nothing_is_certain_of_few_samples():
+    found = planted(1, counts=np.array([20, 25, 30, 30, 25, 30])).class_prospects
+    assert not (found.verdict == "not_mended").any()
+
+
 def test_nothing_is_said_where_nothing_is_forecast():
     seen = class_prospects(NoForecaster(reason="not_asked"), 3)
     assert np.isnan(seen.doubled).all()
@@ -99,7 +104,7 @@ def test_the_outlook_keeps_it(answer, tmp_path):
 @pytest.mark.slow
 def test_verdicts_hold_on_fresh_data():
     """Noise is named in at least nine of ten sets, a class that can be learnt in at most one of forty."""
-    verdicts = np.array([planted(seed, counts=np.full(6, 160)).class_prospects.verdict for seed in range(100, 110)])
+    verdicts = np.array([planted(seed, counts=np.full(6, 240)).class_prospects.verdict for seed in range(100, 110)])
     assert (verdicts[:, NOISE] == "not_mended").sum() >= 9
     assert (verdicts[:, :NOISE] == "not_mended").sum() <= 1
     assert (verdicts[:, TRIVIAL] == "learnt").all()
