@@ -15,7 +15,7 @@ from scar.data.sources.wordnet_glosses import WordnetGlosses
 from scar.encoders._efficientnet import load_model
 from scar.encoders._images import resize_batch
 from scar.encoders._texts import group_by_length
-from scar.encoders.efficientnet_lite0 import EfficientNetLite0
+from scar.encoders.efficientnet_lite import EfficientNetLite
 from scar.encoders.embeddings.extraction import extract
 from scar.encoders.encoder import Encoder
 from scar.encoders.minilm import MiniLM
@@ -25,7 +25,7 @@ def extraction_rows(quick: bool, repetitions: int) -> list[Row]:
     """`extract` against the bare forward pass of the same network on tensors that are ready."""
     sizes = {"train_size": 1000 if quick else 2000, "test_size": 200}
     images, texts = FashionMnist(**sizes).load(data_folder()), WordnetGlosses(**sizes).load(data_folder())
-    lite0, minilm = EfficientNetLite0(backend="torch", device="cpu"), MiniLM(device="cpu")
+    lite0, minilm = EfficientNetLite(backend="torch", device="cpu"), MiniLM(device="cpu")
     rows = [compare(images, lite0, network_on_pixels(images, lite0), repetitions)]
     forward, padding = network_on_tokens(texts, minilm)
     rows.append(compare(texts, minilm, forward, repetitions))
@@ -59,7 +59,7 @@ class Opened:
         return self._embed
 
 
-def network_on_pixels(samples: Samples, encoder: EfficientNetLite0) -> Callable[[], None]:
+def network_on_pixels(samples: Samples, encoder: EfficientNetLite) -> Callable[[], None]:
     network, images = load_model(encoder.weights()[0]), samples.payloads["image"]
     starts = range(0, len(images), encoder.batch_size)
     batches = [resize_batch(images[i : i + encoder.batch_size], encoder.resolution) for i in starts]
