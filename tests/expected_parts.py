@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.common import DATASETS
+from experiments.common import DATASETS, OWN
 from experiments.expected import ROOT, Tolerance, of_one_seed
 from experiments.indicators import run as indicators
 from experiments.need_bank.bank import read_bank
@@ -35,6 +35,7 @@ from scar.studies.rounds import rounds_study
 
 STORE = Path(os.environ.get("SCAR_STORE") or ROOT.parent / "outputs" / "store")
 WORDNET = {"wordnet_glosses": DATASETS["wordnet_glosses"]}
+AG_NEWS = {"ag_news": OWN["ag_news"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,13 +99,17 @@ def pairs_claims(expected: pd.DataFrame) -> list[str]:
     return [signed(row[name], row[f"{name}_low"], row[f"{name}_high"]) for row in shown for name in names]
 
 
-# Encoders: two of four on one of two datasets, two of five seeds; half of the interval is allowed.
+# Encoders: two of four on one dataset, two of five seeds; half of the interval is allowed.
 
 
-def encoders(out: Path) -> pd.DataFrame:
-    scar("experiment=encoders_text", "encoder=wordllama,tfidf", "seed=0,1", "completion=random", out=out)
-    (board,) = leaderboards(load_study(out / "encoders_text"))
-    return board.frame.assign(dataset=board.group["dataset"])
+def encoders(dataset: str) -> Callable[[Path], pd.DataFrame]:
+    def measure(out: Path) -> pd.DataFrame:
+        few = f"dataset={dataset}", "encoder=wordllama,tfidf", "seed=0,1", "completion=random"
+        scar("experiment=encoders_text", *few, out=out)
+        (board,) = leaderboards(load_study(out / "encoders_text"))
+        return board.frame.assign(dataset=board.group["dataset"])
+
+    return measure
 
 
 def half_of(measure: str) -> Tolerance:
@@ -119,8 +124,8 @@ def encoders_claims(expected: pd.DataFrame) -> list[str]:
 # Scale invariance: one of two datasets, one of six seeds.
 
 
-def scale_part(out: Path) -> pd.DataFrame:
-    return scale_invariance.run(WORDNET, seeds=(0,), store=STORE, out=out)
+def scale_part(datasets: Mapping[str, tuple[str, ...]]) -> Callable[[Path], pd.DataFrame]:
+    return lambda out: scale_invariance.run(datasets, seeds=(0,), store=STORE, out=out)
 
 
 def scale_claims(expected: pd.DataFrame) -> list[str]:
@@ -157,10 +162,13 @@ def indicators_claims(expected: pd.DataFrame) -> list[str]:
 # to 0.39 from those of all seeds.
 
 
-def need_part(out: Path) -> pd.DataFrame:
-    settings = need_study.NeedStudySettings(datasets=WORDNET, seeds=(0,), plans=("quick",))
-    table = need_study.run_study(settings, store=Store(STORE), out=out)
-    return table[(table.subject == "class") & (table.dataset != "all") & (table.question == "gap")]
+def need_part(datasets: dict[str, tuple[str, ...]]) -> Callable[[Path], pd.DataFrame]:
+    def measure(out: Path) -> pd.DataFrame:
+        settings = need_study.NeedStudySettings(datasets=datasets, seeds=(0,), plans=("quick",))
+        table = need_study.run_study(settings, store=Store(STORE), out=out)
+        return table[(table.subject == "class") & (table.dataset != "all") & (table.question == "gap")]
+
+    return measure
 
 
 def need_claims(expected: pd.DataFrame) -> list[str]:
@@ -255,14 +263,17 @@ def rounds_claims(expected: pd.DataFrame) -> list[str]:
     return shares + [f"| {row.cost:.2f} |" for row in table[table.dataset == "all"].itertuples()]
 
 
-# Pools: one of the data sets, two of three pools, two of eight seeds, three of six planners.
+# Pools: one of the data sets, two of three pools, two of eight seeds, three of the planners.
 
 
-def pools_part(out: Path) -> pd.DataFrame:
-    few = "pool.mix=same,complement", "seed=0,1", "completion=random,class_average,scar"
-    scar("experiment=pools", "dataset=wordnet_glosses", "encoder=wordllama", *few, out=out)
-    table = compare(load_study(out / "pools")).planners
-    return table[table.metric.isin(POOLED)]
+def pools_part(*data: str) -> Callable[[Path], pd.DataFrame]:
+    def measure(out: Path) -> pd.DataFrame:
+        few = "pool.mix=same,complement", "seed=0,1", "completion=random,class_average,scar"
+        scar("experiment=pools", *data, *few, out=out)
+        table = compare(load_study(out / "pools")).planners
+        return table[table.metric.isin(POOLED)]
+
+    return measure
 
 
 def pools_claims(expected: pd.DataFrame) -> list[str]:
@@ -319,12 +330,12 @@ PARTS = {
         | {"added": 1.0} | dict.fromkeys(("primary", "primary_low", "primary_high", "total", "random"), 0.005),
     ),
     "encoders": Part(
-        data=("dataset=wordnet_glosses",), measure=encoders, claims=encoders_claims, keys=("dataset", "encoder"),
+        data=("dataset=wordnet_glosses",), measure=encoders("wordnet_glosses"), claims=encoders_claims, keys=("dataset", "encoder"),
         tolerances=dict.fromkeys(("dimension", "bytes_per_sample", "control"), EXACT)
         | {name: half_of(name) for name in ("accuracy", "balanced_accuracy", "authenticity", "scale")},
     ),
     "scale_invariance": Part(
-        data=("dataset=wordnet_glosses",), measure=scale_part, claims=scale_claims,
+        data=("dataset=wordnet_glosses",), measure=scale_part(WORDNET), claims=scale_claims,
         keys=("dataset", "kind", "quantity", "subset"),
         tolerances={"factor": of_one_seed(6, scale=np.log2)},
     ),
@@ -334,7 +345,7 @@ PARTS = {
         tolerances={"value": lambda row: 0.25 if row["kind"] in ("kendall", "spearman", "gamma") else 0.02},
     ),
     "need_study": Part(
-        data=("dataset=wordnet_glosses",), measure=need_part, claims=need_claims,
+        data=("dataset=wordnet_glosses",), measure=need_part(WORDNET), claims=need_claims,
         keys=("subject", "dataset", "plan", "question", "estimator"), tolerances={"median": 0.4},
     ),
     "need_bank": Part(
@@ -362,7 +373,7 @@ PARTS = {
         tolerances={"after": 0.03, "bought": lambda row: 0.3 * row["bought"]},
     ),
     "pools": Part(
-        data=("dataset=wordnet_glosses",), measure=pools_part, claims=pools_claims,
+        data=("dataset=wordnet_glosses",), measure=pools_part("dataset=wordnet_glosses", "encoder=wordllama"), claims=pools_claims,
         keys=("dataset", "mix", "first", "second", "fraction", "metric"), tolerances={"value": lambda row: row["spread"]},
     ),
     "reduction": Part(
