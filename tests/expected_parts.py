@@ -177,6 +177,11 @@ def need_claims(expected: pd.DataFrame) -> list[str]:
     return [f"{row.median:.2f} [{row.median_low:.2f}, {row.median_high:.2f}]" for row in shown.itertuples()]
 
 
+def need_claims_by_dataset(expected: pd.DataFrame) -> list[str]:
+    shown = expected[(expected.dataset != "all") & (expected.question == "gap")]
+    return [f"{row.median:.2f} [{row.median_low:.2f}, {row.median_high:.2f}]" for row in shown.itertuples()]
+
+
 def bank_part(_: Path) -> pd.DataFrame:
     bank = read_bank()
     table = summarize(score_bank(bank[bank.dataset == "digits"]))
@@ -236,11 +241,17 @@ def table2_part(out: Path) -> pd.DataFrame:
     return other_encoders(load_study(out / "published"))
 
 
+def lite_part(out: Path) -> pd.DataFrame:
+    scar("experiment=table2", "dataset=cifar10", "encoder=efficientnet_lite1", "seed=0", out=out)
+    return other_encoders(load_study(out / "published"))
+
+
 def table2_claims(expected: pd.DataFrame) -> list[str]:
     texts = []
     for row in expected.to_dict("records"):
         arms = (f"{100 * row[f'{arm}_mean']:.2f} ± {100 * row[f'{arm}_range']:.2f}" for arm in ARMS_OF_TABLE_2)
-        texts += [f"{row['coverage']:.3f} | {row['authenticity']:.3f}", *arms]
+        size = f"{row['foundation']:,.0f}".replace(",", " ")
+        texts += [f"{row['coverage']:.3f} | {row['authenticity']:.3f} | {size}", *arms]
     return texts
 
 
@@ -381,3 +392,16 @@ PARTS = {
         tolerances={"value": lambda row: REDUCED[row["metric"]]},
     ),
 }  # fmt: skip
+PARTS |= {
+    "table2/lite": replace(PARTS["table2"], data=("dataset=cifar10",), measure=lite_part),
+    "pools/own": replace(
+        PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
+        measure=pools_part("dataset=ag_news", "encoder=wordllama", "dataset.train_size=null"),
+    ),
+    "scale_invariance/own": replace(PARTS["scale_invariance"], data=("dataset=ag_news",), measure=scale_part(AG_NEWS)),
+    "need_study/own": replace(
+        PARTS["need_study"], data=("dataset=ag_news",), measure=need_part(AG_NEWS), claims=need_claims_by_dataset
+    ),
+    "encoders/own": replace(PARTS["encoders"], data=("dataset=ag_news",), measure=encoders("ag_news")),
+}  # fmt: skip
+"""Of the paper's data, measured where a copy is."""
