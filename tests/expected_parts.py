@@ -22,7 +22,7 @@ from scar.reporting.paper.against import other_encoders
 from scar.reporting.paper.published_rows import ARMS as ARMS_OF_TABLE_2
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.leaderboard import leaderboards
-from scar.reporting.text import percent, percent_interval, points, points_interval
+from scar.reporting.text import count, percent, percent_interval, points, points_interval
 from scar.store.store import Store
 from scar.studies.common import compose_config
 from scar.studies.foundation_subset import foundation_subset_study
@@ -162,9 +162,9 @@ def indicators_claims(expected: pd.DataFrame) -> list[str]:
 # to 0.39 from those of all seeds.
 
 
-def need_part(datasets: dict[str, tuple[str, ...]]) -> Callable[[Path], pd.DataFrame]:
+def need_part(datasets: dict[str, tuple[str, ...]], seeds: int = 1) -> Callable[[Path], pd.DataFrame]:
     def measure(out: Path) -> pd.DataFrame:
-        settings = need_study.NeedStudySettings(datasets=datasets, seeds=(0,), plans=("quick",))
+        settings = need_study.NeedStudySettings(datasets=datasets, seeds=tuple(range(seeds)), plans=("quick",))
         table = need_study.run_study(settings, store=Store(STORE), out=out)
         return table[(table.subject == "class") & (table.dataset != "all") & (table.question == "gap")]
 
@@ -250,8 +250,8 @@ def table2_claims(expected: pd.DataFrame) -> list[str]:
     texts = []
     for row in expected.to_dict("records"):
         arms = (f"{100 * row[f'{arm}_mean']:.2f} ± {100 * row[f'{arm}_range']:.2f}" for arm in ARMS_OF_TABLE_2)
-        size = f"{row['foundation']:,.0f}".replace(",", " ")
-        texts += [f"{row['coverage']:.3f} | {row['authenticity']:.3f} | {size}", *arms]
+        size = count(row["foundation"])
+        texts += [f"{row['coverage']:.3f} | {row['authenticity']:.3f}", f"| {size} |", *arms]
     return texts
 
 
@@ -399,8 +399,9 @@ PARTS |= {
         measure=pools_part("dataset=ag_news", "encoder=wordllama", "dataset.train_size=null"),
     ),
     "scale_invariance/own": replace(PARTS["scale_invariance"], data=("dataset=ag_news",), measure=scale_part(AG_NEWS)),
-    "need_study/own": replace(
-        PARTS["need_study"], data=("dataset=ag_news",), measure=need_part(AG_NEWS), claims=need_claims_by_dataset
+    "need_study/own": replace(  # all seeds: with 1 600 texts one of them is no measure of the others
+        PARTS["need_study"], data=("dataset=ag_news",), measure=need_part(AG_NEWS, 8), claims=need_claims_by_dataset,
+        tolerances={"median": 0.2},
     ),
     "encoders/own": replace(PARTS["encoders"], data=("dataset=ag_news",), measure=encoders("ag_news")),
 }  # fmt: skip
