@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scar.studies.common import DATASETS, TITLES, open_job, write_csv, write_png, write_text
+from scar.studies.common import DATASETS, OWN, TITLES, open_job, write_csv, write_png, write_text
 
-__all__ = ["DATASETS", "TITLES", "mean_interval", "open_job", "write_csv", "write_png", "write_text"]
+__all__ = ["DATASETS", "OWN", "TITLES", "mean_interval", "open_job", "write_csv", "write_png", "write_text"]
 
 
 def mean_interval(values: ArrayLike, *, level: float = 0.95) -> tuple[float, float, float]:

@@ -3,7 +3,8 @@
     python -m experiments.expected quickstart outputs/quickstart/differences.csv
 
 copies a table of a finished run to ``experiments/quickstart/expected.csv`` under the commit that is checked out, or the
-one named by ``--commit``. A part of every such file is measured again by ``tests/test_expected.py``.
+one named by ``--commit``; ``pools/own`` names ``experiments/pools/expected_own.csv``, measured apart from the rest of
+the study. A part of every such file is measured again by ``tests/test_expected.py``.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ Tolerance = float | Callable[[Mapping[str, Any]], float]
 
 
 def expected_path(experiment: str) -> Path:
-    """Return where the expected numbers of an experiment lie."""
-    return ROOT / experiment / "expected.csv"
+    """Return where the expected numbers of an experiment, or of a part ``experiment/part``, lie."""
+    folder, _, part = experiment.partition("/")
+    return ROOT / folder / (f"expected_{part}.csv" if part else "expected.csv")
 
 
 def commit_of(experiment: str) -> str:
@@ -57,7 +59,7 @@ def write_expected(experiment: str, table: pd.DataFrame, *, commit: str | None =
     """Write a table as the expected numbers of an experiment, with six significant figures.
 
     Args:
-        experiment: a folder of `experiments`.
+        experiment: a folder of `experiments`, or ``folder/part``.
         table: of a finished run.
         commit: that produced it; the one that is checked out if None.
 
@@ -135,7 +137,7 @@ def _git(*arguments: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.expected", description=__doc__)
-    parser.add_argument("experiment", help="folder of experiments")
+    parser.add_argument("experiment", help="folder of experiments, or folder/part")
     parser.add_argument("table", type=Path, help="CSV of a finished run")
     parser.add_argument("--commit", help="that produced the table; what is checked out if not given")
     given = parser.parse_args(arguments)

@@ -34,7 +34,7 @@ def git(*arguments):
 
 
 def test_every_experiment_with_numbers_is_measured_again():
-    assert {path.parent.name for path in ROOT.glob("*/expected.csv")} == set(PARTS)
+    assert set(ROOT.glob("*/expected*.csv")) == {expected_path(name) for name in PARTS}
 
 
 @pytest.mark.parametrize("name", PARTS)
@@ -46,7 +46,7 @@ def test_the_numbers_name_a_commit_of_this_history(name):
 
 @pytest.mark.parametrize("name", PARTS)
 def test_the_readme_repeats_the_numbers(name):
-    text = (ROOT / name / "README.md").read_text(encoding="utf-8")
+    text = (expected_path(name).parent / "README.md").read_text(encoding="utf-8")
     claims = PARTS[name].claims(read_expected(name))
     assert len(claims) >= 6
     assert [claim for claim in claims if claim not in text] == []
@@ -105,6 +105,9 @@ def test_numbers_are_written_with_the_commit_and_read_again(tmp_path, monkeypatc
     assert commit_of("some") == "a" * 40
     assert re.match(r"# commit a{40}\nclass,value\nC#,0\.333333\n", expected_path("some").read_text())
     assert read_expected("some")["class"].tolist() == ["C#", "F"]
+    main(["some/part", str(tmp_path / "table.csv")])
+    assert expected_path("some/part") == tmp_path / "some" / "expected_part.csv"
+    assert read_expected("some/part")["value"].tolist() == [0.333333, 2.0]
     expected_path("some").write_text("class,value\n")
     with pytest.raises(ValueError, match="the first line is 'class,value'"):
         read_expected("some")

@@ -16,7 +16,7 @@ from scar.encoders._efficientnet import load_model, onnxruntime_session
 from scar.encoders._images import resize_batch
 from scar.encoders._pretrained import TorchEncoder
 from scar.encoders._texts import group_by_length
-from scar.encoders.efficientnet_lite0 import EfficientNetLite0
+from scar.encoders.efficientnet_lite import EfficientNetLite
 from scar.encoders.embeddings.extraction import extract
 from scar.encoders.encoder import Encoder
 from scar.encoders.minilm import MiniLM
@@ -26,13 +26,13 @@ def extraction_rows(quick: bool, repetitions: int) -> list[Row]:
     """`extract` against the bare forward pass of the same network on inputs that are ready, and the backends against each other."""
     sizes = {"train_size": 1000 if quick else 2000, "test_size": 200}
     images, texts = FashionMnist(**sizes).load(data_folder()), WordnetGlosses(**sizes).load(data_folder())
-    lite0, minilm = EfficientNetLite0(device="cpu"), MiniLM(device="cpu")
+    lite0, minilm = EfficientNetLite(device="cpu"), MiniLM(device="cpu")
     rows = [compare(images, lite0, network_on_pixels(images, lite0), repetitions)]
     forward, padding = network_on_tokens(texts, minilm)
     rows.append(compare(texts, minilm, forward, repetitions))
     rows.append(Row("padding among the tokens of minilm", 100 * padding, 10, "%", at_least=False))
     if is_installed("openvino"):
-        rows += backend_rows(images, EfficientNetLite0, "onnxruntime", {"float32": 1.5, "bfloat16": 3}, repetitions)
+        rows += backend_rows(images, EfficientNetLite, "onnxruntime", {"float32": 1.5, "bfloat16": 3}, repetitions)
         rows += backend_rows(texts, MiniLM, "torch", {"float32": None, "bfloat16": 3}, repetitions)
     return rows
 
@@ -94,7 +94,7 @@ class Opened:
         return self._embed
 
 
-def network_on_pixels(samples: Samples, encoder: EfficientNetLite0) -> Callable[[], None]:
+def network_on_pixels(samples: Samples, encoder: EfficientNetLite) -> Callable[[], None]:
     network, images = encoder.place(load_model(encoder.weights()[0])), samples.payloads["image"]
     run = onnxruntime_session(network, encoder.resolution) if encoder.backend == "onnxruntime" else None
     run = run or encoder.inference(network, lambda inputs: network(inputs["pixels"]))

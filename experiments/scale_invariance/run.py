@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 import scar  # noqa: F401  its import hook has to run before Lightning's
-from experiments.common import DATASETS, open_job, write_csv, write_png, write_text
+from experiments.common import DATASETS, OWN, open_job, write_csv, write_png, write_text
 from experiments.scale_invariance.figure import draw
 from experiments.scale_invariance.measure import characterize_scales
 from experiments.scale_invariance.verdict import drift_table, drifts, overall
@@ -49,11 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m experiments.scale_invariance", description=__doc__)
     parser.add_argument("--seeds", type=int, default=6, help="number of seeds per dataset")
-    parser.add_argument("--datasets", nargs="+", choices=list(DATASETS), default=list(DATASETS))
+    parser.add_argument("--datasets", nargs="+", choices=list(DATASETS | OWN), default=list(DATASETS))
     parser.add_argument("--store", type=Path, default=Path("outputs/store"))
     parser.add_argument("--out", type=Path, default=Path("outputs/scale_invariance"))
     given = parser.parse_args(arguments)
-    chosen = {name: DATASETS[name] for name in given.datasets}
+    chosen = {name: (DATASETS | OWN)[name] for name in given.datasets}
     run(chosen, seeds=range(given.seeds), store=given.store, out=given.out)
     print((given.out / "table.md").read_text(encoding="utf-8"))
 

@@ -20,6 +20,7 @@ from scar.sweep.adaptive_seeds import AdaptiveSweeper
 from scar.sweep.hydra_internals import explain_compositions, register, share_config_store
 from scar.sweep.local_launcher import LocalLauncher
 from scar.sweep.optuna_sweeper import OptunaSweeper
+from scar.sweep.present import register_with_present
 from scar.sweep.run_composed import run_composed
 from scar.sweep.study_callback import study_callback
 
@@ -38,6 +39,7 @@ def main() -> None:
     register(LocalLauncher, OptunaSweeper, AdaptiveSweeper)
     share_config_store()
     explain_compositions()
+    register_with_present()
     try:
         with ranks.crew() as leads:
             if leads:

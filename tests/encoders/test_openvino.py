@@ -29,7 +29,7 @@ from tiny_models import TEXTS, sounds, videos
 
 from scar.common.extras import is_installed
 from scar.encoders._openvino import load_openvino
-from scar.encoders.efficientnet_lite0 import EfficientNetLite0
+from scar.encoders.efficientnet_lite import EfficientNetLite
 from scar.encoders.encoder import Encoder
 from scar.encoders.minilm import MiniLM
 from scar.encoders.open_clip_pair import OpenClipPair
@@ -116,7 +116,7 @@ def test_lite0_is_itself_by_any_number_of_threads(
     packaged: None, photographs: list[Any], threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
-    fast, slow = (EfficientNetLite0(backend=backend).open() for backend in ("openvino", "torch"))
+    fast, slow = (EfficientNetLite(backend=backend).open() for backend in ("openvino", "torch"))
     for images in (photographs * 3, photographs[:2], photographs[:1]):
         rows = fast(images)
         assert rows.dtype == np.float32

@@ -24,6 +24,7 @@ from scar.encoders.encoder import Embed
 from scar.encoders.transformers_pair import TransformersPair
 from scar.encoders.transformers_text import TransformersText
 from scar.encoders.transformers_vision import TransformersVision
+from scar.studies.common import compose_config
 
 Folder = pytest.TempPathFactory
 
@@ -101,6 +102,14 @@ def test_a_text_is_embedded_as_the_library_does(
     in_any_order(text_encoder(folder, pooling=pooling, max_tokens=60), TEXTS, expected)
     other = {"cls": "mean", "last": "cls", "mean": "last"}[pooling]
     assert np.abs(text_encoder(folder, pooling=other, max_tokens=60)(TEXTS) - expected).max() > 1e-2
+
+
+def test_bge_small_is_the_first_token_of_length_one(bert: Path) -> None:
+    encoder = compose_config(
+        ["dataset=ag_news", "encoder=bge_small", f"encoder.folder={bert}", "encoder.max_tokens=60"]
+    )
+    expected = np.stack([library_states(bert, text)[0] for text in TEXTS])
+    in_any_order(encoder.encoder.open(), TEXTS, unit(expected))
 
 
 def test_the_reference_pooling_reads_the_last_position_after_padding(gpt2: Path) -> None:

@@ -15,15 +15,17 @@ import pandas as pd
 
 from scar.common.console import console
 from scar.config.schema import Config
+from scar.data.paths import data_folder
 from scar.job.job import Job
 from scar.measures.observations import Observations
 from scar.store.keys import make_key
 from scar.store.store import Store
-from scar.studies.common import DATASETS, open_job, shared_overrides, write_csv, write_png, write_text
+from scar.studies.common import DATASETS, OWN, open_job, shared_overrides, write_csv, write_png, write_text
 from scar.studies.need.predict import predictions
 from scar.studies.need.predicted_figure import draw
 from scar.studies.need.reality import falling_crossing, gap_curve, observe_reality, reality_key, recall_curve
 from scar.studies.need.score import decisions, score_cases, summarize, with_other_seed
+from scar.sweep.present import is_present
 
 CUTS = ("split.validation=0.05", "split.heldout=0.15", "split.primary=0.25")
 """What one has is the primary set, a quarter of the training data that the cuts leave."""
@@ -105,15 +107,17 @@ def run_seed(job: Job, dataset: str, settings: NeedStudySettings) -> pd.DataFram
 
 
 def run(config: Config, folder: Path) -> None:
-    """Run the study on the large datasets, then on the small ones, and write its tables into a folder.
+    """Run the study on the large datasets, on the small ones, and on the paper's where copies are there.
 
     Args:
         config: paths, machine and store policy; the groups of a job are those of the study.
         folder: gets cases.csv, table.csv, decisions.csv, table.md and figure.png; those of the small datasets in
-            ``small/``.
+            ``small/``, those of the paper's in ``own/``.
     """
     store, shared = Store(config.paths.store_dir, policy=config.store.policy), shared_overrides(config)
-    for datasets, out in ((DATASETS, folder), (SMALL, folder / "small")):
+    own = {name: given for name, given in OWN.items() if is_present(name, data_folder(config.paths.data_dir))}
+    parts = {folder: DATASETS, folder / "small": SMALL} | ({folder / "own": own} if own else {})
+    for out, datasets in parts.items():
         run_study(NeedStudySettings(datasets=datasets), store=store, out=out, shared=shared)
         console().print((out / "table.md").read_text(encoding="utf-8"), markup=False, highlight=False)
 
