@@ -82,6 +82,12 @@ def quickstart(out: Path) -> pd.DataFrame:
     return table[~table.metric.str.endswith("worst_class_accuracy")]
 
 
+def text_part(out: Path) -> pd.DataFrame:
+    scar("experiment=text", "seed=0,1", "completion=scar,random", out=out)
+    table = compare(load_study(out / "text")).differences
+    return table[~table.metric.str.endswith("worst_class_accuracy")]
+
+
 def quickstart_claims(expected: pd.DataFrame) -> list[str]:
     shown = expected[expected.metric.isin(["matched_balanced_accuracy", "accuracy"]) & (expected.second != "primary")]
     return [signed(row.value, row.low, row.high) for row in shown.itertuples()]
@@ -415,6 +421,7 @@ PARTS = {
     ),
 }  # fmt: skip
 PARTS |= {
+    "quickstart/text": replace(PARTS["quickstart"], data=("dataset=wordnet_glosses", "encoder=minilm"), measure=text_part),
     "table2/lite": replace(PARTS["table2"], data=("dataset=cifar10",), measure=lite_part),
     "pools/own": replace(
         PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
