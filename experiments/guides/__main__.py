@@ -102,4 +102,5 @@ def write_guides(folder: Path) -> list[Path]:
 if __name__ == "__main__":
     docs = Path(sys.argv[1] if len(sys.argv) > 1 else "outputs/docs")
     print(f"guides: {docs / 'index.html'} ({len(write_guides(docs))} pages)")
-    print(f"reference: {docs / 'reference' / 'index.html'} ({len(write_reference(docs / 'reference'))} pages)")
+    reference = write_reference(docs / "reference", GUIDES / "templates")
+    print(f"reference: {docs / 'reference' / 'index.html'} ({len(reference)} pages)")

@@ -338,7 +338,7 @@ class Store:
                 raise
             raise StoreWriteError(
                 code,
-                f"{os.strerror(code) if short else error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
+                f"{os.strerror(errno.ENOSPC) if short else error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
                 + (why_denied(error) or "make room, or set paths.store_dir"),
             ) from error
 
