@@ -30,9 +30,7 @@ def write_reference(folder: Path, templates: Path | None = None) -> list[Path]:
     modules = {name: import_module(name) for name in public_modules()}
     for module in modules.values():
         _resolve(module)
-    pdoc.render.configure(
-        docformat="google", footer_text=f"scar {scar.__version__}", template_directory=templates
-    )
+    pdoc.render.configure(docformat="google", footer_text=f"scar {scar.__version__}", template_directory=templates)
     pdoc.pdoc(*_roots(modules), output_directory=folder)
     return sorted(folder.rglob("*.html"))
 
