@@ -533,14 +533,14 @@ class Characterization:
             return Interval(value=value)
         (name, decision), truth = raw_and_decision(metric), self.test_labels
         decided = getattr(self.test_scores.predictions, decision)
+        mix = self.mix if self.declared and metric == "matched_accuracy" else None
         if self.several:
             items = label_item_scores(decided.astype(bool), truth.astype(bool), name)
         else:
-            mix = self.mix if self.declared and metric == "matched_accuracy" else None
             items = item_scores(decided.astype(np.int64), truth, name, mix=mix)
         low, high = mean_interval(value, items)
-        if name == "balanced_accuracy":
-            low, high = recall_interval(value, items, decided == truth, truth)
+        if mix is not None or name == "balanced_accuracy":
+            low, high = recall_interval(value, items, decided == truth, truth, mix=mix)
         return Interval(value=value, low=low, high=high)
 
     def _proposal(self) -> tuple[str, Purchase | str]:

@@ -30,21 +30,28 @@ def mean_interval(value: float, items: Floats, *, worth: float = math.inf, level
 
 
 def recall_interval(
-    value: float, items: Floats, right: NDArray[np.bool_], truth: Ints, *, level: float = 0.95
+    value: float,
+    items: Floats,
+    right: NDArray[np.bool_],
+    truth: Ints,
+    *,
+    mix: Floats | None = None,
+    level: float = 0.95,
 ) -> tuple[float, float]:
-    """Return the interval of a mean recall, which knows that a recall may rest on few items.
+    """Return the interval of a mean of recalls, which knows that a recall may rest on few items.
 
     Args:
-        value: the mean recall.
+        value: the mean of the recalls.
         items: [n] scores of the items, whose mean it is.
         right: [n] whether each item was decided rightly; [n, K] of each label.
         truth: [n] its class; [n, K] zeros and ones.
+        mix: [K] weights of the recalls of classes; None: they are equal.
         level: of the interval.
     """
-    return mean_interval(value, items, worth=_worth_of_recalls(right, truth), level=level)
+    return mean_interval(value, items, worth=_worth_of_recalls(right, truth, mix), level=level)
 
 
-def _worth_of_recalls(right: NDArray[np.bool_], truth: Ints) -> float:
+def _worth_of_recalls(right: NDArray[np.bool_], truth: Ints, mix: Floats | None) -> float:
     """Return how many items of a plain share are worth as much as recalls that rest on few items.
 
     The variance of the mean recall is that of independent recalls, each with two successes and two failures more
@@ -53,14 +60,19 @@ def _worth_of_recalls(right: NDArray[np.bool_], truth: Ints) -> float:
     Args:
         right: [n] whether the item is decided rightly, or [n, K] for each label.
         truth: [n] classes, or [n, K] zeros and ones.
+        mix: [K] weights of the classes, or None.
     """
+    weights = None
     if truth.ndim == 1:
         members = [right[truth == each] for each in np.unique(truth)]
+        weights = None if mix is None else mix[np.unique(truth)]
     else:
         both = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
         members = [right[truth[:, k] == each, k] for k in both for each in (0, 1)]
+    if not members:
+        return math.inf
     counts = np.array([len(each) for each in members])
     recalls = (np.array([each.sum() for each in members]) + 2) / (counts + 4)
-    variance = float((recalls * (1 - recalls) / counts).mean()) / max(len(members), 1)
-    mean = float(recalls.mean())
-    return mean * (1 - mean) / variance
+    weights = np.full(len(members), 1 / len(members)) if weights is None else weights / weights.sum()
+    mean = float(weights @ recalls)
+    return mean * (1 - mean) / float(weights**2 @ (recalls * (1 - recalls) / counts))
