@@ -49,8 +49,8 @@ lint: $(INSTALLED)  ## style, types, and who may import what
 bench: $(INSTALLED)  ## benchmarks against what a user would write, with the physical limit beside
 	$(BIN)/python -m experiments.benchmarks
 
-docs: $(INSTALLED)  ## the reference of every public name, from the docstrings, into outputs/docs
-	$(BIN)/python -m scar.commands.api_reference outputs/docs
+docs: $(INSTALLED)  ## the guides, and the reference of every public name, into outputs/docs
+	$(BIN)/python -m experiments.guides outputs/docs
 
 TOOLS := chromium texlive-latex-recommended
 tools:  ## a browser and LaTeX for the slow tests of the report, by apt-get; needs root

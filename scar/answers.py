@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from scar.common.types import Floats, Ints
 from scar.completion.budgets import BudgetsConfig
@@ -36,8 +35,9 @@ from scar.completion.selection.random_order import RandomSelection
 from scar.completion.selection.selection import Pool, Selection
 from scar.completion.state import state_problem
 from scar.data.stratify import count_labels
+from scar.evaluation.item_intervals import mean_interval, recall_interval
 from scar.evaluation.label_scores import LabelScores, label_item_scores
-from scar.evaluation.scores import LEADING, Scores
+from scar.evaluation.scores import LEADING, Scores, raw_and_decision
 from scar.evaluation.weighted_metrics import item_scores
 from scar.foundation.estimates import Estimate
 from scar.foundation.settings import RECOMMENDED
@@ -66,6 +66,7 @@ class Characterization:
         observations: what the probes showed.
         estimates: by estimator.
         mix: [K] class frequencies where a classifier will be used.
+        declared: whether they were given by class, so that `matched_accuracy` weights recalls by them.
         test_scores: of the probe trained on everything.
         probe: that probe, to `predict` with.
         driver: estimator whose needs `plan` answers.
@@ -96,6 +97,7 @@ class Characterization:
     training_features: NDArray[np.float32] | None = None
     training_labels: Ints | None = None
     test_labels: Ints | None = None
+    declared: bool = False
 
     @property
     def several(self) -> bool:
@@ -479,7 +481,7 @@ class Characterization:
                 what="the training part",
                 samples=float(self.samples),
                 classes=len(self.class_names),
-                score=self._test_interval(),
+                score=self._interval(LEADING),
                 tested=tested,
                 raw=self.test_scores.balanced_accuracy,
                 estimator=RECOMMENDED if RECOMMENDED in self.estimates else self.driver,
@@ -511,24 +513,35 @@ class Characterization:
         tested = count_labels(self.test_labels, len(self.class_names))
         return [name for name, count in zip(self.class_names, tested, strict=True) if not count]
 
-    def _test_interval(self) -> Interval:
-        """Return the leading score with the 95 % interval that the test items leave, for this split."""
-        value = float(getattr(self.test_scores, LEADING))
+    @property
+    def scores(self) -> pd.DataFrame:
+        """Every accuracy on the test part with the 95 % interval that its items leave, and how many they are.
+
+        By score of `scar.evaluation.scores.SCORES` that is a mean over items: ``value``, ``low`` and ``high`` as shares,
+        ``tested``. Another split, or another draw of the training samples, is no part of the interval.
+        """
+        kinds = ("balanced_accuracy",) if self.several else ("accuracy", "balanced_accuracy")
+        found = {name: self._interval(name) for kind in kinds for name in (f"matched_{kind}", kind)}
+        columns = {end: [float(getattr(each, end)) for each in found.values()] for end in ("value", "low", "high")}
+        tested = len(self.test_scores.predictions.raw)
+        return pd.DataFrame({**columns, "tested": tested}, index=pd.Index(list(found), name="score"))
+
+    def _interval(self, metric: str) -> Interval:
+        """Return a score with the 95 % interval that the test items leave, for this split."""
+        value = float(getattr(self.test_scores, metric))
         if self.test_labels is None:
             return Interval(value=value)
-        decided, truth = self.test_scores.predictions.uniform, self.test_labels
+        (name, decision), truth = raw_and_decision(metric), self.test_labels
+        decided = getattr(self.test_scores.predictions, decision)
+        mix = self.mix if self.declared and metric == "matched_accuracy" else None
         if self.several:
-            items = label_item_scores(decided.astype(bool), truth.astype(bool), "balanced_accuracy")
+            items = label_item_scores(decided.astype(bool), truth.astype(bool), name)
         else:
-            items = item_scores(decided.astype(np.int64), truth, "balanced_accuracy")
-        spread, plain = float(items.var(ddof=1)) if len(items) > 1 else 0.0, value * (1 - value)
-        # as many items of a plain share; recalls of few items seem to vary less than they do
-        worth = len(items) * plain / spread if min(plain, spread) > 1e-9 else len(items)
-        worth = min(worth, _worth_of_recalls(decided == truth, truth))
-        z = float(ndtri(0.975))
-        centre, scale = (value + z**2 / (2 * worth)), 1 + z**2 / worth  # Wilson's interval
-        half = z * math.sqrt(value * (1 - value) / worth + (z / (2 * worth)) ** 2)
-        return Interval(value=value, low=max((centre - half) / scale, 0.0), high=min((centre + half) / scale, 1.0))
+            items = item_scores(decided.astype(np.int64), truth, name, mix=mix)
+        low, high = mean_interval(value, items)
+        if mix is not None or name == "balanced_accuracy":
+            low, high = recall_interval(value, items, decided == truth, truth, mix=mix)
+        return Interval(value=value, low=low, high=high)
 
     def _proposal(self) -> tuple[str, Purchase | str]:
         """Return which planner to use, with the reason, and its plan for what the needs ask for."""
@@ -570,17 +583,17 @@ class Characterization:
 
     def _details(self) -> list[str]:
         """Return what unfolds the decision, line by line."""
-        scores = self.test_scores
+        scores, tested = self.test_scores, len(self.test_scores.predictions.raw)
         if isinstance(scores, LabelScores):
             said = (
                 f"{len(self.class_names)} labels, {self.counts.sum() / self.samples:.2f} a sample; test balanced accuracy "
-                f"{scores.matched_balanced_accuracy:.3f}, macro-F1 {scores.matched_macro_f1:.3f}, average precision "
+                f"{self._said('matched_balanced_accuracy')} on {tested} items, macro-F1 {scores.matched_macro_f1:.3f}, average precision "
                 f"{scores.average_precision:.3f}"
             )
         else:
             said = (
-                f"{len(self.class_names)} classes; test accuracy {scores.matched_accuracy:.3f}, "
-                f"balanced {scores.matched_balanced_accuracy:.3f}"
+                f"{len(self.class_names)} classes; test accuracy {self._said('matched_accuracy')}, "
+                f"balanced {self._said('matched_balanced_accuracy')}, on {tested} items"
             )
         lines = [f"{self.samples} samples, {said}"]
         lines += [f"  warning: {text}" for text in self.warnings]
@@ -604,6 +617,11 @@ class Characterization:
         top += [f"{name} +{count:,.0f}" for name, count in missing.items() if count >= 1]
         lines.append(f"  most needed by {self.driver}: {', '.join(top[:5]) or 'nothing, every need is met'}")
         return [*lines, *(f"  {note}" for note in self._notes(self.problem()))]
+
+    def _said(self, metric: str) -> str:
+        each = self._interval(metric)
+        ends = "" if math.isnan(each.low) else f" [{each.low:.3f}, {each.high:.3f}]"
+        return f"{each.value:.3f}{ends}"
 
     def _notes(self, problem: CompletionProblem, *, asked: bool = False) -> tuple[str, ...]:
         """Return in sentences what a plan should not be read without.
@@ -631,25 +649,3 @@ class Characterization:
         elif asked and not said:
             said = "The pool holds nothing that the needs ask for."
         return (*notes, said) if said else tuple(notes)
-
-
-def _worth_of_recalls(right: NDArray[np.bool_], truth: Ints) -> float:
-    """Return how many items of a plain share are worth as much as recalls that rest on few items.
-
-    The variance of the mean recall is that of independent recalls, each with two successes and two failures more
-    (Agresti & Coull 1998), so that a recall of one item is not taken for certain.
-
-    Args:
-        right: [n] whether the item is decided rightly, or [n, K] for each label.
-        truth: [n] classes, or [n, K] zeros and ones.
-    """
-    if truth.ndim == 1:
-        members = [right[truth == each] for each in np.unique(truth)]
-    else:
-        both = [k for k in range(truth.shape[1]) if 0 < truth[:, k].sum() < len(truth)]
-        members = [right[truth[:, k] == each, k] for k in both for each in (0, 1)]
-    counts = np.array([len(each) for each in members])
-    recalls = (np.array([each.sum() for each in members]) + 2) / (counts + 4)
-    variance = float((recalls * (1 - recalls) / counts).mean()) / max(len(members), 1)
-    mean = float(recalls.mean())
-    return mean * (1 - mean) / variance

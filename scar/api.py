@@ -153,6 +153,7 @@ def characterize(
         counts=data[2].class_sizes("primary", len(names)),
         samples=len(rows),
         mix=mix,
+        declared=is_declared(deployment),
         observations=seen.measures.value,
         estimates=seen.foundation.value,
         test_scores=stages.compare(predictions, mix, data[2], declared=is_declared(deployment)),

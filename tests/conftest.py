@@ -1,6 +1,7 @@
 """Options of the test run."""
 
 import os
+import sys
 import zlib
 from pathlib import Path
 
@@ -20,6 +21,17 @@ def _text_for_people():
     """A test that chooses another output leaves none of it to the next one of its process."""
     yield
     set_output("rich")
+
+
+@pytest.fixture(scope="session")
+def path_of_commands(tmp_path_factory):
+    """A folder with the commands of this checkout and the interpreter of the tests, for PATH."""
+    folder = tmp_path_factory.mktemp("bin")
+    programs = {"scar": "-m scar.commands.run", "scar-report": "-m scar.commands.report"}
+    for name, module in {**programs, "scar-admin": "-m scar.commands.admin", "python": ""}.items():
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        (folder / name).chmod(0o755)
+    return folder
 
 
 def pytest_addoption(parser):

@@ -102,9 +102,35 @@ def test_a_perfect_score_has_an_interval_that_is_not_empty(answer):
     labels = answer.test_labels
     perfect = replace(answer.test_scores, predictions=replace(answer.test_scores.predictions, uniform=labels))
     perfect = replace(perfect, matched_balanced_accuracy=1.0)
-    found = replace(answer, test_scores=perfect)._test_interval()
+    found = replace(answer, test_scores=perfect)._interval("matched_balanced_accuracy")
     assert found.high == 1.0
     assert 0.9 < found.low < 0.995
+
+
+def test_every_accuracy_has_its_interval_and_the_size_of_the_test_part(answer):
+    frame = answer.scores
+    assert list(frame.index) == ["matched_accuracy", "accuracy", "matched_balanced_accuracy", "balanced_accuracy"]
+    assert (frame.tested == len(answer.test_labels)).all()
+    for name, row in frame.iterrows():
+        assert row.value == getattr(answer.test_scores, name)
+        assert row.low < row.value < row.high
+    share, n = frame.value["accuracy"], len(answer.test_labels)
+    assert frame.high["accuracy"] - frame.low["accuracy"] == pytest.approx(
+        2 * 1.96 * np.sqrt(share * (1 - share) / n), rel=0.2
+    )
+    low, high = frame.loc["matched_accuracy", ["low", "high"]]
+    assert f"[{low:.3f}, {high:.3f}]" in repr(answer)
+
+
+def test_an_accuracy_of_a_declared_mix_has_the_interval_of_its_weights():
+    rng = np.random.default_rng(0)
+    draw = lambda *sizes: np.repeat(["a", "b"], sizes)  # noqa: E731
+    place = lambda labels: rng.normal(size=(len(labels), 4)) + 0.6 * (labels == "b")[:, None]  # noqa: E731
+    labels, truth = draw(100, 100), draw(400, 12)
+    told = {"labels": labels, "test": (place(truth), truth), "random_state": 0}
+    found = scar.characterize(place(labels), deployment={"a": 0.1, "b": 0.9}, **told).scores
+    width = found.high - found.low
+    assert width["matched_accuracy"] > 2 * width["accuracy"]  # nine tenths rest on 12 of 412 items
 
 
 def test_a_class_of_one_test_item_widens_the_interval():
@@ -112,11 +138,11 @@ def test_a_class_of_one_test_item_widens_the_interval():
     labels = np.repeat([0, 1], [120, 60])
     features = rng.normal(size=(180, 4)) + labels[:, None]
     test = (np.vstack([np.zeros((100, 4)) - 1, np.full((1, 4), -1.0)]), [0] * 100 + [1])
-    found = scar.characterize(features, labels, test=test)._test_interval()
+    found = scar.characterize(features, labels, test=test)._interval("matched_balanced_accuracy")
     assert found.value == 0.5
     assert found.low < 0.3
     assert found.high > 0.7
-    one = scar.characterize(features, labels, test=(np.full((1, 4), 3.0), [1]))._test_interval()
+    one = scar.characterize(features, labels, test=(np.full((1, 4), 3.0), [1]))._interval("matched_balanced_accuracy")
     assert one.value == 1.0
     assert one.low < 0.5
 

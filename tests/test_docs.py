@@ -18,6 +18,7 @@ PAGES = [
     ROOT / "CONTRIBUTING.md",
     ROOT / "CHANGELOG.md",
     *sorted(ROOT.glob("experiments/*/README.md")),
+    *(path for path in sorted(ROOT.glob("experiments/guides/*.md")) if path.stem != "README"),
 ]
 
 
@@ -102,10 +103,19 @@ def test_every_command_that_a_page_gives_is_there():
 @pytest.mark.slow
 def test_the_reference_renders_without_a_warning(tmp_path):
     pytest.importorskip("pdoc")
-    command = [sys.executable, "-m", "scar.commands.api_reference", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    pytest.importorskip("latex2mathml")
+    command = [sys.executable, "-m", "experiments.guides", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     assert "Warn" not in done.stderr, done.stderr
-    pages = {path.relative_to(tmp_path).with_suffix("").as_posix() for path in tmp_path.rglob("*.html")}
+    reference = tmp_path / "reference"
+    pages = {path.relative_to(reference).with_suffix("").as_posix() for path in reference.rglob("*.html")}
     assert {name.replace(".", "/") for name in public_modules()} <= pages
-    assert "characterize" in (tmp_path / "scar.html").read_text()
+    assert "characterize" in (reference / "scar.html").read_text()
+    for page in tmp_path.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        assert not re.findall(r"""<(?:script|link|img)[^>]+(?:src|href)=["']?https?:""", html), page
+    for module in ("scar", "scar/api", "scar/completion/selection"):
+        page = reference / f"{module}.html"
+        (back,) = re.findall(r'href="([./]+index\.html)">Guides', page.read_text(encoding="utf-8"))
+        assert (page.parent / back).resolve() == tmp_path / "index.html"

@@ -1,4 +1,4 @@
-"""The reference of the Python API, from the docstrings: ``python -m scar.commands.api_reference outputs/docs`` (``make docs``)."""
+"""The reference of the Python API, from the docstrings: ``python -m scar.commands.api_reference outputs/docs`` (``make docs`` adds the guides)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ def public_modules() -> list[str]:
     return ["scar", *sorted(m.name for m in found if not any(part.startswith("_") for part in m.name.split(".")))]
 
 
-def write_reference(folder: Path) -> list[Path]:
-    """Write one page per module, with an index and a search, and return the pages.
+def write_reference(folder: Path, templates: Path | None = None) -> list[Path]:
+    """Write one page per module, with an index and a search, and return the pages; they ask nothing of any server.
 
     Args:
         folder: made if it is not there.
+        templates: folder of pdoc templates that take the place of its own.
     """
     import pdoc
 
     modules = {name: import_module(name) for name in public_modules()}
     for module in modules.values():
         _resolve(module)
-    pdoc.render.configure(docformat="google", math=True, footer_text=f"scar {scar.__version__}")
+    pdoc.render.configure(docformat="google", footer_text=f"scar {scar.__version__}", template_directory=templates)
     pdoc.pdoc(*_roots(modules), output_directory=folder)
     return sorted(folder.rglob("*.html"))
 

@@ -21,6 +21,8 @@ DELETE_IT = "; delete it and run again"
 """The way out that an error names where a file of ours cannot be read."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors of a write that do not say by themselves which file it was."""
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 """Errors that say nothing of a file: the process has no room to open it."""
 
@@ -37,7 +39,11 @@ def checksum(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file that takes the place of ``path`` when the block ends without an error."""
+    """Yield a temporary file that takes the place of ``path`` when the block ends without an error.
+
+    Raises:
+        OSError: the disk or the quota is full; the message names the file and the way out.
+    """
     handle, name = tempfile.mkstemp(prefix=".", suffix=path.name, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -45,6 +51,10 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o666 & ~UMASK)
         temporary.replace(path)
+    except OSError as error:
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        raise OSError(error.errno, f"{error.strerror}; make room where it lies, and run again", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ was made from, and the code of its stage.
 from __future__ import annotations
 
 import errno
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from scar.common.console import errors, escape
-from scar.common.files import CorruptArtefactError, write_json
+from scar.common.files import FULL, CorruptArtefactError, write_json
 from scar.common.locks import holding
 from scar.common.memory import peak_memory
 from scar.common.progress import stage as shown_stage
@@ -48,7 +49,6 @@ POLICIES = ("reuse", "refresh", "only-cache")
 CHECKED = 4 << 20
 # Artefacts of at most this many bytes are compared with their checksums before they count as there, and may lie in an
 # archive.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 
 T = TypeVar("T")
@@ -331,11 +331,14 @@ class Store:
         try:
             yield
         except OSError as error:
-            if error.errno not in codes or isinstance(error, StoreWriteError):
+            # NumPy raises a short write without a number
+            short = error.errno is None and " requested and " in str(error)
+            code = errno.ENOSPC if short else error.errno
+            if code not in codes or isinstance(error, StoreWriteError):
                 raise
             raise StoreWriteError(
-                error.errno,
-                f"{error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
+                code,
+                f"{os.strerror(errno.ENOSPC) if short else error.strerror}: {key} cannot be written to the store {self.root}; what was finished is kept; "
                 + (why_denied(error) or "make room, or set paths.store_dir"),
             ) from error
 

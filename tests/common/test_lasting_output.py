@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from scar.common import console
+from scar.common.files import replacing
 
 
 @pytest.fixture
@@ -50,3 +51,12 @@ def test_letters_that_a_terminal_lacks_are_spelt_out(monkeypatch, fresh):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     console.console().print("digits · pixels")
     assert raw.getvalue() == b"digits \\xb7 pixels\n"
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(OSError, match=r"No space left on device; make room.*report\.html"), replacing(path):
+        raise OSError(28, "No space left on device")
+    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "old"

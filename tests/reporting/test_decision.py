@@ -46,6 +46,14 @@ def test_page_card_and_terminal_show_the_same_sentences(study):
     assert page.index(html.unescape(sentences[0])) < page.index("<figure")
 
 
+def test_the_text_file_has_no_codes_of_a_terminal_wherever_it_is_made(study, monkeypatch):
+    content = gather(study, resamples=100)
+    plain = plain_text(content)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as notebooks and servers of tests do
+    assert plain_text(content) == plain
+    assert "\x1b" not in plain
+
+
 def test_the_numbers_are_those_of_the_comparison(study):
     comparison = compare(study)
     (group,) = study.groups()

@@ -287,6 +287,14 @@ def test_a_full_disk_names_the_artefact_and_leaves_the_store_as_it_was(tmp_path)
     assert Store(tmp_path).obtain(KEY, write_three)
 
 
+def test_a_short_write_of_numpy_is_a_full_disk(tmp_path):
+    def fill(folder: Path) -> None:
+        raise OSError("115008 requested and 102368 written")
+
+    with pytest.raises(StoreWriteError, match=rf"No space left on device: {KEY} cannot be written.*paths\.store_dir"):
+        Store(tmp_path).obtain(KEY, fill)
+
+
 def test_a_store_that_may_not_be_written_can_be_read(tmp_path, monkeypatch):
     Store(tmp_path).obtain(KEY, write_three)
 

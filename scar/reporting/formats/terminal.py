@@ -105,7 +105,10 @@ def print_report(content: Content, console: Console) -> None:
 def plain_text(content: Content) -> str:
     """The report as plain text, `WIDTH` columns wide."""
     file = StringIO()
-    print_report(content, Console(file=file, width=WIDTH, highlight=False, no_color=True, legacy_windows=False))
+    print_report(
+        content,
+        Console(file=file, width=WIDTH, highlight=False, no_color=True, force_terminal=False, legacy_windows=False),
+    )
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
