@@ -20,6 +20,7 @@ EXTRAS: Mapping[str, str] = {
     "livekit.wakeword": "packaged",
     "onnx": "packaged",
     "onnxruntime": "packaged",
+    "openTSNE": "inspection",
     "open_clip": "encoders",
     "optuna": "search",
     "pdoc": "dev",
