@@ -36,7 +36,7 @@ def write_map(folder: Path, job: Job) -> list[Path]:
     with replacing(paths[1]) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         rows = [{**asdict(each), "classes": slice_name(each, names), "is_low": int(each.is_low)} for each in slices]
         header = [*(name for name in Slice.__dataclass_fields__), "is_low"]
-        write_rows(file, header, [[row[name] for name in header] for row in rows])
+        write_rows(file, header, [["" if row[name] != row[name] else row[name] for name in header] for row in rows])
     return paths
 
 

@@ -144,7 +144,9 @@ def lay_out(
     rows, parts = rows[order], parts[order]
     with threadpool_limits(1):  # sums of several threads differ in the last digit
         count = max(1, min(COMPONENTS, embeddings.dimension, len(rows) - 1))
-        components = decomposition.PCA(count, svd_solver="randomized", random_state=derive_seed(seed, "components") % 2**32)
+        components = decomposition.PCA(
+            count, svd_solver="randomized", random_state=derive_seed(seed, "components") % 2**32
+        )
         seen = components.fit_transform(unit_rows(embeddings.take(rows)))
         distance = _distances(components, embeddings, split.primary, seen, rows, seed)
         own = distance[(parts == 0) & np.isfinite(distance)]
