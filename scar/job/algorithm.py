@@ -300,7 +300,7 @@ def plan_round(
 
 def draw_map(config: Config, flow: Flow, inputs: Inputs) -> Mapped | None:
     """Return the map of seed 0, with which sweeps begin; None for the other seeds, and where none is asked for."""
-    if config.map is None or config.seed != 0:
+    if config.map is None or not config.map.points or config.seed != 0:
         return None
     wanted, place = config.map, {"data_dir": data_folder(config.paths.data_dir)}
     how: dict[str, Any] = {"points": wanted.points, "method": wanted.possible_method, "slice_size": wanted.slice_size}

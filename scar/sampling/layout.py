@@ -49,7 +49,7 @@ class MapConfig:
     """What the map shows; nothing of it can change a number of another stage.
 
     Attributes:
-        points: that are drawn at most; of more samples a class-aware sub-sample.
+        points: that are drawn at most; of more samples a class-aware sub-sample. 0: no map.
         method: ``"tsne"``, or ``"pca"``, which also stands in where openTSNE is not installed.
         slice_size: test items of the smallest cluster that is judged as a slice.
         texts: whether the page holds beginnings of texts, for the pointer to show.
@@ -65,8 +65,8 @@ class MapConfig:
 
     def __post_init__(self) -> None:
         for name, least in (("points", 10), ("slice_size", 10), ("pictures", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"map.{name}={getattr(self, name)} must be at least {least}; map=null draws no map")
+            if getattr(self, name) < least and not (name == "points" and self.points == 0):
+                raise ValueError(f"map.{name}={getattr(self, name)} must be at least {least}; map=none draws no map")
         if self.method not in (TSNE, PCA):
             raise ValueError(f"map.method={self.method!r} is unknown; use {TSNE} or {PCA}")
 
@@ -147,7 +147,8 @@ def lay_out(
         components = decomposition.PCA(
             count, svd_solver="randomized", random_state=derive_seed(seed, "components") % 2**32
         )
-        seen = components.fit_transform(unit_rows(embeddings.take(rows)))
+        with np.errstate(invalid="ignore", divide="ignore"):  # of the explained share of samples that are all alike
+            seen = components.fit_transform(unit_rows(embeddings.take(rows)))
         distance = _distances(components, embeddings, split.primary, seen, rows, seed)
         own = distance[(parts == 0) & np.isfinite(distance)]
         judged = len(own) >= FEWEST and np.median(own) > 0

@@ -4,11 +4,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-import scar.conf
 import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
+import scar.conf
 from scar.config.build import build, job_digest
 from scar.config.nodes import ConfigError, make_target
 from scar.config.schema import SCHEMAS, TARGETS

@@ -6,10 +6,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import scar.conf
 from hydra import compose, initialize_config_module
 from PIL import Image
 
+import scar.conf
 from scar.config.build import build
 
 CONF = Path(next(iter(scar.conf.__path__)))

@@ -9,12 +9,15 @@ from matplotlib.axes import Axes
 
 from scar.common.types import Bools
 from scar.job.map_points import RIGHT, WRONG
-from scar.reporting.figures.style import FOUNDATION, MUTED, OTHERS, STRATEGY, Drawing, new_figure, styled
+from scar.reporting.figures.style import MUTED, OTHERS, STRATEGY, Drawing, new_figure, styled
 from scar.reporting.map_view import MapView
 from scar.reporting.text import count, listing
 
-COLOURS = (*STRATEGY.values(), *OTHERS[:4], FOUNDATION[3], *OTHERS[5:7])
-"""Of the largest classes; the others are grey."""
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a67c00"),
+    *("#56b4e9", "#8a63d2", "#a0522d", "#44aa99", "#c2185b"),
+)
+"""Of the largest classes, in the order of the classes, as on the page; the others are grey."""
 LABELS = 10
 """Letters of the name of a class in the legend, times two."""
 
@@ -29,7 +32,7 @@ def draw_map(view: MapView, *, title: str, name: str = "map") -> Drawing:
     """
     points = view.points
     sizes = np.bincount(points.classes[points.classes >= 0], minlength=len(points.about["names"]))
-    largest = [int(each) for each in np.argsort(-sizes, kind="stable")[: len(COLOURS)] if sizes[each]]
+    largest = sorted(int(each) for each in np.argsort(-sizes, kind="stable")[: len(COLOURS)] if sizes[each])
     right, wrong = points.outcome == RIGHT, points.outcome == WRONG
     with styled():
         figure = new_figure(9.6, 4.9)

@@ -51,8 +51,8 @@ for (const box of document.querySelectorAll(".map")) {
   option(show, "", "every part");
   data.parts_named.forEach((name, index) => option(show, String(index), name));
   const margin = 10;
-  let shown = all, side = 1, left = 0, at = -1;
-  const x = (i) => left + margin + place[2 * i] / 65535 * (side - 2 * margin);
+  let shown = all, side = 1, across = 1, left = 0, at = -1;
+  const x = (i) => left + margin + place[2 * i] / 65535 * (across - 2 * margin);
   const y = (i) => margin + (1 - place[2 * i + 1] / 65535) * (side - 2 * margin);
   const ordered = () => {
     const {of} = colourings[colour.value], found = new Map();
@@ -66,11 +66,12 @@ for (const box of document.querySelectorAll(".map")) {
   const draw = () => {
     const style = getComputedStyle(document.documentElement), scale = devicePixelRatio || 1;
     const [width, height] = [stage.clientWidth, stage.clientHeight];
-    [side, left] = [Math.min(width, height), (width - Math.min(width, height)) / 2];
+    [side, across] = [Math.min(width, height), Math.min(width, 1.6 * height)];  // directions mean nothing: it may be wider than high
+    left = (width - across) / 2;
     [canvas.width, canvas.height] = [width * scale, height * scale];
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
-    const radius = Math.max(1.2, Math.min(3.2, side / 12 / Math.sqrt(shown.length)));
+    const radius = Math.max(1.2, Math.min(3.2, side / 8 / Math.sqrt(shown.length)));
     const {shades} = colourings[colour.value];
     for (const [category, own] of ordered()) {
       pen.fillStyle = category < 0 ? style.getPropertyValue("--grid") : shades[category];
@@ -174,7 +175,7 @@ for (const box of document.querySelectorAll(".map")) {
     event.preventDefault();
     const [dx, dy] = ways[event.key];
     const ahead = (i) => { const [a, b] = [x(i) - x(at), y(i) - y(at)]; return a * dx + b * dy > Math.abs(a * dy) + Math.abs(b * dx); };
-    const next = at < 0 ? nearest(left + side / 2, side / 2, Infinity) : nearest(x(at), y(at), Infinity, ahead);
+    const next = at < 0 ? nearest(left + across / 2, side / 2, Infinity) : nearest(x(at), y(at), Infinity, ahead);
     if (next < 0) return;
     point(next);
     status_.textContent = facts(next).join("; ");
