@@ -71,7 +71,7 @@ for (const box of document.querySelectorAll(".map")) {
     [canvas.width, canvas.height] = [width * scale, height * scale];
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
-    const radius = Math.max(1.2, Math.min(3.2, side / 8 / Math.sqrt(shown.length)));
+    const radius = Math.max(1.2, Math.min(3.2, side / 5 / Math.sqrt(shown.length)));
     const {shades} = colourings[colour.value];
     for (const [category, own] of ordered()) {
       pen.fillStyle = category < 0 ? style.getPropertyValue("--grid") : shades[category];
