@@ -12,12 +12,13 @@ import pytest
 from browser import browser
 from synthetic import NAMES, write_study
 from test_report_inspection import add_inspection
+from test_wandb_study import ended
 
 from scar.common.files import describe_files
 from scar.config.runtime import LoggerConfig
 from scar.job.map_points import MAP, RIGHT, SLICES, UNKNOWN, WRONG, MapPoints, Previews
 from scar.reporting.content import MAPS
-from scar.reporting.formats._wandb_files import offline_runs, read_run
+from scar.reporting.formats._wandb_files import offline_runs
 from scar.reporting.formats.wandb_study import log_study
 from scar.reporting.map_view import NO_CLASS, fill_previews, map_view, script_json, without_previews
 from scar.reporting.study_folder import load_study
@@ -39,7 +40,7 @@ def points(strategy="scar", *, n=N, classes=4, texts=True, pictures=0, seed=0, s
     decided = np.where(outcome == UNKNOWN, -1, np.where(outcome == RIGHT, labels, (labels + 1) % classes))
     return MapPoints(
         rows=np.arange(n), parts=parts, classes=labels, place=place, empty=(parts > 0) & (np.arange(n) % 50 == 7),
-        outcome=outcome, decided=decided, planned=(parts == 1) & (np.arange(n) % (2 if strategy == "scar" else 3) == 0),
+        outcome=outcome, decided=decided, planned=(parts == 1) & (np.arange(n) % (len(strategy) - 2) == 0),
         slices=np.where((outcome != UNKNOWN) & (labels == 0), 1, 0) if slices else np.zeros(n, int),
         ids=[f"{i:03d}" for i in range(n)],
         about={
@@ -152,7 +153,7 @@ def test_nothing_that_samples_say_leaves_the_machine(paths):
     assert script(bare, "map-points")["ids"] == points().ids
     assert log_study(paths, LoggerConfig(), name="quick")
     (artifact,) = [
-        a for path in offline_runs(paths["report.html"].parent) for a in read_run(path).artifacts if a.kind == "report"
+        a for path in offline_runs(paths["report.html"].parent) for a in ended(path).artifacts if a.kind == "report"
     ]
     assert set(artifact.files) == set(paths)
     for file in artifact.files.values():
