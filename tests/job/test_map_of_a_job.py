@@ -144,3 +144,30 @@ def test_places_keep_their_proportions():
     place = quantised(np.array([[0.0, 0.0], [10.0, 5.0]]))
     assert place.tolist() == [[0, 16384], [65535, 49151]]
     assert quantised(np.zeros((3, 2))).tolist() == [[32768, 32768]] * 3
+
+
+def test_samples_with_several_labels_stand_under_the_rarest_and_are_right_as_a_whole(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = []
+    for n in range(400):
+        own = [k for k in ("cat", "dog", "fox") if rng.random() < {"cat": 0.6, "dog": 0.4, "fox": 0.2}[k]]
+        lines.append((f"{' '.join(own)} story number {n}", ";".join(own)))
+    pd.DataFrame(lines, columns=["body", "kinds"]).to_csv(tmp_path / "tags.csv", index=False)
+    about = [f"dataset.root={tmp_path / 'tags.csv'}", "dataset.text=body", "dataset.label=kinds", "encoder=tfidf"]
+    about += ["dataset.labels.separator=';'", "map.slice_size=15"]
+    with initialize_config_module("scar.conf", version_base="1.3"):
+        composed = compose("config", ["dataset=table", *LIGHT[1:], *about])
+    made = algorithm(build(composed), Store(tmp_path / "store"))
+    write_map(tmp_path, made)
+    points = MapPoints.load(tmp_path / MAP)
+    labels, names = made.split.labels, list(made.steps.names)
+    assert labels.ndim == 2
+    fox = names.index("fox")
+    assert (points.classes[labels[points.rows][:, fox] > 0] == fox).all()
+    assert (points.classes[labels[points.rows].sum(axis=1) == 0] == -1).all()
+    assert (points.decided == -1).all()
+    (arm,) = (arm for arm in made.arms if arm.subject == "primary")
+    whole = (arm.predictions.value.deployment == labels[made.split.test]).all(axis=1)
+    tested = points.outcome != UNKNOWN
+    right = dict(zip(made.split.test, whole, strict=True))
+    assert [right[row] for row in points.rows[tested]] == (points.outcome[tested] == RIGHT).tolist()
