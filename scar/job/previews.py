@@ -54,7 +54,10 @@ def show_samples(
     if shown:
         chosen = spread(layout.rows, classes[layout.rows], pictures, generator(0, "pictures of the map"))
         for place in np.flatnonzero(np.isin(layout.rows, chosen)):
-            small = thumbnail(payloads[shown[0]][int(layout.rows[place])], SIDE, kind="jpeg")
+            try:
+                small = thumbnail(payloads[shown[0]][int(layout.rows[place])], SIDE, kind="jpeg")
+            except (OSError, ValueError):  # a picture that cannot be read is no reason to lose a finished job
+                continue
             if small is not None:
                 thumbnails[int(place)] = small
     return Previews(texts=found, pictures=thumbnails, words=words)

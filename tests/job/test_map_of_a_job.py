@@ -8,11 +8,12 @@ from hydra import compose, initialize_config_module
 from scar.common.files import CorruptArtefactError
 from scar.config.build import build
 from scar.config.job_identity import job_identity
+from scar.job import previews as module
 from scar.job.algorithm import algorithm
 from scar.job.flow import artefacts
 from scar.job.map_file import job_slices, map_points, quantised, write_map
 from scar.job.map_points import MAP, RIGHT, SLICES, UNKNOWN, MapPoints, Previews
-from scar.job.previews import EXCERPT, telling_words
+from scar.job.previews import EXCERPT, show_samples, telling_words
 from scar.sampling.layout import PARTS
 from scar.store.store import Store
 
@@ -171,3 +172,12 @@ def test_samples_with_several_labels_stand_under_the_rarest_and_are_right_as_a_w
     tested = points.outcome != UNKNOWN
     right = dict(zip(made.split.test, whole, strict=True))
     assert [right[row] for row in points.rows[tested]] == (points.outcome[tested] == RIGHT).tolist()
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(job, monkeypatch):
+    def broken(item, side, *, kind):
+        raise OSError("no such picture")
+
+    monkeypatch.setattr(module, "thumbnail", broken)
+    found = show_samples(job.map.layout.value, job.samples, job.split.test, job.classes, texts=True, pictures=10)
+    assert found.pictures == {}
