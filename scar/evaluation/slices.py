@@ -15,6 +15,8 @@ from scar.common.types import Bools, Ints
 
 LEVEL = 0.95
 """At which the intervals of all slices hold at once."""
+ALIKE = 0.9
+"""Share of the items of a slice whose classes have to occur elsewhere too for a comparison with these."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,8 @@ class Slice:
         right: share that is decided rightly.
         low, high: interval of that share.
         rest: share of all other test items that is decided rightly.
-        alike: share that the classes of the slice reach outside it, weighted as in the slice; NaN where a class of it
-            occurs nowhere else.
+        alike: share that the classes of the slice reach outside it, weighted as in the slice; NaN where fewer than `ALIKE`
+            of its items are of classes that occur elsewhere.
         gain: by how much the accuracy on all test items would rise if the slice were decided as well as the rest.
         classes: [K] items of each class.
         judged: clusters that were looked at, this one among them.
@@ -96,7 +98,7 @@ def _alike(counts: Ints, classes: Ints, right: Bools) -> float:
     known = classes >= 0
     total = np.bincount(classes[known], minlength=len(counts))
     hits = np.bincount(classes[known], weights=right[known], minlength=len(counts))
-    here = counts > 0
-    if not here.any() or (total[here] == 0).any():
+    here = (counts > 0) & (total > 0)
+    if not here.any() or counts[here].sum() < ALIKE * counts.sum():
         return float("nan")
     return float(np.average(hits[here] / total[here], weights=counts[here]))

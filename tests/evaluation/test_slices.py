@@ -51,3 +51,12 @@ def test_classes_that_occur_nowhere_else_and_items_without_a_class_are_no_compar
     found = judge_slices(clusters, classes, np.arange(100) % 2 == 0, num_classes=2, least=10)
     assert all(np.isnan(each.alike) for each in found)
     assert [each.classes.sum() for each in sorted(found, key=lambda each: each.cluster)] == [50, 0]
+
+
+def test_a_rare_class_that_occurs_nowhere_else_spoils_no_comparison():
+    clusters, classes = np.repeat([0, 1], 50), np.zeros(100, int)
+    classes[:3] = 1
+    (first, _) = sorted(
+        judge_slices(clusters, classes, np.arange(100) < 80, num_classes=2, least=10), key=lambda each: each.cluster
+    )
+    assert first.alike == pytest.approx(30 / 50)
