@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from scar.common.types import Bools, Ints
 
@@ -66,6 +65,8 @@ def judge_slices(clusters: Ints, classes: Ints, right: Bools, *, num_classes: in
     Returns:
         One slice per cluster of that size; none where there is but one.
     """
+    from scipy.stats import binomtest  # slow to import
+
     numbers, sizes = np.unique(clusters, return_counts=True)
     judged = [int(number) for number in numbers[sizes >= least]] if len(numbers) > 1 else []
     level = 1 - (1 - LEVEL) / max(len(judged), 1)
