@@ -24,6 +24,7 @@ EXTRAS: Mapping[str, str] = {
     "onnxruntime": "packaged",
     "open_clip": "encoders",
     "openvino": "openvino",
+    "openTSNE": "inspection",
     "optuna": "search",
     "pdoc": "dev",
     "pillow_heif": "heic",

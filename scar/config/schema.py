@@ -26,6 +26,7 @@ from scar.evaluation.scores import SCORES
 from scar.foundation.settings import FoundationConfig
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.reduction.settings import ReductionConfig
+from scar.sampling.layout import MapConfig
 from scar.sampling.regimes.regime import Regime
 from scar.sampling.splits import SplitConfig
 from scar.sampling.step_functions import LabelsConfig
@@ -45,7 +46,7 @@ class Config:
     ``"uniform"``, or the share of each class by name.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
     the report of the study at the end of the command; `output` says what standard output is for. `seeds` says how many
-    seeds a sweep adds where they are not given.
+    seeds a sweep adds where they are not given. `map` is the map that jobs of seed 0 draw; None for no map.
     """
 
     dataset: Source
@@ -76,6 +77,7 @@ class Config:
     paths: PathsConfig = field(default_factory=PathsConfig, metadata={"runtime": True})
     store: StoreConfig = field(default_factory=StoreConfig, metadata={"runtime": True})
     seeds: SeedsConfig | None = field(default=None, metadata={"runtime": True})
+    map: MapConfig | None = field(default=None, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modality", self._probed())
@@ -153,8 +155,13 @@ SCHEMAS: Mapping[str, type] = {
     "store": StoreConfig,
 }
 # Groups with one class; the others name theirs by `_target_`.
-OPTIONAL: Mapping[str, type] = {"reduction": ReductionConfig, "rounds": RoundsConfig, "seeds": SeedsConfig}
-# Groups that most configurations are without.
+OPTIONAL: Mapping[str, type] = {
+    "reduction": ReductionConfig,
+    "rounds": RoundsConfig,
+    "seeds": SeedsConfig,
+    "map": MapConfig,
+}
+# Groups that a configuration may be without.
 TARGETS: Mapping[str, type | tuple[type, ...]] = {
     "dataset": Source,
     "encoder": Encoder,

@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from importlib.resources import files
-from io import BytesIO
 from typing import Any
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
-from PIL import Image
 
-from scar.encoders._images import to_array
+from scar.encoders.previews import excerpt, thumbnail
 from scar.inspection.findings import KINDS
 from scar.inspection.inspection import Inspection
 from scar.job.metrics import Metric, Number
@@ -73,23 +71,11 @@ def _line(row: dict[str, Any], payloads: Any) -> dict[str, Any]:
 
 def _view(item: Any) -> dict[str, str]:
     """Return a thumbnail as a data URI, an excerpt of a text, or the name of a file."""
-    if isinstance(item, str | tuple | list) and all(isinstance(each, str) for each in item):
-        text = item if isinstance(item, str) else " | ".join(item)
-        return {"image": "", "text": text if len(text) <= EXCERPT else f"{text[: EXCERPT - 1]}…"}
-    if hasattr(item, "frames"):
-        return {"image": _thumbnail(item.frames(1)[0]), "text": ""}
-    if hasattr(item, "convert") or getattr(item, "ndim", 0) in (2, 3):
-        return {"image": _thumbnail(item), "text": ""}
+    if (text := excerpt(item, EXCERPT)) is not None:
+        return {"image": "", "text": text}
+    if (image := thumbnail(item, THUMBNAIL)) is not None:
+        return {"image": f"data:image/png;base64,{base64.b64encode(image).decode()}", "text": ""}
     return {"image": "", "text": str(getattr(getattr(item, "path", None), "name", ""))}
-
-
-def _thumbnail(image: Any) -> str:
-    array = to_array(image)
-    small = Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
-    small.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = BytesIO()
-    small.save(buffer, format="png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _effects(effects: pd.DataFrame) -> Sequence[dict[str, str]]:

@@ -32,7 +32,7 @@ from scar.evaluation.deployment import is_declared
 from scar.foundation.settings import FoundationConfig
 from scar.job import stages
 from scar.job.flow import Besides, Flow, Handle
-from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job, Labelling
+from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job, Labelling, Mapped
 from scar.pairs.alignment import Alignment
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.sampling.splits import Split
@@ -68,6 +68,7 @@ def algorithm(config: Config, store: Store) -> Job:
         next_round=step,
         alignment=agreement(config, flow, inputs),
         labelling=labelling,
+        map=draw_map(config, flow, inputs),
     )
 
 
@@ -302,6 +303,18 @@ def plan_round(
     (now,) = (arm.scores for arm in arms if arm.subject == "primary")
     seen = (completion.problem, inputs.split, completion.planned, completion.forecaster, now)
     return flow(stages.NEXT_ROUND, *seen, planner=config.completion, rounds=config.rounds, seed=config.seed)
+
+
+def draw_map(config: Config, flow: Flow, inputs: Inputs) -> Mapped | None:
+    """Return the map of seed 0, with which sweeps begin; None for the other seeds, and where none is asked for."""
+    if config.map is None or not config.map.points or config.seed != 0:
+        return None
+    wanted, place = config.map, {"data_dir": data_folder(config.paths.data_dir)}
+    how: dict[str, Any] = {"points": wanted.points, "method": wanted.possible_method, "slice_size": wanted.slice_size}
+    layout = flow(stages.LAYOUT, inputs.embeddings, inputs.split, **how, seed=config.seed)
+    besides, seen = Besides(runtime={"source": config.dataset, **place}), (layout, inputs.dataset, inputs.split)
+    looks = flow(stages.PREVIEWS, *seen, besides=besides, texts=wanted.texts, pictures=wanted.pictures)
+    return Mapped(layout=layout, previews=looks)
 
 
 def agreement(config: Config, flow: Flow, inputs: Inputs) -> Handle[Alignment] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scar.common.types import Floats, Ints
+from scar.completion.co_label_table import stand_under
 from scar.completion.forecast import Forecaster, NoForecaster
 from scar.completion.outlook import Outlook
 from scar.completion.plan import CompletionPlan
@@ -16,6 +17,7 @@ from scar.completion.rounds import NextRound
 from scar.config.schema import Config
 from scar.data.catalogue import Catalogue
 from scar.data.paths import data_folder
+from scar.data.stratify import count_labels
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
 from scar.encoders.text_lengths import Truncation
@@ -23,10 +25,12 @@ from scar.evaluation.label_scores import LabelPredictions, LabelScores
 from scar.evaluation.scores import Predictions, Scores
 from scar.foundation.estimates import Estimate
 from scar.job.flow import Handle
+from scar.job.map_points import Previews
 from scar.measures.observations import Observations
 from scar.pairs.alignment import Alignment
 from scar.pairs.supervision import Supervision
 from scar.probes.probe_set import ProbeSet
+from scar.sampling.layout import Layout
 from scar.sampling.splits import Split
 from scar.sampling.step_functions import Steps
 from scar.store.store import Store
@@ -118,6 +122,14 @@ class Labelling:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Mapped:
+    """The map: where samples are drawn, and what they look like."""
+
+    layout: Handle[Layout]
+    previews: Handle[Previews]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Arm:
     """One training set that is retrained and tested: primary, total, or primary plus a plan.
 
@@ -155,6 +167,7 @@ class Job:
     next_round: Handle[NextRound] | None
     alignment: Handle[Alignment] | None
     labelling: Labelling | None = None
+    map: Mapped | None = None
 
     @property
     def catalogue(self) -> Catalogue:
@@ -180,6 +193,16 @@ class Job:
     def split(self) -> Split:
         """The parts that each step may see."""
         return self.inputs.split.value
+
+    @property
+    def classes(self) -> Ints:
+        """[N] the class of every sample; of several labels the rarest that it carries, negative for none."""
+        labels = self.split.labels
+        return (
+            labels
+            if labels.ndim == 1
+            else stand_under(labels, count_labels(labels[self.split.primary], self.num_classes))
+        )
 
     def observations(self, subject: str) -> Observations:
         """Return what the probes on the subsets of a training set showed."""
@@ -210,4 +233,5 @@ class Job:
         ends: list[Handle[Any] | None] = [each.foundation for each in self.characterized.values()]
         ends += [self.completion.plans, self.completion.outlook, self.alignment]
         ends += [] if self.labelling is None else [self.labelling.plans]
+        ends += [] if self.map is None else [self.map.layout, self.map.previews]
         return [each for each in (*ends, *(arm.predictions for arm in self.arms)) if each is not None]

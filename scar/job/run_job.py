@@ -28,6 +28,7 @@ from scar.job.flow import artefacts
 from scar.job.gains import gains
 from scar.job.job import Job
 from scar.job.loggers import Draw, JobLogger
+from scar.job.map_file import write_map
 from scar.job.measurements import measure_job
 from scar.job.record import JobRecord
 from scar.job.rows import PREDICTIONS, arm_name, named_arm, save_predictions, write_frame
@@ -118,7 +119,7 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
             logger.log_bank("evaluation", arm_curves(job))
         frame = measure_job(job, digest=folder.name).frame()
         write_outcomes(folder / PREDICTIONS, job)
-        plans = write_plans(folder, job)
+        plans, maps = write_plans(folder, job), write_map(folder, job)
         write_frame(frame, folder / "rows.parquet")
         outcomes = {
             f"{arm_name(arm.subject, arm.fraction)}/{metric}": getattr(arm.scores.value, metric)
@@ -134,7 +135,7 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
             about={**kept, "versions": versions(), "git": git_states()},
             summary={"objective": value, **_cost(costs), **gains(job)} if logger.run else None,
         )
-        files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", PREDICTIONS)] + plans
+        files = [folder / name for name in ("config.yaml", "rows.parquet", "rows.csv", PREDICTIONS)] + plans + maps
         result |= {"keys": keys, "scores": outcomes, "files": describe_files(folder, files)}
         result |= {"stages": costs}
         result |= {"encoder": encoder_cost(job)}

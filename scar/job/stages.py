@@ -51,12 +51,15 @@ from scar.evaluation.label_scores import LabelPredictions, LabelScores, decide_e
 from scar.evaluation.scores import Predictions, Scores, decisions, score_decisions
 from scar.foundation.estimates import Estimate, estimate, load_estimates, save_estimates
 from scar.job.flow import Format, Stage
+from scar.job.map_points import Previews
+from scar.job.previews import show_samples
 from scar.measures.from_probes import observe
 from scar.measures.observations import Observations
 from scar.pairs.alignment import Alignment, align, has_joint_space
 from scar.pairs.supervision import Supervision, supervise
 from scar.probes.probe_set import ProbeSet, ProbeTask
 from scar.probes.settings import ProbeConfig, TrainerConfig, penalty_of_subset
+from scar.sampling.layout import Layout, lay_out
 from scar.sampling.pool_mix import Stock
 from scar.sampling.regimes.regime import Regime
 from scar.sampling.splits import Split, SplitConfig, draw_split
@@ -614,3 +617,25 @@ ARM: Stage[ProbeSet] = Stage("arm", pick_arm, kept=False)
 DEPLOYMENT: Stage[Floats] = Stage("deployment", deployment_mix)
 PREDICTIONS: Stage[Predictions | LabelPredictions] = Stage("predictions", predict)
 SCORES: Stage[Scores | LabelScores] = Stage("scores", compare)
+
+
+# ── the map ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def draw_map(embeddings: EmbeddingSet, split: Split, *, points: int, method: str, slice_size: int, seed: int) -> Layout:
+    """Lay samples of every part out in two dimensions; of several labels each stands under its rarest."""
+    classes = planned_labels(split, None)
+    return lay_out(embeddings, split, classes, points=points, method=method, slice_size=slice_size, seed=seed)
+
+
+def preview(
+    layout: Layout, catalogue: Catalogue, split: Split, *, texts: bool, pictures: int, source: Source, data_dir: Path
+) -> Previews:
+    """Read what the points of a map look like."""
+    kept = KeptSamples(source, data_dir, catalogue.ids)
+    classes = planned_labels(split, None)
+    return show_samples(layout, kept, split.test, classes, texts=texts, pictures=pictures)
+
+
+LAYOUT = Stage("layout", draw_map, Format.file(Layout, "layout.npz"))
+PREVIEWS = Stage("previews", preview, Format.file(Previews, "previews.npz"))

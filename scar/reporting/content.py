@@ -36,6 +36,8 @@ from scar.reporting.tables.leaderboard_table import leaderboard_tables
 from scar.reporting.tables.planners_table import has_planners, planner_tables
 from scar.reporting.tables.versions_table import version_tables
 
+MAPS = 4
+"""Groups that get a map, so that a page stays small."""
 ANSWERED = 32
 """Groups whose questions are answered in words."""
 
@@ -63,6 +65,7 @@ class Content:
         self.drawings = [*self.figures]
         for detail in self.details:
             self.drawings += [*detail.figures, *detail.more_figures]
+            self.drawings += [] if detail.map_figure is None else [detail.map_figure]
 
 
 def gather(
@@ -125,7 +128,10 @@ def gather(
             *published,
         ],
         figures=[*draw_fronts(boards), *(_figures(study, comparison, estimator) if groups else [])],
-        details=[make_detail(study, comparison, group, single=len(groups) == 1) for group in groups[:details]],
+        details=[
+            make_detail(study, comparison, group, single=len(groups) == 1, mapped=index < MAPS)
+            for index, group in enumerate(groups[:details])
+        ],
         missing=[*missing_cells(study), *commands_to_fill(against)],
         failed=failed_jobs(study),
         caveats=collect_caveats(study),

@@ -15,17 +15,20 @@ from scar.reporting.comparison import Comparison
 from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
 from scar.reporting.figures.completion_figure import draw_completion
 from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.map_figure import draw_map
 from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import Drawing
 from scar.reporting.figures.whatif_figure import draw_whatif, whatif_frame
 from scar.reporting.formats.table import Table
+from scar.reporting.map_view import MapView, map_view
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.plan_table import plan_by_class, plan_table
 from scar.reporting.tables.rounds_table import rounds_table
 from scar.reporting.tables.shopping_table import shopping_table
+from scar.reporting.tables.slices_table import slices_table
 from scar.reporting.tables.to_label_table import to_label_table
 from scar.reporting.tables.whatif_table import Step, whatif_steps, whatif_table
 from scar.reporting.text import group_label, name_of
@@ -45,6 +48,9 @@ class Detail:
     to_label: Table | None
     shopping: Table | None
     next_round: Table | None
+    map: MapView | None
+    map_figure: Drawing | None
+    slices: Table | None
     steps: list[Step]
     what_if: Table | None
     figures: list[Drawing]
@@ -52,7 +58,9 @@ class Detail:
     plans: list[Path]
 
 
-def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], *, single: bool) -> Detail:
+def make_detail(
+    study: Study, comparison: Comparison, group: Mapping[str, Any], *, single: bool, mapped: bool = True
+) -> Detail:
     """Make the section of one group.
 
     Args:
@@ -60,12 +68,14 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
         comparison: of the study.
         group: values of the axes.
         single: whether it is the only one, so that its files need no name of their own.
+        mapped: whether it gets a map.
     """
     suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
     rows, driver = study.of(group), study.driver
     leader, seed = _leader(rows), int(rows.seed.min())
     plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
     jobs, steps = study.finished(group), whatif_steps(study, group, seed=seed)
+    view = map_view(study, group, seed=seed, leader=leader) if mapped else None
     return Detail(
         label=group_label(group),
         anchor=f"detail{suffix}",
@@ -74,6 +84,11 @@ def make_detail(study: Study, comparison: Comparison, group: Mapping[str, Any], 
         to_label=to_label_table(rows, group=group, seed=seed, strategy=leader),
         shopping=shopping_table(rows, group=group, seed=seed, strategy=leader, estimator=driver),
         next_round=_next_round(study, group, jobs, seed, suffix),
+        map=view,
+        map_figure=None
+        if view is None
+        else draw_map(view, title=f"{group_label(group)}, seed {seed}", name=f"map{suffix}"),
+        slices=slices_table(jobs, group=group, seed=seed, name=f"slices{suffix}"),
         steps=steps,
         what_if=whatif_table(steps, group=group, seed=seed) if steps else None,
         figures=[*_of_the_plan(study, comparison, group, plan, suffix), *_of_the_classes(study, group, jobs, suffix)],

@@ -36,7 +36,7 @@ INPUTS = (
         "to-label-*.csv",
         "shopping-*.csv",
     ),
-    *("inspection.csv", "effects.csv"),
+    *("inspection.csv", "effects.csv", "map.npz", "slices.csv"),
 )
 RECORD = "report.json"
 STAGED, READY, LOCK = ".report", ".report-ready", ".report.lock"
@@ -154,6 +154,7 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
 
     tables = [*content.tables, *content.more_tables, *content.inspected]
     tables += [each.next_round for each in content.details if each.next_round is not None]
+    tables += [each.slices for each in content.details if each.slices is not None]
     second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
     texts = {
         "report.html": render_page(content),

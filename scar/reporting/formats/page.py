@@ -17,6 +17,7 @@ from scar import __version__
 from scar.reporting.content import Content
 from scar.reporting.details import Detail
 from scar.reporting.figures.style import Drawing
+from scar.reporting.map_view import MapView, fill_previews
 from scar.reporting.paper.deviations import DEVIATIONS
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import Caveat, by_what_to_do
@@ -35,13 +36,14 @@ def render_page(content: Content) -> str:
     folder = files("scar.reporting.formats")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
+    fill_previews([detail.map for detail in content.details if detail.map is not None])
     study, caveats = content.study, by_what_to_do(content.caveats)
     unimportant = caveats.pop(NOTHING, [])
     page = {
         "title": study.name,
         "lead": _lead(study),
         "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
-        "js": Markup((folder / "report.js").read_text(encoding="utf-8")),
+        "js": Markup("".join((folder / name).read_text(encoding="utf-8") for name in ("report.js", "map.js"))),
         "answers": content.answers,
         "open_answers": OPEN if len(content.answers) <= OPEN else 1,
         "tables": content.tables,
@@ -69,7 +71,7 @@ def render_page(content: Content) -> str:
 
 
 def _figure(drawing: Drawing) -> dict[str, Any]:
-    return {"name": drawing.name, "title": drawing.title, "svg": Markup(drawing.inline_svg())}
+    return {"name": drawing.name, "title": drawing.title, "alt": drawing.alt, "svg": Markup(drawing.inline_svg())}
 
 
 def _detail(detail: Detail, content: Content) -> dict[str, Any]:
@@ -85,10 +87,17 @@ def _detail(detail: Detail, content: Content) -> dict[str, Any]:
         "choices": _choices(detail, content),
         "steps": Markup(whatif_json(detail.steps)),
         "prices": PRICES,
+        "map": None if detail.map is None else _map(detail.map),
+        "map_figure": None if detail.map_figure is None else _figure(detail.map_figure),
+        "slices": detail.slices,
         "figures": [_figure(f) for f in detail.figures],
         "more_figures": [_figure(f) for f in detail.more_figures],
         "downloads": downloads,
     }
+
+
+def _map(view: MapView) -> dict[str, Any]:
+    return {"notes": view.notes, "points": Markup(view.points_json()), "previews": Markup(view.previews)}
 
 
 def _choices(detail: Detail, content: Content) -> dict[str, Any]:

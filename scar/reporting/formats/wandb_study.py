@@ -13,6 +13,7 @@ from scar.common.files import CorruptArtefactError, read_json, write_json
 from scar.common.spreadsheets import read_frame
 from scar.config.runtime import LoggerConfig
 from scar.job._wandb_run import open_run, safe_id, spared, staged, wandb_mode
+from scar.reporting.map_view import without_previews
 from scar.reporting.write import RECORD
 
 LOGGED = "logged.json"
@@ -56,7 +57,10 @@ def log_study(paths: Mapping[str, Path], config: LoggerConfig, *, name: str) -> 
             run.log({**_tables(paths), **_images(paths)})
             artifact = wandb.Artifact(safe_id(f"report-{name}"), type="report")
             for file in sorted(paths.values()):
-                artifact.add_file(str(file))
+                if file.name != "report.html":
+                    artifact.add_file(str(file))
+            with artifact.new_file("report.html", encoding="utf-8") as page:
+                page.write(without_previews(paths["report.html"].read_text(encoding="utf-8")))
             run.log_artifact(artifact)
         logged = True
     with spared("finishing a run"):
