@@ -23,6 +23,14 @@ def _text_for_people():
     set_output("rich")
 
 
+@pytest.fixture(autouse=True)
+def _rough_maps(request, monkeypatch):
+    """Tests of other things than the map lay it out roughly."""
+    if "map" not in request.node.nodeid and "layout" not in request.node.nodeid:
+        monkeypatch.setattr("scar.sampling.layout.EARLY", 5)
+        monkeypatch.setattr("scar.sampling.layout.LATE", 5)
+
+
 @pytest.fixture(scope="session")
 def path_of_commands(tmp_path_factory):
     """A folder with the commands of this checkout and the interpreter of the tests, for PATH."""
