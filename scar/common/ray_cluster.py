@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +63,7 @@ def connected(address: str | None) -> Iterator[Any]:
     os.environ.update(own)
     import ray
 
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     quiet: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     folder = None
     try:
@@ -76,6 +79,9 @@ def connected(address: str | None) -> Iterator[Any]:
             )
         else:
             ray.init(address=address, **quiet)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():  # Ray's own would end the process at once
+                signal.signal(number, handler)
         yield ray
     finally:
         ray.shutdown()

@@ -46,12 +46,7 @@ class RayLauncher(LocalLauncher):
     """
 
     def __init__(
-        self,
-        address: str | None = None,
-        n_jobs: int | None = None,
-        cpus: int = 1,
-        gpus: float = 0,
-        retries: int = 3,
+        self, address: str | None = None, n_jobs: int | None = None, cpus: int = 1, gpus: float = 0, retries: int = 3
     ) -> None:
         super().__init__(n_jobs=n_jobs)
         check_request("hydra.launcher", address=address, cpus=cpus, gpus=gpus, retries=retries)
