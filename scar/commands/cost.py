@@ -148,7 +148,7 @@ def _show(found: dict[str, Any]) -> None:
     say("hashing", f"{_time(found['hashing_hours'])}, written in {_time(found['written_hours'])}")
     say(
         "disk",
-        f"{_bytes(found['disk_bytes'])}: embeddings in {found['shards']:,} shards, and weights of two training sets",
+        f"{_bytes(found['disk_bytes'])}: embeddings in {found['shards']:,} shard(s), and weights of two training sets",
     )
     say("memory", f"{_bytes(found['memory_bytes'])} of a process")
     for name, command in found["commands"].items():

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scar.common.machine import usable_cores
+from scar.common.termination import Terminated, is_terminating
 
 OBJECTS = 128 * 2**20
 """Bytes of shared memory of a cluster of this machine: results go through the store."""
@@ -41,6 +43,11 @@ def check_request(prefix: str, *, address: str | None, cpus: int, gpus: float, r
             raise ValueError(f"{prefix}.{name}={value!r} must be a whole number of at least {least}")
     if isinstance(gpus, bool) or not isinstance(gpus, int | float) or not gpus >= 0 or (gpus > 1 and gpus != int(gpus)):
         raise ValueError(f"{prefix}.gpus={gpus!r} must be a share of a GPU, e.g. 0.25, or a whole number")
+
+
+def is_connected() -> bool:
+    """Tell whether this process is connected to a cluster, as those of tasks are."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
 
 
 @contextmanager
@@ -83,6 +90,10 @@ def connected(address: str | None) -> Iterator[Any]:
             for number, handler in handlers.items():  # Ray's own would end the process at once
                 signal.signal(number, handler)
         yield ray
+    except KeyboardInterrupt:  # of Ray, in the place of ours
+        if is_terminating():
+            raise Terminated from None
+        raise
     finally:
         ray.shutdown()
         for name in own:
@@ -129,3 +140,5 @@ def enter(directory: str, environment: Mapping[str, str]) -> None:
             f"{directory} is not on {node}: start the command in a folder that all nodes of the cluster share"
         ) from error
     os.environ.update(environment)
+    if directory not in sys.path:
+        sys.path.insert(0, directory)  # classes of one's own lie beside the command

@@ -19,6 +19,7 @@ from scar.completion.selection.selection import Selection
 from scar.config.nodes import ConfigError
 from scar.config.runtime import LoggerConfig, PathsConfig, SeedsConfig, StoreConfig
 from scar.data.source import Source
+from scar.encoders.embeddings.on_ray import RayExtraction
 from scar.encoders.encoder import Encoder
 from scar.evaluation.deployment import check_deployment
 from scar.evaluation.label_scores import LABEL_SCORES
@@ -45,7 +46,7 @@ class Config:
     ``"uniform"``, or the share of each class by name.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
     the report of the study at the end of the command; `output` says what standard output is for. `seeds` says how many
-    seeds a sweep adds where they are not given.
+    seeds a sweep adds where they are not given, `extraction` what embeds where this process is not to.
     """
 
     dataset: Source
@@ -76,6 +77,7 @@ class Config:
     paths: PathsConfig = field(default_factory=PathsConfig, metadata={"runtime": True})
     store: StoreConfig = field(default_factory=StoreConfig, metadata={"runtime": True})
     seeds: SeedsConfig | None = field(default=None, metadata={"runtime": True})
+    extraction: RayExtraction | None = field(default=None, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modality", self._probed())
@@ -153,7 +155,12 @@ SCHEMAS: Mapping[str, type] = {
     "store": StoreConfig,
 }
 # Groups with one class; the others name theirs by `_target_`.
-OPTIONAL: Mapping[str, type] = {"reduction": ReductionConfig, "rounds": RoundsConfig, "seeds": SeedsConfig}
+OPTIONAL: Mapping[str, type] = {
+    "reduction": ReductionConfig,
+    "rounds": RoundsConfig,
+    "seeds": SeedsConfig,
+    "extraction": RayExtraction,
+}
 # Groups that most configurations are without.
 TARGETS: Mapping[str, type | tuple[type, ...]] = {
     "dataset": Source,

@@ -139,8 +139,6 @@ def _run_unit(
     Yields the place of each job that has ended, its objective, and what was printed meanwhile to both outputs.
     """
     enter(directory, environment)
-    if directory not in sys.path:
-        sys.path.insert(0, directory)  # classes of one's own lie beside the command
     setup_globals()
     context = worker_context(next(iter(composed.values())))
     out, err = io.StringIO(), io.StringIO()
