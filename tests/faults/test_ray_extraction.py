@@ -15,6 +15,7 @@ from scar.encoders.embeddings.on_ray import RayExtraction
 ENCODER = """
 import os, signal, time
 from dataclasses import dataclass
+from pathlib import Path
 from scar.encoders.random_vectors import RandomVectors
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ def begin(folder, study, *arguments, how="calm"):
     settings = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder / "home")}
     command = [
         *(sys.executable, "-m", "scar.commands.run", "dataset=table", f"dataset.root={folder / 'data.csv'}"),
-        *("dataset.text=text", "dataset.label=label", "encoder=disturbed", "logger=csv", "report=false", "study=s"),
+        *("dataset.text=text", "dataset.label=label", "encoder=disturbed", "logger=csv", "report=false", f"study=of-{study}"),
         *("subsets.factors=[1,2]", "subsets.max_parts=1", "foundation.estimators=[paper,heldout]", "budgets.fractions=[0.1]"),
         *("probe=linear", "probe.max_epochs=1", "trainer.threads=1", "forecast.compositions=0", *arguments),
         *(f"hydra.searchpath=[file://{folder / 'conf'}]", f"paths.store_dir={folder / study}"),

@@ -102,7 +102,7 @@ def test_a_job_that_always_kills_its_worker_fails_alone(folder):
 
 
 def test_sigterm_ends_the_cluster_and_leaves_records_of_an_interruption(folder):
-    process = begin(folder, *DISTURBED, how="wait")
+    process = begin(folder, "seed=0,1", "completion=disturbed", how="wait")
     wait_for(lambda: any(folder.glob("waiting-*")) or process.poll() is not None)
     children = descendants(process.pid)
     process.send_signal(signal.SIGTERM)
