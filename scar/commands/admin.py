@@ -1,4 +1,4 @@
-"""The command ``scar-admin``: what is installed and cached, fetching data and weights, one's data before a run, care of the store."""
+"""The command ``scar-admin``: what is installed and cached, fetching data and weights, one's data and their cost before a run, care of the store."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from scar import __version__
 from scar.commands.check import TRIED, check
+from scar.commands.cost import cost
 from scar.commands.doctor import options as options_of
 from scar.commands.doctor import report
 from scar.commands.store_admin import add_store_command
@@ -60,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
         "--store", default="outputs/store", help="whose earlier embeddings show the cost of the encoder"
     )
     checked.set_defaults(run=_check)
+    costs = commands.add_parser(
+        "cost", help="time, disk and memory that a run will take, from unit costs measured here"
+    )
+    costs.add_argument("overrides", nargs="+", metavar="KEY=VALUE", help="as those of scar, e.g. dataset=cifar10")
+    costs.add_argument("--samples", type=int, default=None, help="as if there were so many of the same kind")
+    costs.add_argument("--json", action="store_true", help="as JSON; the exit code is 1 where nothing can be said")
+    costs.add_argument("--data-dir", default=None, help="instead of the cache of the user or SCAR_DATA")
+    costs.set_defaults(run=_cost)
     add_store_command(commands)
     return parser
 
@@ -73,6 +82,10 @@ def _check(options: argparse.Namespace) -> int:
     return check(
         options.overrides, data_dir=options.data_dir, store=options.store, every=options.every, as_json=options.json
     )
+
+
+def _cost(options: argparse.Namespace) -> int:
+    return cost(options.overrides, data_dir=options.data_dir, samples=options.samples, as_json=options.json)
 
 
 def _fetch(options: argparse.Namespace) -> int:

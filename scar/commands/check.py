@@ -13,7 +13,6 @@ from hydra.errors import HydraException
 
 from scar.common.console import console, errors, escape
 from scar.common.extras import told
-from scar.common.files import CorruptArtefactError
 from scar.common.randomness import generator
 from scar.config.nodes import make_target
 from scar.data.blank import blank_rows
@@ -21,9 +20,6 @@ from scar.data.paths import data_folder
 from scar.data.samples import POOL, TEST, TRAIN, Samples
 from scar.data.stratify import count_labels
 from scar.data.unreadable import find_unreadable
-from scar.encoders.embeddings.cost import COST, read_cost
-from scar.encoders.embeddings.embedding_set import EmbeddingSet
-from scar.store.artefact import read_meta
 from scar.sweep.hydra_internals import packaged_configuration
 
 if TYPE_CHECKING:
@@ -173,18 +169,12 @@ def _against(encoder: Encoder, samples: Samples) -> dict[str, Any]:
 
 def _cost(encoder: Encoder, store: Path, size: int) -> dict[str, Any]:
     """Return seconds and bytes of the embeddings, by what the encoder has cost before; nothing where it has not."""
-    for folder in sorted((store / "embeddings").glob("*"), reverse=True):
-        try:
-            if read_meta(folder)["about"].get("encoder") != encoder.name or not (folder / COST).is_file():
-                continue
-            cost = read_cost(folder)
-            dimension = EmbeddingSet.load(folder).dimension
-        except (CorruptArtefactError, OSError, ValueError, KeyError):
-            continue
-        if cost["embedded"]:
-            rate = cost["seconds"] / cost["embedded"]
-            return {"seconds": round(rate * size, 1), "mebibytes": round(size * dimension * 4 / 2**20, 1)}
-    return {}
+    from scar.job.costs import stored_encoder
+
+    known = stored_encoder(encoder, store)
+    if known is None:
+        return {}
+    return {"seconds": round(known.seconds * size, 1), "mebibytes": round(4 * known.dimension * size / 2**20, 1)}
 
 
 def _warnings(found: dict[str, Any]) -> list[str]:
@@ -245,9 +235,7 @@ def _show(found: dict[str, Any]) -> None:
     say("duplicates", f"{found['duplicates']['text']} ({found['duplicates'].get('looked_at', 0)} samples looked at)")
     cost = found["cost"]
     told_cost = f"{cost['seconds']:g} s of embedding, {cost['mebibytes']:g} MiB" if cost else ""
-    say(
-        "cost", told_cost or f"encoder={found['encoder']} has embedded nothing here yet, so that its speed is not known"
-    )
+    say("cost", told_cost or f"encoder={found['encoder']} has embedded nothing here yet: scar-admin cost measures it")
     for warning in found["warnings"]:
         console().print(f"[yellow]{'look at':<12}[/]{escape(warning)}")
     say("next", found["next"])

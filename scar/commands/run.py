@@ -21,6 +21,7 @@ from scar.sweep.hydra_internals import explain_compositions, register, share_con
 from scar.sweep.local_launcher import LocalLauncher
 from scar.sweep.optuna_sweeper import OptunaSweeper
 from scar.sweep.present import register_with_present
+from scar.sweep.ray_launcher import RayLauncher
 from scar.sweep.run_composed import run_composed
 from scar.sweep.study_callback import study_callback
 
@@ -36,7 +37,7 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     os.environ.setdefault(SWEEP, uuid.uuid4().hex)  # names this command in the records of its jobs, in all processes
     raise_on_sigterm()
-    register(LocalLauncher, OptunaSweeper, AdaptiveSweeper)
+    register(LocalLauncher, RayLauncher, OptunaSweeper, AdaptiveSweeper)
     share_config_store()
     explain_compositions()
     register_with_present()

@@ -28,6 +28,7 @@ EXTRAS: Mapping[str, str] = {
     "optuna": "search",
     "pdoc": "dev",
     "pillow_heif": "heic",
+    "ray": "ray",
     "sentencepiece": "encoders",
     "soundfile": "media",
     "soxr": "media",

@@ -24,3 +24,8 @@ def raise_on_sigterm() -> None:
 def _raise(number: int, frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Terminated
+
+
+def is_terminating() -> bool:
+    """Tell whether SIGTERM has come, also where a library has put another exception in the place of `Terminated`."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN

@@ -19,6 +19,7 @@ from scar.completion.selection.selection import Selection
 from scar.config.nodes import ConfigError
 from scar.config.runtime import LoggerConfig, PathsConfig, SeedsConfig, StoreConfig
 from scar.data.source import Source
+from scar.encoders.embeddings.on_ray import RayExtraction
 from scar.encoders.encoder import Encoder
 from scar.evaluation.deployment import check_deployment
 from scar.evaluation.label_scores import LABEL_SCORES
@@ -46,7 +47,8 @@ class Config:
     ``"uniform"``, or the share of each class by name.
     `objective` is the score that a job returns to a search: one of the largest budget, or ``arm/score``. `report` writes
     the report of the study at the end of the command; `output` says what standard output is for. `seeds` says how many
-    seeds a sweep adds where they are not given. `map` is the map that jobs of seed 0 draw; None for no map.
+    seeds a sweep adds where they are not given. `map` is the map that jobs of seed 0 draw, `extraction` what embeds where
+    this process is not to; None for neither.
     """
 
     dataset: Source
@@ -78,6 +80,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig, metadata={"runtime": True})
     seeds: SeedsConfig | None = field(default=None, metadata={"runtime": True})
     map: MapConfig | None = field(default=None, metadata={"runtime": True})
+    extraction: RayExtraction | None = field(default=None, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "modality", self._probed())
@@ -160,6 +163,7 @@ OPTIONAL: Mapping[str, type] = {
     "rounds": RoundsConfig,
     "seeds": SeedsConfig,
     "map": MapConfig,
+    "extraction": RayExtraction,
 }
 # Groups that a configuration may be without.
 TARGETS: Mapping[str, type | tuple[type, ...]] = {

@@ -26,6 +26,7 @@ from scar.data.paths import data_folder
 from scar.data.source import Source
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.encoders.embeddings.extraction import KeptSamples
+from scar.encoders.embeddings.on_ray import embed_on_ray
 from scar.encoders.embeddings.stored import embed, encoder_key
 from scar.encoders.encoder import Encoder
 from scar.evaluation.deployment import is_declared
@@ -345,7 +346,10 @@ def _tower(config: Config, flow: Flow, dataset: Handle[Catalogue], encoder: Enco
 
     def obtain() -> EmbeddingSet:
         assert flow.store is not None
-        return embed(flow.store, handle.key, dataset.value, read, encoder, tower())
+        made_of = (flow.store, handle.key, dataset.value, read, encoder, tower())
+        if config.extraction is not None:
+            embed_on_ray(*made_of, config.extraction)
+        return embed(*made_of)
 
     handle = Handle(key, obtain, [dataset], stored=True)
     return handle

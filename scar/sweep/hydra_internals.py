@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from hydra import compose, initialize_config_module
+from hydra import compose, initialize_config_module, version
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra.core.config_store import ConfigStore
@@ -135,7 +135,11 @@ def name_overrides(composed: DictConfig, overrides: Sequence[Override]) -> None:
 
 
 def worker_context(composed: DictConfig) -> HydraContext:
-    """Return the context of jobs in a worker process: with the callbacks of the configuration, without a loader."""
+    """Return the context of jobs in a worker process: with the callbacks of the configuration, without a loader.
+
+    The process may not have come by ``hydra.main``, which says whose behaviour is wanted: jobs stay in their folder.
+    """
+    version.setbase("1.3")
     return HydraContext(config_loader=None, callbacks=Callbacks(composed))  # type: ignore[arg-type]
 
 

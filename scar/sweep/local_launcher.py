@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import Timeout
-from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
@@ -17,7 +17,7 @@ from scar.config.build import build, study_folder
 from scar.config.nodes import ConfigError
 from scar.sweep.compose import SweepLoader
 from scar.sweep.hydra_internals import as_current_job
-from scar.sweep.units import Unit, divided, hold, job_folder, run_jobs
+from scar.sweep.units import Unit, divided, ended, hold, job_folder, run_jobs
 from scar.sweep.workers import default_workers, run_in_workers
 
 
@@ -55,18 +55,23 @@ class LocalLauncher(Launcher):
             _check_study(self._compose(index, overrides))
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         returns: dict[int, JobReturn] = {}
-        workers = self.n_jobs or default_workers()
         with progress.sweep(len(jobs)):
             units = self._plan(jobs, returns)
             progress.job_over(len(returns))
-            if workers > 1 and units:
-                returns |= run_in_workers(
-                    divided(units, workers), workers=workers, threads=self.threads, compose=self._compose
-                )
-            else:
-                for patient in (False, True):
-                    units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
+            if units:
+                self._run_units(units, returns)
         return [returns[index] for index, _ in jobs]
+
+    def _run_units(self, units: list[Unit], returns: dict[int, JobReturn]) -> None:
+        """Run units of jobs, and note what becomes of each job."""
+        workers = self.n_jobs or default_workers()
+        if workers > 1:
+            returns |= run_in_workers(
+                divided(units, workers), workers=workers, threads=self.threads, compose=self._compose
+            )
+            return
+        for patient in (False, True):
+            units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
 
     def _plan(self, jobs: Sequence[tuple[int, tuple[str, ...]]], returns: dict[int, JobReturn]) -> list[Unit]:
         """Return the jobs that are not done, those that can work together as one unit; note the others."""
@@ -77,8 +82,8 @@ class LocalLauncher(Launcher):
             if done is None:
                 groups.setdefault(company, []).append((index, overrides))
             else:
-                returns[index] = JobReturn(overrides=list(overrides), cfg=composed, status=JobStatus.COMPLETED)
-                returns[index].return_value = done
+                returns[index] = ended(overrides, done)
+                returns[index].cfg = composed
         return [Unit(tuple(members)) for members in groups.values()]
 
     def _compose(self, index: int, overrides: Sequence[str]) -> DictConfig:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -60,6 +60,18 @@ def run_jobs(
         _share(list(composed.values()))
     for index, each in composed.items():
         yield index, run_sweep_job(each, context, task)
+
+
+def ended(overrides: Sequence[str], value: Any) -> JobReturn:
+    """Return what Hydra is told of a job that has ended, in whatever process."""
+    told = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
+    told.return_value = value
+    return told
+
+
+def plain(value: Any) -> Any:
+    """Return what a job came to as something that can be sent between processes."""
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def _share(composed: Sequence[DictConfig]) -> None:

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import Timeout
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, setup_globals
+from hydra.core.utils import JobReturn, setup_globals
 from omegaconf import DictConfig
 
 from scar.common import progress
@@ -26,7 +26,7 @@ from scar.common.termination import EXIT_CODE, GRACE, Terminated, raise_on_sigte
 from scar.job.record import INTERRUPTED, RUNNING, JobRecord
 from scar.sweep.hydra_internals import worker_context
 from scar.sweep.run_composed import run_composed
-from scar.sweep.units import Unit, hold, job_folder, run_jobs
+from scar.sweep.units import Unit, ended, hold, job_folder, plain, run_jobs
 
 Compose = Callable[[int, Sequence[str]], DictConfig]
 
@@ -88,10 +88,15 @@ def _end(workers: Sequence[Worker]) -> None:
         if each.process.is_alive():
             each.process.kill()
             each.process.join()
-        for folder in each.folders.values():
-            record = JobRecord(folder)
-            if record.read().get("status") == RUNNING and record.status() == INTERRUPTED:
-                record.fail(Terminated("the command was ended"), record.read())
+        note_interrupted(each.folders.values())
+
+
+def note_interrupted(folders: Iterable[Path]) -> None:
+    """Write of jobs that ran when their processes were ended that they were interrupted."""
+    for folder in folders:
+        record = JobRecord(folder)
+        if record.read().get("status") == RUNNING and record.status() == INTERRUPTED:
+            record.fail(Terminated("the command was ended"), record.read())
 
 
 def _start(slot: int, slots: int, threads: int | None) -> Worker:
@@ -122,8 +127,7 @@ def _listen(worker: Worker, queue: deque[Unit], returns: dict[int, JobReturn], c
         worker.current = index
     elif kind == "ended":
         overrides = worker.pending.pop(index)
-        returns[index] = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-        returns[index].return_value = value
+        returns[index] = ended(overrides, value)
         worker.current = None
         progress.job_over()
     else:
@@ -149,8 +153,7 @@ def _bury(worker: Worker, queue: deque[Unit], returns: dict[int, JobReturn]) -> 
         JobRecord(folder).fail(
             WorkerDiedError(_cause(worker.process.exitcode)), {"job": folder.name, "overrides": list(overrides)}
         )
-        returns[victim] = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
-        returns[victim].return_value = None
+        returns[victim] = ended(overrides, None)
         progress.job_over()
     queue.extendleft(Unit((job,)) for job in reversed(worker.pending.items()))
 
@@ -197,17 +200,12 @@ def _run_unit(connection: Connection, task: Callable[[DictConfig], float | None]
     try:
         with hold(composed, patient=patient):
             for index, result in run_jobs(composed, context, task):
-                connection.send(("ended", index, _plain(result.return_value)))
+                connection.send(("ended", index, plain(result.return_value)))
     except Timeout:
         connection.send(("held", None, None))
     else:
         connection.send(("through", None, None))
     return True
-
-
-def _plain(value: Any) -> Any:
-    """Return what a job came to as something that can be sent between processes."""
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
 def environment(slot: int, slots: int, threads: int | None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def with_what_they_require(requirements: list[str]) -> set[str]:
 @pytest.mark.parametrize("module", EXTRAS)
 def test_a_library_of_the_table_comes_with_the_extra_that_the_table_names(module: str) -> None:
     listed = distributions(PROJECT["optional-dependencies"][EXTRAS[module]])
-    if module == "pillow_heif" and not is_installed(module):
+    if module in ("pillow_heif", "ray") and not is_installed(module):
         pytest.skip("of an extra that not all have")
     if module.startswith("hydra_plugins."):
         owners = {module.rpartition(".")[2].replace("_", "-")}
