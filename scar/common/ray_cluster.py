@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from scar.common.machine import usable_cores
@@ -47,7 +48,14 @@ def check_request(prefix: str, *, address: str | None, cpus: int, gpus: float, r
 
 def is_connected() -> bool:
     """Tell whether this process is connected to a cluster, as those of tasks are."""
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+@cache
+def _token() -> str:
+    """Return the token of all clusters that this process starts: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 @contextmanager
@@ -65,15 +73,15 @@ def connected(address: str | None) -> Iterator[Any]:
         ConnectionError: there is no cluster at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
     own = own if address is None and not os.environ.keys() & own.keys() else {}
     os.environ.update(own)
-    import ray
-
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     quiet: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     folder = None
     try:
+        import ray
+
         if address is None:
             folder = tempfile.mkdtemp(prefix="scar-ray-")  # short: it holds sockets
             ray.init(
@@ -95,7 +103,8 @@ def connected(address: str | None) -> Iterator[Any]:
             raise Terminated from None
         raise
     finally:
-        ray.shutdown()
+        if is_connected():
+            ray.shutdown()
         for name in own:
             os.environ.pop(name, None)
         if folder is not None:

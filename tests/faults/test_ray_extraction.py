@@ -63,8 +63,20 @@ def begin(folder, study, *arguments, how="calm"):
     settings = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder / "home")}
     command = [
         *(sys.executable, "-m", "scar.commands.run", "dataset=table", f"dataset.root={folder / 'data.csv'}"),
-        *("dataset.text=text", "dataset.label=label", "encoder=disturbed", "logger=csv", "report=false", f"study=of-{study}"),
-        *("subsets.factors=[1,2]", "subsets.max_parts=1", "foundation.estimators=[paper,heldout]", "budgets.fractions=[0.1]"),
+        *(
+            "dataset.text=text",
+            "dataset.label=label",
+            "encoder=disturbed",
+            "logger=csv",
+            "report=false",
+            f"study=of-{study}",
+        ),
+        *(
+            "subsets.factors=[1,2]",
+            "subsets.max_parts=1",
+            "foundation.estimators=[paper,heldout]",
+            "budgets.fractions=[0.1]",
+        ),
         *("probe=linear", "probe.max_epochs=1", "trainer.threads=1", "forecast.compositions=0", *arguments),
         *(f"hydra.searchpath=[file://{folder / 'conf'}]", f"paths.store_dir={folder / study}"),
     ]
