@@ -1,6 +1,8 @@
 """Sweeps on Ray: the rows of one process, whatever worker or node dies."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,16 @@ def test_sigterm_ends_the_cluster_and_leaves_records_of_an_interruption(folder):
     assert "interrupted" in statuses(folder)
     assert "running" not in statuses(folder)
     assert "Traceback" not in log(folder)
+
+
+def test_a_command_may_start_a_cluster_more_than_once(folder):
+    code = (
+        "import os\nfrom scar.common.ray_cluster import connected\n"
+        "for _ in range(2):\n    with connected(None) as ray:\n        print(ray.get(ray.remote(lambda: 'here').remote()))\n"
+        "assert not [name for name in os.environ if name.startswith('RAY_AUTH')]\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["here", "here"], ran.stderr
 
 
 @pytest.fixture
