@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -19,6 +20,8 @@ from scar.common.termination import Terminated, is_terminating
 
 OBJECTS = 128 * 2**20
 """Bytes of shared memory of a cluster of this machine: results go through the store."""
+_PATIENCE = 10.0
+# Seconds that the head of a cluster has to answer.
 
 
 def check_request(prefix: str, *, address: str | None, cpus: int, gpus: float, retries: int) -> None:
@@ -58,6 +61,17 @@ def _token() -> str:
     return secrets.token_hex(32)
 
 
+def _require_answer(address: str | None) -> None:
+    """Refuse an address where nobody answers at once: Ray tries for minutes, and then ends the process."""
+    host, _, port = (address or "").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"no cluster of Ray answers at address={address}: {error}") from error
+
+
 @contextmanager
 def connected(address: str | None) -> Iterator[Any]:
     """Yield the module ``ray``, connected to a cluster; one of this machine leaves nothing behind.
@@ -72,6 +86,7 @@ def connected(address: str | None) -> Iterator[Any]:
         ModuleNotFoundError: Ray is not installed.
         ConnectionError: there is no cluster at the address.
     """
+    _require_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
     own = own if address is None and not os.environ.keys() & own.keys() else {}

@@ -1,8 +1,10 @@
 """Sweeps on Ray: the rows of one process, whatever worker or node dies."""
 
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -133,11 +135,13 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in this process, which has read its environment
     node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    place = tempfile.mkdtemp(prefix="scar-ray-")
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False, "temp_dir": place})
     made.second = made.add_node(**node)
     made.wait_for_nodes()
     yield made
     made.shutdown()
+    shutil.rmtree(place)
 
 
 def test_a_node_that_is_lost_takes_no_job_with_it(calm, folder, cluster):

@@ -138,6 +138,12 @@ def test_a_sweep_on_ray_without_ray_names_the_extra_and_leaves_the_environment(m
     assert {name for name in os.environ.keys() ^ before.keys() if name.startswith("RAY_AUTH")} == set()
 
 
+def test_an_address_where_nobody_answers_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        RayLauncher(address="127.0.0.1:1")._run_units([Unit(((0, ()),))], {})
+    assert "no cluster of Ray answers at address=127.0.0.1:1" in capsys.readouterr().err.replace("\n", "")
+
+
 def test_room_is_what_each_node_has_room_for():
     nodes = [
         {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}},
