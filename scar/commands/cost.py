@@ -15,12 +15,12 @@ from hydra.errors import HydraException
 
 from scar.common.console import console, errors, escape
 from scar.common.extras import told
+from scar.common.memory import peak_memory
 from scar.config.build import build
 from scar.data.paths import data_folder
 from scar.sweep.hydra_internals import packaged_configuration
 
 if TYPE_CHECKING:
-    from scar.config.schema import Config
     from scar.data.samples import Samples
     from scar.data.source import Source
     from scar.job.costs import Estimate
@@ -29,8 +29,6 @@ _TIMED = 4000
 # Samples of the training that is timed.
 _CORES = 8
 # Of a task on SLURM and Ray, as conf/hydra/launcher/scar_slurm.yaml asks for.
-_BASE = 2
-# GiB of a process with its libraries.
 _FEW = 100_000
 
 
@@ -73,12 +71,14 @@ def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) 
         raise ValueError(
             f"task={config.task} is a study with a loop of its own; ask for one of its datasets and encoders"
         )
-    loaded, held = _loaded(config.dataset, data_dir)
-    read = sum(file.stat().st_size for file in config.dataset.files(data_dir) if file.is_file())
-    towers = config.encoder.towers()
-    modalities = sorted(config.modalities, key=lambda each: each != config.probed)
-    encoders = [measured_encoder(towers[each], loaded) for each in modalities]
-    units = unit_costs(accelerator=config.trainer.accelerator, samples=_TIMED)
+    with peak_memory() as peak:  # a process with its libraries, which has embedded and trained
+        loaded, held = _loaded(config.dataset, data_dir)
+        read = sum(file.stat().st_size for file in config.dataset.files(data_dir) if file.is_file())
+        towers = config.encoder.towers()
+        modalities = sorted(config.modalities, key=lambda each: each != config.probed)
+        encoders = [measured_encoder(towers[each], loaded) for each in modalities]
+        units = unit_costs(accelerator=config.trainer.accelerator, samples=_TIMED)
+        own = peak()
     count = samples or len(loaded)
     classes = max(1, len(loaded.class_names))
     found = estimate(units, encoders, config.subsets, samples=count, classes=classes, held=held)
@@ -93,9 +93,9 @@ def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) 
         "passes": PASSES,
         **asdict(found),
         "disk_bytes": found.embedding_bytes + 2 * found.probe_bytes,
-        "memory_bytes": found.memory_bytes + _BASE * 2**30,
+        "memory_bytes": found.memory_bytes + own,
         "units": {**asdict(units), "encoders": {each: asdict(c) for each, c in zip(modalities, encoders, strict=True)}},
-        "commands": _commands(overrides, config, found),
+        "commands": _commands(overrides, found, own),
     }
 
 
@@ -115,11 +115,11 @@ def _loaded(source: Source, data_dir: Path) -> tuple[Samples, float]:
     return samples, peak / len(samples)
 
 
-def _commands(overrides: Sequence[str], config: Config, found: Estimate) -> dict[str, str]:
+def _commands(overrides: Sequence[str], found: Estimate, own: int) -> dict[str, str]:
     """Return how to start the run where; a task of SLURM is given twice the time that its cores need."""
     hours = found.embedding_hours + found.hashing_hours + found.written_hours + 2 * found.training_hours
     minutes = max(30, math.ceil(120 * hours / _CORES))
-    memory = math.ceil(found.memory_bytes / 2**30) + _BASE
+    memory = 1 + math.ceil((found.memory_bytes + own) / 2**30)
     slurm = [
         f"hydra.launcher.{name}" for name in (f"timeout_min={minutes}", f"cpus_per_task={_CORES}", f"mem_gb={memory}")
     ]

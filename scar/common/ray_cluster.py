@@ -6,11 +6,13 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from scar.common.machine import usable_cores
@@ -18,6 +20,8 @@ from scar.common.termination import Terminated, is_terminating
 
 OBJECTS = 128 * 2**20
 """Bytes of shared memory of a cluster of this machine: results go through the store."""
+_PATIENCE = 10.0
+# Seconds that the head of a cluster has to answer.
 
 
 def check_request(prefix: str, *, address: str | None, cpus: int, gpus: float, retries: int) -> None:
@@ -47,7 +51,25 @@ def check_request(prefix: str, *, address: str | None, cpus: int, gpus: float, r
 
 def is_connected() -> bool:
     """Tell whether this process is connected to a cluster, as those of tasks are."""
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
+@cache
+def _token() -> str:
+    """Return the token of all clusters that this process starts: Ray reads it once."""
+    return secrets.token_hex(32)
+
+
+def _require_answer(address: str | None) -> None:
+    """Refuse an address where nobody answers at once: Ray tries for minutes, and then ends the process."""
+    host, _, port = (address or "").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise ConnectionError(f"no cluster of Ray answers at address={address}: {error}") from error
 
 
 @contextmanager
@@ -64,16 +86,17 @@ def connected(address: str | None) -> Iterator[Any]:
         ModuleNotFoundError: Ray is not installed.
         ConnectionError: there is no cluster at the address.
     """
+    _require_answer(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": _token()}
     own = own if address is None and not os.environ.keys() & own.keys() else {}
     os.environ.update(own)
-    import ray
-
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     quiet: Mapping[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     folder = None
     try:
+        import ray
+
         if address is None:
             folder = tempfile.mkdtemp(prefix="scar-ray-")  # short: it holds sockets
             ray.init(
@@ -95,7 +118,8 @@ def connected(address: str | None) -> Iterator[Any]:
             raise Terminated from None
         raise
     finally:
-        ray.shutdown()
+        if is_connected():
+            ray.shutdown()
         for name in own:
             os.environ.pop(name, None)
         if folder is not None:

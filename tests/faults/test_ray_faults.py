@@ -1,6 +1,10 @@
 """Sweeps on Ray: the rows of one process, whatever worker or node dies."""
 
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -113,6 +117,16 @@ def test_sigterm_ends_the_cluster_and_leaves_records_of_an_interruption(folder):
     assert "Traceback" not in log(folder)
 
 
+def test_a_command_may_start_a_cluster_more_than_once(folder):
+    code = (
+        "import os\nfrom scar.common.ray_cluster import connected\n"
+        "for _ in range(2):\n    with connected(None) as ray:\n        print(ray.get(ray.remote(lambda: 'here').remote()))\n"
+        "assert not [name for name in os.environ if name.startswith('RAY_AUTH')]\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["here", "here"], ran.stderr
+
+
 @pytest.fixture
 def cluster(monkeypatch):
     """Ray's own test cluster, of two nodes with a core each."""
@@ -121,11 +135,13 @@ def cluster(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # as in this process, which has read its environment
     node = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    place = tempfile.mkdtemp(prefix="scar-ray-")
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False, "temp_dir": place})
     made.second = made.add_node(**node)
     made.wait_for_nodes()
     yield made
     made.shutdown()
+    shutil.rmtree(place)
 
 
 def test_a_node_that_is_lost_takes_no_job_with_it(calm, folder, cluster):

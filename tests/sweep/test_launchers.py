@@ -1,6 +1,8 @@
 """How the jobs of a sweep are composed and shared out."""
 
 import ast
+import os
+import sys
 from copy import deepcopy
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +18,12 @@ from omegaconf import OmegaConf
 
 import scar
 import scar.config.build  # registers the resolver that names the folders of jobs
+from scar.common.ray_cluster import room
 from scar.sweep import hydra_internals
 from scar.sweep.compose import SweepLoader
 from scar.sweep.local_launcher import LocalLauncher
 from scar.sweep.optuna_sweeper import OptunaSweeper
+from scar.sweep.ray_launcher import RayLauncher
 from scar.sweep.units import Unit, divided
 from scar.sweep.workers import environment, visible_gpus
 
@@ -83,12 +87,16 @@ def test_a_bad_value_is_refused_in_hydras_words(loader):
 
 
 def test_the_plugins_are_known_to_hydra_by_the_names_in_the_configuration(loader):
-    hydra_internals.register(LocalLauncher, OptunaSweeper)
+    hydra_internals.register(LocalLauncher, RayLauncher, OptunaSweeper)
     sweep = master(loader)
     context = SimpleNamespace(config_loader=loader.inner, callbacks=None)
     launcher = Plugins.instance().instantiate_launcher(context, lambda config: None, sweep)
     assert isinstance(launcher, LocalLauncher)
     assert isinstance(context.config_loader, SweepLoader)
+    on_ray = Plugins.instance().instantiate_launcher(
+        context, lambda config: None, master(loader, "hydra/launcher=scar_ray")
+    )
+    assert isinstance(on_ray, RayLauncher)
 
 
 def test_copies_of_hydras_repository_share_the_store_of_structured_configs(monkeypatch, loader):
@@ -104,6 +112,49 @@ def test_copies_of_hydras_repository_share_the_store_of_structured_configs(monke
 def test_a_number_of_workers_that_is_none_is_refused(values):
     with pytest.raises(ValueError, match=r"hydra\.launcher\.(n_jobs|threads)="):
         LocalLauncher(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"n_jobs": 0}, "hydra.launcher.n_jobs=0"),
+        ({"cpus": 0}, "hydra.launcher.cpus=0"),
+        ({"gpus": 1.5}, "hydra.launcher.gpus=1.5"),
+        ({"retries": -1}, "hydra.launcher.retries=-1"),
+        ({"address": "ray://head:10001"}, "ray job submit"),
+    ],
+)
+def test_what_ray_cannot_be_asked_for_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        RayLauncher(**values)
+
+
+def test_a_sweep_on_ray_without_ray_names_the_extra_and_leaves_the_environment(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    before = dict(os.environ)
+    with pytest.raises(SystemExit):
+        RayLauncher()._run_units([Unit(((0, ()),))], {})
+    assert "pip install 'scar-data[ray]'" in capsys.readouterr().err.replace("\n", "")
+    assert {name for name in os.environ.keys() ^ before.keys() if name.startswith("RAY_AUTH")} == set()
+
+
+def test_an_address_where_nobody_answers_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        RayLauncher(address="127.0.0.1:1")._run_units([Unit(((0, ()),))], {})
+    assert "no cluster of Ray answers at address=127.0.0.1:1" in capsys.readouterr().err.replace("\n", "")
+
+
+def test_room_is_what_each_node_has_room_for():
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 2.0}},
+        {"Alive": True, "Resources": {"CPU": 3.0}},
+        {"Alive": False, "Resources": {"CPU": 99.0, "GPU": 9.0}},
+    ]
+    ray = SimpleNamespace(nodes=lambda: nodes)
+    assert room(ray, cpus=1, gpus=0) == 11
+    assert room(ray, cpus=4, gpus=0) == 2
+    assert room(ray, cpus=1, gpus=0.5) == 4
+    assert room(ray, cpus=4, gpus=1) == 2
 
 
 def test_large_units_are_halved_until_every_worker_has_one():
