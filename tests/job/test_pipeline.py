@@ -207,7 +207,7 @@ def test_a_further_job_leaves_at_most_twenty_files_and_folders(tmp_path):
     """File systems of clusters count them; two planners share what they know of a seed."""
     run(tmp_path, "completion=scar", name="first")
     before = len(list(tmp_path.rglob("*")))
-    assert before <= 55
+    assert before <= 60  # with the map, which the first seed alone draws
     for name in ("scar", "random"):
         run(tmp_path, "seed=1", f"completion={name}", name=name)
     added = len(list(tmp_path.rglob("*"))) - before
