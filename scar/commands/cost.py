@@ -23,7 +23,7 @@ from scar.sweep.hydra_internals import packaged_configuration
 if TYPE_CHECKING:
     from scar.data.samples import Samples
     from scar.data.source import Source
-    from scar.job.costs import Estimate
+    from scar.job.costs import CostEstimate
 
 _TIMED = 4000
 # Samples of the training that is timed.
@@ -115,7 +115,7 @@ def _loaded(source: Source, data_dir: Path) -> tuple[Samples, float]:
     return samples, peak / len(samples)
 
 
-def _commands(overrides: Sequence[str], found: Estimate, own: int) -> dict[str, str]:
+def _commands(overrides: Sequence[str], found: CostEstimate, own: int) -> dict[str, str]:
     """Return how to start the run where; a task of SLURM is given twice the time that its cores need."""
     hours = found.embedding_hours + found.hashing_hours + found.written_hours + 2 * found.training_hours
     minutes = max(30, math.ceil(120 * hours / _CORES))

@@ -62,7 +62,7 @@ class EncoderCost:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What the embeddings of a dataset and the probes of one training set cost.
 
     Attributes:
@@ -97,7 +97,7 @@ def estimate(
     samples: int,
     classes: int,
     held: float = 0.0,
-) -> Estimate:
+) -> CostEstimate:
     """Return what follows from unit costs; every one of them counts in proportion.
 
     Args:
@@ -112,7 +112,7 @@ def estimate(
     dimension = encoders[0].dimension
     shards = [-(-int(each.rows * samples) // SHARD) for each in encoders]
     sizes = [int(4 * each.dimension * each.rows * samples) for each in encoders]
-    return Estimate(
+    return CostEstimate(
         embedding_bytes=sum(sizes),
         shards=sum(shards),
         embedding_hours=sum(each.seconds for each in encoders) * samples / 3600,

@@ -30,7 +30,7 @@ from scar.measures.observations import Observations
 from scar.pairs.alignment import Alignment
 from scar.pairs.supervision import Supervision
 from scar.probes.probe_set import ProbeSet
-from scar.sampling.layout import Layout
+from scar.sampling.layout import MapLayout
 from scar.sampling.splits import Split
 from scar.sampling.step_functions import Steps
 from scar.store.store import Store
@@ -125,7 +125,7 @@ class Labelling:
 class Mapped:
     """The map: where samples are drawn, and what they look like."""
 
-    layout: Handle[Layout]
+    layout: Handle[MapLayout]
     previews: Handle[Previews]
 
 

@@ -14,7 +14,7 @@ from scar.common.types import Ints
 from scar.encoders.embeddings.extraction import KeptSamples
 from scar.encoders.previews import excerpt, thumbnail
 from scar.job.map_points import Previews
-from scar.sampling.layout import Layout, spread
+from scar.sampling.layout import MapLayout, spread
 
 EXCERPT = 100
 """Characters of a text."""
@@ -27,7 +27,7 @@ SHOWN = ("image", "video")
 
 
 def show_samples(
-    layout: Layout, kept: KeptSamples, test: Ints, classes: Ints, *, texts: bool, pictures: int
+    layout: MapLayout, kept: KeptSamples, test: Ints, classes: Ints, *, texts: bool, pictures: int
 ) -> Previews:
     """Read what the points of a map look like.
 

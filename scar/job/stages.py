@@ -59,7 +59,7 @@ from scar.pairs.alignment import Alignment, align, has_joint_space
 from scar.pairs.supervision import Supervision, supervise
 from scar.probes.probe_set import ProbeSet, ProbeTask
 from scar.probes.settings import ProbeConfig, TrainerConfig, penalty_of_subset
-from scar.sampling.layout import Layout, lay_out
+from scar.sampling.layout import MapLayout, lay_out
 from scar.sampling.pool_mix import Stock
 from scar.sampling.regimes.regime import Regime
 from scar.sampling.splits import Split, SplitConfig, draw_split
@@ -622,14 +622,16 @@ SCORES: Stage[Scores | LabelScores] = Stage("scores", compare)
 # ── the map ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def draw_map(embeddings: EmbeddingSet, split: Split, *, points: int, method: str, slice_size: int, seed: int) -> Layout:
+def draw_map(
+    embeddings: EmbeddingSet, split: Split, *, points: int, method: str, slice_size: int, seed: int
+) -> MapLayout:
     """Lay samples of every part out in two dimensions; of several labels each stands under its rarest."""
     classes = planned_labels(split, None)
     return lay_out(embeddings, split, classes, points=points, method=method, slice_size=slice_size, seed=seed)
 
 
 def preview(
-    layout: Layout, catalogue: Catalogue, split: Split, *, texts: bool, pictures: int, source: Source, data_dir: Path
+    layout: MapLayout, catalogue: Catalogue, split: Split, *, texts: bool, pictures: int, source: Source, data_dir: Path
 ) -> Previews:
     """Read what the points of a map look like."""
     kept = KeptSamples(source, data_dir, catalogue.ids)
@@ -637,5 +639,5 @@ def preview(
     return show_samples(layout, kept, split.test, classes, texts=texts, pictures=pictures)
 
 
-LAYOUT = Stage("layout", draw_map, Format.file(Layout, "layout.npz"))
+LAYOUT = Stage("layout", draw_map, Format.file(MapLayout, "layout.npz"))
 PREVIEWS = Stage("previews", preview, Format.file(Previews, "previews.npz"))

@@ -84,7 +84,7 @@ class MapConfig:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Layout:
+class MapLayout:
     """Points of the map.
 
     Attributes:
@@ -114,7 +114,7 @@ class Layout:
         np.savez(path, allow_pickle=False, **vars(self))
 
     @classmethod
-    def load(cls, path: Path) -> Layout:
+    def load(cls, path: Path) -> MapLayout:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
@@ -123,7 +123,7 @@ class Layout:
 
 def lay_out(
     embeddings: EmbeddingSet, split: Split, classes: Ints, *, points: int, method: str, slice_size: int, seed: int
-) -> Layout:
+) -> MapLayout:
     """Lay samples of every part out in two dimensions.
 
     Args:
@@ -153,7 +153,7 @@ def lay_out(
         own = distance[(parts == 0) & np.isfinite(distance)]
         judged = len(own) >= FEWEST and np.median(own) > 0
         place = _embed(seen, derive_seed(seed, "layout")) if method == TSNE else _plane(seen)
-        return Layout(
+        return MapLayout(
             rows=rows,
             parts=parts,
             place=place,

@@ -7,7 +7,7 @@ from scar.common import extras
 from scar.common.randomness import generator
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.sampling import layout as module
-from scar.sampling.layout import PARTS, PCA, TSNE, Layout, MapConfig, lay_out, spread
+from scar.sampling.layout import PARTS, PCA, TSNE, MapConfig, MapLayout, lay_out, spread
 from scar.sampling.splits import Split
 
 SIZES = {"validation": 10, "heldout": 60, "primary": 300, "reserve": 300, "test": 240}
@@ -47,7 +47,7 @@ def test_the_same_seed_lays_out_the_same_and_a_file_keeps_it(tmp_path, method):
     first = laid(embeddings, split, method=method)
     assert same(first, laid(embeddings, split, method=method))
     first.save(tmp_path / "layout.npz")
-    assert same(first, Layout.load(tmp_path / "layout.npz"))
+    assert same(first, MapLayout.load(tmp_path / "layout.npz"))
     assert len(first.rows) == sum(len(getattr(split, part)) for part in PARTS)
     assert first.place.shape == (len(first.rows), 2)
     centres = np.stack([first.place[split.labels[first.rows] == k].mean(axis=0) for k in range(4)])
