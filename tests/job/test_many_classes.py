@@ -69,12 +69,12 @@ def test_a_quick_run_ends_with_a_readable_report(tmp_path):
         composed = compose("config", overrides)
     logged = []
 
-    class Watched:
-        def __init__(self, dataframe):
-            logged.append(len(dataframe))
+    def watched(frame):
+        logged.append(len(frame))
+        return len(frame)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wandb.Table", Watched)
+        patch.setattr("scar.job.loggers.as_table", watched)
         run_job(build(composed), tmp_path / "test" / "jobs" / "a", settings=composed, overrides=overrides)
     assert logged
     assert max(logged) <= LARGEST_TABLE
