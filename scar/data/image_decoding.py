@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,10 @@ class UnreadableMedia(ValueError):  # noqa: N818
     """A file that cannot be read as what it should be; the message names it and the reason."""
 
 
+BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, OverflowError, struct.error, zlib.error)
+"""What PIL raises for files that are cut short or spoilt."""
+
+
 @contextmanager
 def open_image(path: Path) -> Iterator[Any]:
     """Open an image; whatever PIL finds wrong while it is used becomes `UnreadableMedia`."""
@@ -45,7 +51,7 @@ def open_image(path: Path) -> Iterator[Any]:
         raise UnreadableMedia(f"{path}: no such file") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableMedia(f"{path}: {error}") from error
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, OverflowError) as error:
+    except BROKEN as error:
         raise UnreadableMedia(f"{path}: {str(error).replace(f' {str(path)!r}', '') or type(error).__name__}") from error
 
 

@@ -1,3 +1,4 @@
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,18 @@ def test_a_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(UnreadableMedia, match=rf"a\.{suffix}"):
         ImageFiles([path])[0]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_an_animation_that_is_cut_anywhere_is_read_or_refused(tmp_path: Path, suffix: str) -> None:
+    frames = [Image.fromarray(np.full((6, 6, 3), 40 * k, np.uint8)) for k in range(4)]
+    whole = tmp_path / f"whole{suffix}"
+    frames[0].save(whole, save_all=True, append_images=frames[1:])
+    content = whole.read_bytes()
+    for end in range(len(content)):
+        (cut := tmp_path / f"cut{suffix}").write_bytes(content[:end])
+        with contextlib.suppress(UnreadableMedia):
+            AnimatedImage(cut).check()
 
 
 def test_a_file_that_is_no_image_is_refused(tmp_path: Path) -> None:
