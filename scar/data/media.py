@@ -302,6 +302,10 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
             if not container.streams.video:
                 raise UnreadableMedia(f"{path}: it has no video stream")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UnreadableMedia(
+                    f"{path}: its video stream does not say how it is coded; it is cut short or spoilt"
+                )
             refuse_bomb(path, stream.width, stream.height)
             yield container, stream
     except av.error.ArgumentError as error:

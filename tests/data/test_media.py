@@ -159,6 +159,16 @@ def test_an_unreadable_video_is_refused(tmp_path: Path, share: float) -> None:
             use()
 
 
+def test_a_video_that_is_cut_anywhere_is_read_or_refused(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.mp4"
+    _write_noisy_video(whole)
+    content = whole.read_bytes()
+    for end in [*range(0, min(len(content), 1500), 7), *range(len(content) - 1500, len(content), 7)]:
+        (cut := tmp_path / "cut.mp4").write_bytes(content[: max(end, 0)])
+        with contextlib.suppress(UnreadableMedia):
+            VideoFile(cut).check()
+
+
 def test_a_video_whose_index_stands_first_is_refused_when_most_of_it_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     _write_noisy_video(path)
