@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -170,6 +171,14 @@ def test_a_malformed_row_is_named_with_its_file_line_and_column(
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(ValueError, match=message):
         TableSource(root=str(tmp_path)).load(tmp_path)
+
+
+def test_a_spoilt_name_in_a_parquet_file_is_a_damaged_file(tmp_path: Path) -> None:
+    pd.DataFrame({"text": ["one", "two"], "label": ["a", "b"]}).to_parquet(tmp_path / "t.parquet")
+    content = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(content.replace(b"label", b"\x80abel"))
+    with pytest.raises(ValueError, match=r"t\.parquet is not a whole Parquet file: .*utf-8"):
+        TableSource(name="t", root=str(tmp_path / "t.parquet"), text="text", label="label").load(tmp_path)
 
 
 def test_a_row_of_parquet_is_named_by_its_number(tmp_path: Path) -> None:
