@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from hydra.errors import HydraException
 
-from scar.common.console import console, errors, escape
+from scar.commands._findings import print_findings
+from scar.common.console import console, escape
 from scar.common.extras import told
 from scar.common.randomness import generator
 from scar.config.nodes import make_target
@@ -47,13 +47,7 @@ def check(
         found = examine_data(overrides, data_folder(data_dir), Path(store), every=every)
     except (OSError, ValueError, RuntimeError, ImportError, HydraException) as error:
         found = {"ok": False, "error": told(error) if isinstance(error, ImportError) else str(error)}
-    if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    elif "error" in found:
-        errors().print(f"[bold red]error[/] {escape(found['error'])}")
-    else:
-        _show(found)
-    return 0 if found["ok"] else 1
+    return print_findings(found, _show, as_json=as_json)
 
 
 def examine_data(overrides: Sequence[str], data_dir: Path, store: Path, *, every: bool) -> dict[str, Any]:

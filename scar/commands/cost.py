@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 import tracemalloc
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 
-from scar.common.console import console, errors, escape
+from scar.commands._findings import print_findings
+from scar.common.console import console, escape
 from scar.common.extras import told
 from scar.common.memory import peak_memory
 from scar.config.build import build
@@ -47,13 +47,7 @@ def cost(overrides: Sequence[str], *, data_dir: str | None, samples: int | None 
         found = examine_cost(overrides, data_folder(data_dir), samples)
     except (OSError, ValueError, RuntimeError, ImportError, HydraException) as error:
         found = {"ok": False, "error": told(error)}
-    if as_json:
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-    elif "error" in found:
-        errors().print(f"[bold red]error[/] {escape(found['error'])}")
-    else:
-        _show(found)
-    return 0 if found["ok"] else 1
+    return print_findings(found, _show, as_json=as_json)
 
 
 def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) -> dict[str, Any]:

@@ -230,15 +230,12 @@ def _settle_empty(samples: Samples, rules: LabelRules) -> Samples:
     names = [samples.class_names[k] for k in empty]
     if not names:
         return samples
-    if rules.on_empty == "keep":
-        return replace(samples, absent=tuple(names), notes=(*samples.notes, _kept_note(names)))
-    if rules.on_empty == "skip":
-        note = f"{len(names)} classes without samples left out: {first_few(names)}"
-        return _without_classes(samples, empty, note)
-    raise ValueError(
-        f"the class {names[0]!r} has no sample ({len(names)} such classes); dataset.labels.on_empty=keep makes it a class "
-        "that a plan should fill, skip leaves it out"
-    )
+    if rules.on_empty is None:
+        raise ValueError(
+            f"the class {names[0]!r} has no sample ({len(names)} such classes); dataset.labels.on_empty=keep makes it a class "
+            "that a plan should fill, skip leaves it out"
+        )
+    return _settle(samples, empty, rules.on_empty, f"{len(names)} classes without samples left out")
 
 
 def _settle_test_only(samples: Samples, rules: LabelRules) -> Samples:
@@ -251,15 +248,21 @@ def _settle_test_only(samples: Samples, rules: LabelRules) -> Samples:
     if not names:
         return samples
     rows = int(np.isin(samples.labels, lost).sum())
-    if rules.on_test_only == "keep":
+    if rules.on_test_only == "raise":
+        raise ValueError(
+            f"the test part has the class {names[0]!r}, which no training sample has ({len(names)} such classes, {rows} samples); "
+            "dataset.labels.on_test_only=skip leaves such samples out, keep makes it a class that a plan should fill"
+        )
+    left_out = f"{rows} test rows of classes without training rows left out"
+    return _settle(samples, lost, rules.on_test_only, left_out)
+
+
+def _settle(samples: Samples, classes: NDArray[np.integer[Any]], how: str, left_out: str) -> Samples:
+    """Keep or skip classes, as `LabelRules` says, with a note that names them."""
+    names = [samples.class_names[k] for k in classes]
+    if how == "keep":
         return replace(samples, absent=(*samples.absent, *names), notes=(*samples.notes, _kept_note(names)))
-    if rules.on_test_only == "skip":
-        note = f"{rows} test rows of classes without training rows left out: {first_few(names)}"
-        return _without_classes(samples, lost, note)
-    raise ValueError(
-        f"the test part has the class {names[0]!r}, which no training sample has ({len(names)} such classes, {rows} samples); "
-        "dataset.labels.on_test_only=skip leaves such samples out, keep makes it a class that a plan should fill"
-    )
+    return _without_classes(samples, classes, f"{left_out}: {first_few(names)}")
 
 
 def _kept_note(names: Sequence[str]) -> str:
