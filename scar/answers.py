@@ -538,9 +538,10 @@ class Characterization:
             items = label_item_scores(decided.astype(bool), truth.astype(bool), name)
         else:
             items = item_scores(decided.astype(np.int64), truth, name, mix=mix)
-        low, high = mean_interval(value, items)
         if mix is not None or name == "balanced_accuracy":
             low, high = recall_interval(value, items, decided == truth, truth, mix=mix)
+        else:
+            low, high = mean_interval(value, items)
         return Interval(value=value, low=low, high=high)
 
     def _proposal(self) -> tuple[str, Purchase | str]:

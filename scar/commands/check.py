@@ -126,7 +126,9 @@ def _duplicates(samples: Samples) -> dict[str, Any]:
 def _sizes(modality: str, payload: Sequence[Any]) -> dict[str, Any]:
     """Return what is measured of the payloads of a modality: least, median and most."""
     if modality == "text":
-        lengths = [len(text) for item in payload for text in ((item,) if isinstance(item, str) else item)]
+        from scar.encoders.text_lengths import texts_of
+
+        lengths = [len(text) for text in texts_of(payload)]
         return {"characters": _spread(lengths)}
     if modality == "image":
         shapes = [np.asarray(image).shape[:2] for image in payload]
@@ -144,12 +146,12 @@ def _spread(values: Sequence[float]) -> list[float]:
 
 def _against(encoder: Encoder, samples: Samples) -> dict[str, Any]:
     """Return how many tokens the texts have and how many the encoder reads; nothing where that is not known."""
-    from scar.encoders.text_lengths import text_lengths
+    from scar.encoders.text_lengths import text_lengths, texts_of
 
     if "text" not in samples.payloads or "text" not in encoder.modalities or not len(samples):
         return {}
     items = [samples.payloads["text"][row] for row in range(len(samples))]
-    texts = [text for item in items for text in ((item,) if isinstance(item, str) else item)]
+    texts = texts_of(items)
     known = text_lengths(encoder.towers()["text"], texts)
     if known is None:
         return {}

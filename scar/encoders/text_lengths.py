@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,16 @@ class Truncation:
         return cls(**read_json(path))
 
 
+def texts_of(items: Iterable[str | Sequence[str]]) -> list[str]:
+    """Return the texts of items that are one text or several each."""
+    return [text for item in items for text in ((item,) if isinstance(item, str) else item)]
+
+
 def count_truncated(encoder: Encoder, payload: Sequence[Any]) -> Truncation:
     """Count the texts of a payload, one or several an item, that are longer than an encoder reads."""
     places = np.unique(np.linspace(0, len(payload) - 1, min(len(payload), MOST)).round().astype(np.int64))
     items = [payload[int(place)] for place in places]
-    texts = [text for item in items for text in ((item,) if isinstance(item, str) else item)]
+    texts = texts_of(items)
     known = text_lengths(encoder, texts) if texts else None
     if known is None:
         return Truncation()

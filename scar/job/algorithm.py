@@ -45,7 +45,6 @@ from scar.store.store import Store
 if TYPE_CHECKING:
     from scar.config.schema import Config
 
-TEXT = "text"
 SUBJECTS = ("primary", "total")
 """The training sets that are characterized: what there is now, and everything."""
 
@@ -80,8 +79,8 @@ def prepare(config: Config, flow: Flow) -> Inputs:
     towers = {name: _tower(config, flow, dataset, config.encoder.towers()[name]) for name in config.modalities}
     embeddings = towers[config.probed]
     truncation = None
-    if TEXT in towers:
-        reader = config.encoder.towers()[TEXT]
+    if "text" in towers:
+        reader = config.encoder.towers()["text"]
         besides = Besides(runtime=place, content=lambda: [encoder_key(reader, _memo(flow))])
         truncation = flow(stages.TRUNCATION, dataset, besides=besides, encoder=reader)
     supervision = None

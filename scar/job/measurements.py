@@ -22,7 +22,7 @@ from scar.job.algorithm import SUBJECTS
 from scar.job.job import Job
 from scar.job.metrics import Metric
 from scar.job.pair_rows import add_pair_rows
-from scar.job.rows import MIX_STAGE, Rows
+from scar.job.rows import MIX_STAGE, ROUND_STAGE, Rows
 from scar.measures.dataset import dataset_measures
 from scar.measures.steps import MEASURES
 from scar.sampling.class_sizes import ClassSizes
@@ -307,13 +307,13 @@ def _add_forecast(rows: Rows, ahead: Forecast, g: int, *, flags: tuple[str, ...]
 
 
 def _add_round(rows: Rows, job: Job) -> None:
-    """Add what to do in the next round (stage ``round``); the flag of `Metric.ROUND_CHANCE` says it in words."""
+    """Add what to do in the next round (stage `ROUND_STAGE`); the flag of `Metric.ROUND_CHANCE` says it in words."""
     if job.next_round is None:
         return
     step, config = job.next_round.value, job.config
     if isinstance(forecaster := job.completion.forecaster.value, NoForecaster) and forecaster.reason == "not_asked":
         return  # other seeds than the first
-    place = {"stage": "round", "subject": config.completion.name, "key": str(job.next_round.key)}
+    place = {"stage": ROUND_STAGE, "subject": config.completion.name, "key": str(job.next_round.key)}
     for j in np.flatnonzero(step.counts):
         rows.add(Metric.ROUND_ADDED, step.counts[j], class_id=int(j), class_name=job.steps.names[j], **place)
     rows.add(Metric.ROUND_COST, step.cost, n=int(step.counts.sum()), **place)

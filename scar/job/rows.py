@@ -31,6 +31,8 @@ DEPLOYMENT_MIX = "deployment_mix"
 """In this file: the shares of a declared deployment mix."""
 MIX_STAGE = "target_mix"
 """Stage of what is forecast of plans towards target mixes; the subject names the power τ of the deployment mix."""
+ROUND_STAGE = "round"
+"""Stage of what a strategy would buy in the next round."""
 TEXT = ("study", "job", "key", "dataset", "encoder", "modality", "regime", "mix", "completion", "stage", "subject")
 TEXT_AFTER = ("estimator", "class_name", "metric", "flag", "version")
 INTEGERS = ("seed", "n", "factor", "part", "class_id")

@@ -9,7 +9,7 @@ import pandas as pd
 from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
-from scar.job.rows import MIX_STAGE
+from scar.job.rows import MIX_STAGE, ROUND_STAGE
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -81,7 +81,7 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
     """
     flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
     flagged = flagged[
-        (flagged.metric != Metric.STEP_SIZE) & ~flagged.stage.isin([MIX_STAGE, "round"])
+        (flagged.metric != Metric.STEP_SIZE) & ~flagged.stage.isin([MIX_STAGE, ROUND_STAGE])
     ]  # told of needs and plans
     if flagged.empty:
         return []
