@@ -1,6 +1,7 @@
 """Repositories are written here as the hub has them: Parquet with the features in its metadata, and a README that names it."""
 
 import io
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -94,6 +95,23 @@ def test_a_folder_a_saved_dataset_and_a_snapshot_are_read_alike(tmp_path: Path, 
     check_ag_news(source.load(tmp_path / "data"))
     names = [path.relative_to(repo / "snapshots" / REVISION).as_posix() for path in source.files(tmp_path / "data")]
     assert names == ["README.md", "data/test-00000-of-00001.parquet", "data/train-00000-of-00001.parquet"]
+
+
+def test_a_value_that_is_not_utf_8_is_named_by_its_row(tmp_path: Path) -> None:
+    import datasets
+
+    rows = {"text": [f"text {i}" for i in range(40)], "label": ["one" if i % 2 else "two" for i in range(40)]}
+    parts = {"train": datasets.Dataset.from_dict(rows), "test": datasets.Dataset.from_dict(rows)}
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "texts"))
+    shutil.copytree(tmp_path / "texts", tmp_path / "labels")
+    for copy, old, new in (("texts", b"text 39", b"te\x80t 39"), ("labels", b"onetwo", b"o\x80etwo")):
+        path = next((tmp_path / copy / "train").glob("*.arrow"))
+        path.write_bytes(path.read_bytes().replace(old, new))
+    samples = HubSource(name="t", repo="some/texts", revision=REVISION, root=str(tmp_path / "texts")).load(tmp_path)
+    with pytest.raises(UnreadableMedia, match=r"split 'train', row 39, column 'text': .*utf-8"):
+        samples.payloads["text"][39]
+    with pytest.raises(ValueError, match=r"split 'train', row 1, column 'label': the value cannot be read: .*utf-8"):
+        HubSource(name="t", repo="some/texts", revision=REVISION, root=str(tmp_path / "labels")).load(tmp_path)
 
 
 def test_dbpedia_takes_the_content_and_not_the_title(tmp_path: Path) -> None:

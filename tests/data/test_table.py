@@ -181,6 +181,16 @@ def test_a_spoilt_name_in_a_parquet_file_is_a_damaged_file(tmp_path: Path) -> No
         TableSource(name="t", root=str(tmp_path / "t.parquet"), text="text", label="label").load(tmp_path)
 
 
+@pytest.mark.parametrize("column", ["text", "label"])
+def test_a_value_of_parquet_that_is_not_utf_8_is_named_by_its_row(tmp_path: Path, column: str) -> None:
+    pd.DataFrame({"text": ["one", "two"], "label": ["six", "ten"]}).to_parquet(tmp_path / "t.parquet", compression=None)
+    content = (tmp_path / "t.parquet").read_bytes()
+    word = {"text": b"two", "label": b"ten"}[column]
+    (tmp_path / "t.parquet").write_bytes(content.replace(word, word[:1] + b"\x80" + word[2:]))
+    with pytest.raises(ValueError, match=rf"t\.parquet, row 2, column '{column}': the value cannot be read: .*utf-8"):
+        TableSource(name="t", root=str(tmp_path / "t.parquet"), text="text", label="label").load(tmp_path)
+
+
 def test_a_row_of_parquet_is_named_by_its_number(tmp_path: Path) -> None:
     write_parquet(tmp_path / "data.parquet", [{"text": "a", "label": 0}, {"text": None, "label": 1}])
     with pytest.raises(ValueError, match=r"data\.parquet, row 2, column 'text': expected a text, found nothing"):

@@ -15,6 +15,7 @@ from scar.data.image_decoding import Depth, UnreadableMedia
 from scar.data.names import caption_list
 from scar.data.sources._encoded import EncodedImages
 from scar.data.sources._hub_files import is_saved
+from scar.data.sources._parquet import column_values
 
 
 def open_dataset(name: str, folder: Path, config: str | None, cache: Path, *, alone: str) -> Any:
@@ -73,7 +74,10 @@ class HubRows:
 
     def values(self, column: str) -> list[Any]:
         """Return a column in memory."""
-        return [value for part in self.parts for value in part.data.column(column).to_pylist()]
+        found: list[Any] = []
+        for part, start in zip(self.parts, self.starts, strict=False):
+            found += column_values(part.data, column, lambda row, start=start: self.where(start + row))  # type: ignore[misc]
+        return found
 
     def class_names(self, column: str) -> tuple[str, ...]:
         """Return the names that the features declare, for a label or for lists of them, or none."""
@@ -110,7 +114,10 @@ class Texts(Sequence[Any]):
         part, place = self.rows.place(row)
         texts: list[str] = []
         for column in self.columns:
-            value = self.rows.parts[part].data.column(column)[place].as_py()
+            try:
+                value = self.rows.parts[part].data.column(column)[place].as_py()
+            except UnicodeDecodeError as error:
+                raise UnreadableMedia(f"{self.rows.where(row)}, column {column!r}: {error}") from error
             listed = value if self.several and isinstance(value, list) else [value]
             if self.several and isinstance(value, str):
                 listed = caption_list(value) or [value]

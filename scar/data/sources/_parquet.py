@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,29 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a whole Parquet file: {error}") from error
+
+
+def column_values(table: pa.Table, column: str, where: Callable[[int], str]) -> list[Any]:
+    """Return a column of an Arrow table as Python values.
+
+    Args:
+        table: with the column.
+        column: its name.
+        where: returns what a message calls a row, from its index.
+
+    Raises:
+        ValueError: a text is not UTF-8, or a value has no counterpart in Python; the first row of them is named.
+    """
+    values = table.column(column)
+    try:
+        return list(values.to_pylist())
+    except (ValueError, OverflowError, pa.ArrowException):
+        for row, value in enumerate(values):
+            try:
+                value.as_py()
+            except (ValueError, OverflowError, pa.ArrowException) as error:
+                raise ValueError(f"{where(row)}, column {column!r}: the value cannot be read: {error}") from error
+        raise
 
 
 def read_vectors(path: Path, column: str) -> NDArray[Any]:

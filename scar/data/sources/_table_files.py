@@ -273,12 +273,12 @@ def _read_json(path: Path, columns: Sequence[str]) -> ColumnTable:
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> ColumnTable:
-    from scar.data.sources._parquet import open_parquet
+    from scar.data.sources._parquet import column_values, open_parquet
 
     with open_parquet(path) as file:
         _places(file.schema_arrow.names, columns, str(path))
         table = file.read(columns=list(columns))
-    values = {name: table.column(name).to_pylist() for name in columns}
+    values = {name: column_values(table, name, lambda row: f"{path}, row {row + 1}") for name in columns}
     return ColumnTable(path=path, unit="row", numbers=range(1, table.num_rows + 1), columns=values)
 
 
