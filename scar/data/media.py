@@ -298,7 +298,7 @@ def _video(path: Path) -> Iterator[tuple[Any, Any]]:
     if not path.is_file():
         raise UnreadableMedia(f"{path}: no such file")
     try:
-        with av.open(str(path), options=_OWN_BYTES) as container:
+        with av.open(str(path), options=_OWN_BYTES, metadata_errors="replace") as container:
             if not container.streams.video:
                 raise UnreadableMedia(f"{path}: it has no video stream")
             stream = container.streams.video[0]

@@ -169,6 +169,15 @@ def test_a_video_that_is_cut_anywhere_is_read_or_refused(tmp_path: Path) -> None
             VideoFile(cut).check()
 
 
+def test_a_video_whose_title_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", frames=5)
+    content = video.read_bytes()
+    assert b"Lavf" in content
+    video.write_bytes(content.replace(b"Lavf", b"\xe4\xf6\xfcf"))  # Latin-1
+    VideoFile(video).check()
+    assert len(VideoFile(video).frames(2)) == 2
+
+
 def test_a_video_whose_index_stands_first_is_refused_when_most_of_it_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     _write_noisy_video(path)
