@@ -1,6 +1,6 @@
 """Score every estimator against the bank of measured curves: ``python -m experiments.need_bank``.
 
-    python -m experiments.need_bank --measure --seeds 4 --root ag_news=FOLDER --root cifar10=FOLDER
+    python -m experiments.need_bank --measure --seeds 4 --root ag_news=FOLDER --root mnist=FOLDER …
 
 trains the probes of the bank again, from the store where they are there, and writes it first.
 """
@@ -18,7 +18,7 @@ from experiments.need_bank.score import score_bank, summarize
 from scar.common.console import console
 from scar.store.store import Store
 
-SHOWN = ("median_error", "bias", "coverage", "width", "interval_score")
+SHOWN = ("median_error", "bias", "coverage", "width", "interval_score", "over_heldout")
 
 
 def main() -> None:

@@ -74,6 +74,7 @@ SOURCES = (
             dataset="ag_news",
             encoder=encoder,
             overrides=("dataset=ag_news", f"encoder={encoder}", "dataset.test_size=500"),
+            tuning=True,
             root=True,
         )
         for encoder in ("minilm", "wordllama", "tfidf")
@@ -82,21 +83,37 @@ SOURCES = (
         dataset="cifar10",
         encoder="pixels_pca",
         overrides=("dataset=cifar10", "encoder=pixels_pca", "dataset.train_size=20000", "dataset.test_size=500"),
+        tuning=True,
         root=True,
     ),
-    Source(dataset="captioned_scenes_text", encoder="minilm", overrides=("dataset=captioned_scenes", "encoder=minilm")),
     Source(
-        dataset="captioned_scenes_image",
-        encoder="pixels_pca",
-        overrides=("dataset=captioned_scenes", "encoder=pixels_pca"),
+        dataset="captioned_scenes_text",
+        encoder="minilm",
+        overrides=("dataset=captioned_scenes", "encoder=minilm"),
+        tuning=True,
     ),
-    Source(dataset="emoji_text", encoder="minilm", overrides=("dataset=emoji_pairs", "encoder=minilm")),
-    Source(
-        dataset="emoji_image",
-        encoder="efficientnet_lite0",
-        overrides=("dataset=emoji_pairs", "encoder=efficientnet_lite0"),
+    Source(dataset="emoji_text", encoder="minilm", overrides=("dataset=emoji_pairs", "encoder=minilm"), tuning=True),
+    *(
+        Source(
+            dataset="mnist",
+            encoder=encoder,
+            overrides=("dataset=image_folder", "dataset.name=mnist", f"encoder={encoder}"),
+            root=True,
+        )
+        for encoder in ("pixels_pca", "efficientnet_lite0")
     ),
-    Source(dataset="tux_speech", encoder="speech", overrides=("dataset=tux_speech", "encoder=speech")),
+    *(
+        Source(
+            dataset="spam_assassin",
+            encoder=encoder,
+            overrides=(
+                *("dataset=table", "dataset.name=spam_assassin"),
+                *(f"encoder={encoder}", "dataset.test_fraction=0.05"),
+            ),
+            root=True,
+        )
+        for encoder in ("wordllama", "tfidf", "minilm")
+    ),
 )
 
 

@@ -146,11 +146,18 @@ def _scored(found: pd.DataFrame) -> pd.DataFrame:
     found.loc[~size, ["covered", "width", "interval_score"]] = values
     silent = ~found.estimator.isin(WITH_INTERVAL)
     found.loc[silent, ["covered", "width", "interval_score"]] = np.nan
+    case = ["dataset", "encoder", "seed", "question", "target", "class_id"]
+    rival = found[found.estimator == "heldout"].set_index(case).interval_score
+    other = found.set_index(case).index.map(rival.to_dict()).to_numpy(np.float64)
+    found["over_heldout"] = np.where(found.estimator == "recommended", found.interval_score - other, np.nan)
     return found
 
 
 def summarize(scored: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per split, dataset, question, subject and estimator; intervals of 95 % by dataset × encoder × seed."""
+    """Return one row per split, dataset, question, subject and estimator; intervals of 95 % by dataset × encoder × seed.
+
+    ``over_heldout`` is the interval score of `recommended` less that of `heldout` on the same cases.
+    """
     table = []
     for split, within in scored.groupby("split"):
         for dataset, own in (("all", within), *within.groupby("dataset")):
@@ -163,20 +170,20 @@ def summarize(scored: pd.DataFrame) -> pd.DataFrame:
 def _summary(rows: pd.DataFrame) -> dict[str, float]:
     clusters = [own for _, own in rows.groupby(["dataset", "encoder", "seed"])]
     rng = np.random.default_rng(0)
-    values = [own[["error", "covered", "interval_score"]].to_numpy(np.float64) for own in clusters]
+    values = [own[["error", "covered", "interval_score", "over_heldout"]].to_numpy(np.float64) for own in clusters]
     drawn = [
         _statistics(np.concatenate([values[i] for i in rng.integers(len(values), size=len(values))]))
         for _ in range(DRAWS)
     ]
-    low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0) if len(clusters) > 1 else np.full((2, 4), np.nan)
-    names = ("median_error", "bias", "coverage", "interval_score")
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0) if len(clusters) > 1 else np.full((2, 5), np.nan)
+    names = ("median_error", "bias", "coverage", "interval_score", "over_heldout")
     record: dict[str, float] = {"cases": len(rows), "clusters": len(clusters), "width": float(rows.width.median())}
     for i, (name, value) in enumerate(zip(names, _statistics(np.concatenate(values)), strict=True)):
         record |= {name: value, f"{name}_low": low[i], f"{name}_high": high[i]}
     return record
 
 
-def _statistics(values: Floats) -> tuple[float, float, float, float]:
-    """Return median absolute error, median error, coverage and mean interval score of rows error, covered, score."""
-    error, covered, score = values.T
-    return float(np.median(np.abs(error))), float(np.median(error)), float(covered.mean()), float(score.mean())
+def _statistics(values: Floats) -> tuple[float, ...]:
+    """Return median absolute error, median error, coverage, mean interval score and its mean difference of rows."""
+    error, covered, score, over = values.T
+    return float(np.median(np.abs(error))), float(np.median(error)), *(float(x.mean()) for x in (covered, score, over))

@@ -32,7 +32,7 @@ UNDECIDED = 0.25
 class RecommendedEstimator(FoundationEstimator):
     """Foundation Data Size with its probability: the size at which the generalisation gap falls to ε.
 
-    The gaps are those of `heldout`. Their curves are mostly power laws whose exponent has a wide prior, and classes with
+    The gaps are those of `heldout`. Their curves are power laws, or bend from a slow power to a faster one; classes with
     few held-out samples borrow level and exponent from the others (see `scar.foundation.size_posterior`). The size is
     the median of the distribution of the crossing, the interval its quantiles. A need is ``met`` if that is more likely
     than not, unlikely to lie beyond four times the data, and seen: the standard error that the own held-out samples leave

@@ -21,13 +21,15 @@ from scar.foundation.gap_curves import gap_precision
 from scar.foundation.gaps import Gaps
 from scar.foundation.reach import HORIZON
 
-POWER_WEIGHT = 0.85
+POWER_WEIGHT = 0.4
 """Prior probability that a gap is a pure power law."""
-EXPONENT = (0.6, 0.4)
+EXPONENT = (0.4, 0.25)
 """Mean and spread of the prior of its exponent, cut to 0.05 … 1.6."""
-TURN = (0.25, 0.8)
-"""Median and logarithmic spread of the turn r of the gaps that bend."""
-DEPARTURE = 0.12
+LATE = (1.3, 0.4)
+"""Mean and spread of the late exponent of the gaps that bend."""
+TURN = (1.0, 1.0)
+"""Median and logarithmic spread of their turn r."""
+DEPARTURE = 0.3
 """Spread of the exponents of classes around that of the set."""
 ODD = (0.35, 1.3)
 """Share of classes whose level is unlike that of the others, and the logarithmic spread of these."""
@@ -71,10 +73,10 @@ def gap_shapes() -> Shapes:
     powers = np.arange(0.05, 1.61, 0.05)
     turns = np.exp(np.log(TURN[0]) + TURN[1] * np.linspace(-2.0, 3.0, 6))
     early, late, turn = (
-        each.ravel() for each in np.meshgrid([0.0, 0.2, 0.4], [0.7, 0.9, 1.1, 1.3], turns, indexing="ij")
+        each.ravel() for each in np.meshgrid([0.0, 0.2, 0.4, 0.6], [0.7, 0.9, 1.1, 1.3, 1.6, 2.0], turns, indexing="ij")
     )
     plain = -0.5 * ((powers - EXPONENT[0]) / EXPONENT[1]) ** 2
-    bent = -0.5 * ((late - 1.0) / 0.25) ** 2 - 0.5 * (np.log(turn / TURN[0]) / TURN[1]) ** 2
+    bent = -0.5 * ((late - LATE[0]) / LATE[1]) ** 2 - 0.5 * (np.log(turn / TURN[0]) / TURN[1]) ** 2
     none = np.zeros_like(powers)
     return Shapes(
         np.concatenate([powers, early]),
