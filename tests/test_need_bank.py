@@ -78,6 +78,7 @@ def test_a_summary_says_how_far_off_and_how_often_inside():
             "error": error,
             "covered": abs(error) < 1,
             "interval_score": 2.0 + abs(error),
+            "over_heldout": float(seed),
         }
         for seed, error in enumerate((-0.5, 0.5, 2.0))
     ]
@@ -86,6 +87,7 @@ def test_a_summary_says_how_far_off_and_how_often_inside():
     assert (table.median_error, table.bias) == (0.5, 0.5)
     assert table.coverage == pytest.approx(2 / 3)
     assert table.coverage_low <= table.coverage <= table.coverage_high
+    assert table.over_heldout == 1.0
 
 
 @pytest.mark.slow
@@ -100,3 +102,8 @@ def test_a_source_is_measured_and_scored(tmp_path):
     assert (both.heldout_misses - both.heldout_misses_again).abs().mean() < 0.5
     scored = score_bank(bank[bank.dataset == "digits"])
     assert set(scored.estimator) >= {"recommended", "heldout", "twice", "m4"}
+    sizes = scored[scored.question == "size"].set_index(["seed", "target", "class_id"])
+    ours, rival = (sizes[sizes.estimator == name].interval_score for name in ("recommended", "heldout"))
+    over = sizes[sizes.estimator == "recommended"].over_heldout
+    np.testing.assert_allclose(over, ours - rival)
+    assert sizes[sizes.estimator != "recommended"].over_heldout.isna().all()
