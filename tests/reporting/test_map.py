@@ -20,7 +20,7 @@ from scar.job.map_points import MAP, RIGHT, SLICES, UNKNOWN, WRONG, MapPoints, P
 from scar.reporting.content import MAPS
 from scar.reporting.formats._wandb_files import offline_runs
 from scar.reporting.formats.wandb_study import log_study
-from scar.reporting.map_view import NO_CLASS, fill_previews, map_view, script_json, without_previews
+from scar.reporting.map_view import NO_CLASS, fill_previews, map_view, script_json, thin_points, without_previews
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.slices_table import slices_table
 from scar.reporting.write import write_report
@@ -204,6 +204,48 @@ def test_a_page_of_ten_thousand_samples_without_pictures_is_small(tmp_path):
         write_study(tmp_path / "s", seeds=1, classes=10, strategies=("scar", "random")), n=10_000, classes=10
     )
     assert write_report(study, resamples=100, formats=[])["report.html"].stat().st_size < 5_000_000
+
+
+@pytest.mark.slow
+def test_a_page_of_many_groups_is_small_and_says_what_it_leaves_out(tmp_path):
+    groups = [(f"data{index}", encoder, "text", "natural") for index in range(17) for encoder in ("tfidf", "minilm")]
+    folder = write_study(tmp_path / "s", seeds=1, classes=10, groups=groups, strategies=("scar", "random"), ahead=True)
+    add_maps(folder, n=10_000, classes=10)
+    for plan in folder.glob("jobs/*/plan-scar-*.csv"):
+        plan.write_text(plan.read_text() + "".join(f"{i:05d},Coat,need,1\n" for i in range(2_500)))
+    text = write_report(folder, resamples=100, details=12, formats=[])["report.html"].read_text()
+    assert len(text.encode()) <= 5_000_000
+    shown = text.count('<h2 id="detail')
+    assert 5 <= shown < 12
+    assert f"Groups without a section of their own: {12 - shown} because a page holds 4.9 MB and 22 by details=" in text
+    assert text.count('class="map-points"') == MAPS
+    maps = re.findall(r'class="map-points">(.*?)</script>', text, re.DOTALL)
+    assert [len(json.loads(each)["ids"]) for each in maps] == [10_000] * MAPS
+    assert re.search(r"of the points have their text: this page holds \S+ MB of them", text)
+    assert "A page holds 0.4 MB of plans; in the folder jobs: data" in text
+    assert "2 more groups are decided in the tables alone" in text
+
+
+def test_too_many_points_are_thinned_in_proportion_and_keep_what_they_are(folder):
+    study = load_study(folder)
+    views = [map_view(study, study.groups()[0], seed=0, leader="scar") for _ in range(2)]
+    whole = map_view(study, study.groups()[0], seed=0, leader="scar")
+    thin_points(views, most=10 * len(whole.points_json()))
+    assert views[0].n == N
+    thin_points(views, most=len(whole.points_json()))
+    for view in views:
+        assert view.n == N // 2
+        assert len(view.points_json()) < 0.6 * len(whole.points_json())
+        rows = np.array([int(each) for each in view.points.ids])
+        for name in ("place", "parts", "classes", "outcome", "planned"):
+            assert np.array_equal(getattr(view.points, name), getattr(whole.points, name)[rows]), name
+        kept = np.bincount(4 * view.points.parts + view.points.classes)
+        assert np.abs(kept - np.bincount(4 * whole.points.parts + whole.points.classes) / 2).max() <= 1
+        assert [view.points.ids[place] for place in view.found["suspected labels"]] == [f"{i:03d}" for i in range(7) if i in rows]
+        assert view.points.previews.texts == [f"{SECRET} {row} </script>" for row in rows]
+        assert set(rows[list(view.points.previews.pictures)]) == {i for i in range(5) if i in rows}
+        assert np.array_equal(view.plans["random, 25 %"], whole.plans["random, 25 %"][rows])
+        assert any("200 of 400 points are in this page" in note for note in view.notes)
 
 
 def test_no_name_ends_a_script():
