@@ -61,10 +61,11 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def press(self, key, *, text=""):
+    def press(self, key, *, text="", shift=False):
         """Press and release a key, e.g. ``"Tab"``."""
-        codes = {"Tab": 9, "Enter": 13, "Home": 36, "ArrowRight": 39}
-        about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
+        codes = {"Tab": 9, "Enter": 13, "Home": 36, "ArrowRight": 39, "0": 48, "+": 187, "-": 189}
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key], "modifiers": 8 if shift else 0}
+        about |= {"text": text} if text else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **about)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
 
