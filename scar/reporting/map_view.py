@@ -116,7 +116,9 @@ def thin_points(views: Sequence[MapView], most: int = POINT_BYTES) -> None:
         rows = np.sort(alike[np.arange(fit) * n // fit])
         place = {int(row): position for position, row in enumerate(rows)}
         looks = points.previews
-        arrays = {name: value[rows] for name, value in vars(points).items() if isinstance(value, np.ndarray)}
+        arrays: dict[str, Any] = {
+            name: value[rows] for name, value in vars(points).items() if isinstance(value, np.ndarray)
+        }
         view.points = replace(
             points,
             **arrays,

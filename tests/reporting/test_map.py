@@ -239,7 +239,9 @@ def test_too_many_points_are_thinned_in_proportion_and_keep_what_they_are(folder
             assert np.array_equal(getattr(view.points, name), getattr(whole.points, name)[rows]), name
         kept = np.bincount(4 * view.points.parts + view.points.classes)
         assert np.abs(kept - np.bincount(4 * whole.points.parts + whole.points.classes) / 2).max() <= 1
-        assert [view.points.ids[place] for place in view.found["suspected labels"]] == [f"{i:03d}" for i in range(7) if i in rows]
+        assert [view.points.ids[place] for place in view.found["suspected labels"]] == [
+            f"{i:03d}" for i in range(7) if i in rows
+        ]
         assert view.points.previews.texts == [f"{SECRET} {row} </script>" for row in rows]
         assert set(rows[list(view.points.previews.pictures)]) == {i for i in range(5) if i in rows}
         assert np.array_equal(view.plans["random, 25 %"], whole.plans["random, 25 %"][rows])

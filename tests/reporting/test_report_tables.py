@@ -120,9 +120,7 @@ def test_missing_cells_come_with_a_command(tmp_path):
     study = load_study(folder)
     found = {command: what for what, command in missing_cells(study)}
     common = "scar -m study=s dataset=fashion_mnist encoder=efficientnet_lite0 regime=long_tailed"
-    assert set(found) == {
-        f"{common} completion=random seed=1 subsets=quick",
-    }
+    assert set(found) == {f"{common} completion=random seed=1 subsets=quick"}
     for job in folder.glob("jobs/*-random"):
         shutil.rmtree(job)
     assert missing_cells(load_study(folder)) == []  # nobody asked for a baseline

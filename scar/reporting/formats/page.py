@@ -47,7 +47,9 @@ def render_page(content: Content) -> str:
     while (left := PAGE_BYTES - len(template.render(page=page).encode())) < 0 and page.details:
         page.details.pop()
         page.left_out = _left_out(len(content.details) - len(page.details), content.left_out)
-    fill_previews([d.map for d in content.details[: len(page.details)] if d.map is not None], max(left - NOTES_BYTES, 0))
+    fill_previews(
+        [d.map for d in content.details[: len(page.details)] if d.map is not None], max(left - NOTES_BYTES, 0)
+    )
     for shown, detail in zip(page.details, content.details, strict=False):
         shown["map"] = None if detail.map is None else _map(detail.map)
     return template.render(page=page)
@@ -58,7 +60,7 @@ def _page(content: Content) -> SimpleNamespace:
     folder = files("scar.reporting.formats")
     study, caveats = content.study, by_what_to_do(content.caveats)
     unimportant = caveats.pop(NOTHING, [])
-    page = {
+    page: dict[str, Any] = {
         "title": study.name,
         "lead": _lead(study),
         "css": Markup((folder / "report.css").read_text(encoding="utf-8")),

@@ -124,9 +124,7 @@ def completion_table(
             value[f"scar_minus_{subject}_verdict"] = (row or {}).get("verdict", "")
         cells.append(line)
         values.append(value)
-    titles = {_title(s): s for s in (*PLAIN, *strategies)} | {
-        f"SCAR − {name_of(s)}": f"scar_minus_{s}" for s in others
-    }
+    titles = {_title(s): s for s in (*PLAIN, *strategies)} | {f"SCAR − {name_of(s)}": f"scar_minus_{s}" for s in others}
     return Table(
         name="table2b" if metric == Metric.ACCURACY else f"table2b_{metric}",
         caption=f"Table 2b. Test {score_title(metric)} in percent at equal added size, and SCAR's differences in points",
