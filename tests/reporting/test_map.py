@@ -286,6 +286,10 @@ def test_the_map_is_drawn_without_errors_and_fits(tab, paths, width, dark):
     stage = tab.run(f"(({CANVAS}).width / ({CANVAS}).parentElement.clientWidth)")
     assert stage == pytest.approx(1)
     assert tab.run("document.querySelector('.map-figure').open") is False
+    for display in ("none", "block"):  # as a window is, for a moment, while it is printed
+        tab.run(f"document.querySelector('.map .stage').style.display = '{display}'")
+        tab.run(DRAWN)
+    assert tab.complaints() == []
 
 
 @pytest.mark.slow

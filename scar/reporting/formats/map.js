@@ -100,6 +100,7 @@ for (const box of document.querySelectorAll(".map")) {
     pen.putImageData(image, 0, 0);
   };
   const draw = () => {
+    if (!canvas.width || !canvas.height) return;  // as in a window that shows nothing of it
     const style = getComputedStyle(document.documentElement), scale = devicePixelRatio || 1;
     const pen = canvas.getContext("2d");
     pen.setTransform(scale, 0, 0, scale, 0, 0);

@@ -31,6 +31,7 @@ PAGE_BYTES = 4_900_000
 """Of a page; what single groups have to show is cut to fit, and the page says so."""
 NOTES_BYTES = 20_000
 """Of what is said below the maps about texts and thumbnails."""
+OUTPUT = "paths.output_dir="
 PLAN_BYTES = 400_000
 """Of plans with the ids of their samples, all groups together."""
 PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
@@ -199,7 +200,8 @@ def commands(study: Study) -> list[str]:
         swept_text = [f"{name}={','.join(sorted(values, key=_natural))}" for name, values in gathered.items()]
         many = "-m " if any(len(v) > 1 for v in gathered.values()) else ""
         lines.append(" ".join([f"scar {many}".strip(), *rest, *swept_text]))
-    return [*lines, f"scar-report study={study.folders[0].name}"]
+    said = next((str(o) for job in study.jobs for o in job.status.get("overrides", []) if str(o).startswith(OUTPUT)), "")
+    return [*lines, f"scar-report study={study.folders[0].name} {said}".rstrip()]
 
 
 def _natural(text: str) -> tuple[int, str]:
