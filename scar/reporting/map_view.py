@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from scar.job.map_points import MAP, UNKNOWN, MapPoints
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.inspection_table import FOUND
-from scar.reporting.text import count, listing, name_of, share
+from scar.reporting.text import count, listing, name_of, script_json, share
 
 PARTS = ("primary", "reserve", "held-out", "test")
 """Titles of `scar.sampling.layout.PARTS`."""
@@ -167,12 +166,6 @@ def fill_previews(views: Sequence[MapView], most: int = PREVIEW_BYTES) -> None:
 def without_previews(page: str) -> str:
     """Return a page without texts, words and thumbnails of samples, as it may leave the machine."""
     return _PREVIEWS.sub(r'\1{"texts": [], "pictures": {}, "words": {}}\2', page)
-
-
-def script_json(value: Any) -> str:
-    """Return JSON that may stand in a script of a page."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:

@@ -108,8 +108,8 @@ def _unknown_key(message: str, cfg: DictConfig) -> str | None:
     if not len(group):  # as Hydra leaves a plain value in which it looked for a key
         return f"{first}.{rest} is unknown: {first} is one value"
     if key in group:
-        value = group._get_node(key)
-        plain = isinstance(value, DictConfig) and not len(value)
+        node = group._get_node(key)
+        plain = isinstance(node, DictConfig) and not len(node) and not first.startswith("hydra.")
         return f"{first}.{rest} is unknown: {first}.{key} is one value" if plain else None
     allowed = [str(each) for each in group if each != "_target_"]
     near = difflib.get_close_matches(key, allowed, 1)

@@ -18,9 +18,10 @@ from scar.job.map_points import MAP, RIGHT, SLICES, UNKNOWN, WRONG, MapPoints, P
 from scar.reporting.content import MAPS
 from scar.reporting.formats._wandb_files import offline_runs
 from scar.reporting.formats.wandb_study import log_study
-from scar.reporting.map_view import NO_CLASS, fill_previews, map_view, script_json, thin_points, without_previews
+from scar.reporting.map_view import NO_CLASS, fill_previews, map_view, thin_points, without_previews
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.slices_table import slices_table
+from scar.reporting.text import script_json
 from scar.reporting.write import write_report
 
 SECRET = "what nobody but us may read"

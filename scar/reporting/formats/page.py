@@ -200,7 +200,9 @@ def commands(study: Study) -> list[str]:
         swept_text = [f"{name}={','.join(sorted(values, key=_natural))}" for name, values in gathered.items()]
         many = "-m " if any(len(v) > 1 for v in gathered.values()) else ""
         lines.append(" ".join([f"scar {many}".strip(), *rest, *swept_text]))
-    said = next((str(o) for job in study.jobs for o in job.status.get("overrides", []) if str(o).startswith(OUTPUT)), "")
+    said = next(
+        (str(o) for job in study.jobs for o in job.status.get("overrides", []) if str(o).startswith(OUTPUT)), ""
+    )
     return [*lines, f"scar-report study={study.folders[0].name} {said}".rstrip()]
 
 

@@ -60,7 +60,7 @@ def size_sentence(sizes: pd.DataFrame, *, level: float = 0.95) -> str:
 
 def _beyond(ratio: MeanEstimate) -> bool:
     """Tell whether a logarithmic ratio surely exceeds `FACTOR`, in either direction."""
-    return ratio.low > np.log(FACTOR) or ratio.high < -np.log(FACTOR)
+    return bool(ratio.low > np.log(FACTOR) or ratio.high < -np.log(FACTOR))
 
 
 def order_sentences(order: pd.DataFrame) -> list[str]:
