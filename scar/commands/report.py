@@ -21,6 +21,7 @@ from scar.config.runtime import LoggerConfig
 from scar.data.paths import data_folder
 from scar.reporting.reduction.results import has_reductions
 from scar.reporting.settings import EQUIVALENCE_MARGIN, CardConfig, Tolerances
+from scar.sweep.hydra_internals import explain_compositions
 
 
 @dataclass(kw_only=True)
@@ -200,6 +201,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
 def main() -> None:
     """Run the command."""
     sys.argv[1:] = prepared(sys.argv[1:])
+    explain_compositions()
     _app()
 
 

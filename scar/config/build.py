@@ -25,7 +25,12 @@ def build(composed: DictConfig) -> Config:
     allowed = [each.name for each in fields(Config)]
     for key in map(str, composed):
         if key not in (*allowed, "hydra"):
-            raise ConfigError(f"{key} is unknown{hint(key, allowed)}; allowed: {', '.join(allowed)}")
+            nodes = composed.items_ex(resolve=False)
+            groups = [str(name) for name, node in nodes if isinstance(node, DictConfig) and key in node]
+            meant = (
+                f"; did you mean {' or '.join(f'{name}.{key}' for name in groups)}?" if groups else hint(key, allowed)
+            )
+            raise ConfigError(f"{key} is unknown{meant}; allowed: {', '.join(allowed)}")
     values = {name: _value(composed, name) for name in allowed}
     _check_plain(values)
     config = Config(**values)

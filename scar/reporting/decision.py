@@ -242,7 +242,7 @@ def _buy(facts: Facts) -> str:
         return plan
     largest = sorted((each for each in plan.added if each[1] > 0), key=lambda each: -each[1])
     total = sum(number for _, number in largest)
-    names = listing([f"{name} +{count(number)}" for name, number in largest], limit=5)
+    names = listing([f"{_class(name)} +{count(number)}" for name, number in largest], limit=5)
     what = f"{count(total)} sample{'' if total == 1 else 's'} by {name_of(plan.planner)} ({plan.budget}): {names}"
     brought = []
     if plan.measured is not None:
@@ -264,6 +264,11 @@ def _buy(facts: Facts) -> str:
     return f"{head}: {what}; {', '.join(brought) or 'what it brings is unknown'}."
 
 
+def _class(name: str) -> str:
+    """Tell the name of a class that is a number from the numbers around it."""
+    return f"class {name}" if name[-1:].isdigit() and name[:1].isdigit() else name
+
+
 def _not_mended(facts: Facts) -> str:
     if not facts.unmended:
         return ""
@@ -278,7 +283,7 @@ def _label(plan: ToLabel | None) -> str:
     if not plan.samples:
         return f" Of the {count(plan.pool)} samples without a label it asks for none."
     largest = sorted((each for each in plan.expected if each[1] >= 0.5), key=lambda each: -each[1])
-    names = listing([f"{name} {count(number)}" for name, number in largest], limit=5)
+    names = listing([f"{_class(name)} {count(number)}" for name, number in largest], limit=5)
     return (
         f" Of the {count(plan.pool)} samples without a label, label {count(plan.samples)} first ({plan.file}); expected among "
         f"them: {names}."

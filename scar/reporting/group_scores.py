@@ -26,7 +26,7 @@ from scar.job.metrics import Metric
 from scar.reporting.study_job import Outcomes
 
 STRATEGIES = ("scar", "random", "class_average")
-"""The strategies of the paper; a study that lacks one shows it as missing."""
+"""The strategies of the paper."""
 BASELINES = ("random", "class_average")
 """What every planner is measured against."""
 ALONE = {"low_simultaneous": np.nan, "high_simultaneous": np.nan}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,14 +18,16 @@ from scar.job.map_points import MAP, UNKNOWN, MapPoints
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.inspection_table import FOUND
-from scar.reporting.text import count, listing, name_of, share
+from scar.reporting.text import count, listing, name_of, script_json, share
 
 PARTS = ("primary", "reserve", "held-out", "test")
 """Titles of `scar.sampling.layout.PARTS`."""
 KINDS = {"suspected labels": ("label error",), "duplicates": ("duplicate", "near duplicate")}
 """What an inspection marks, and the findings that it gathers."""
+POINT_BYTES = 2_000_000
+"""Of points with their ids in a page, all of its maps together."""
 PREVIEW_BYTES = 2_000_000
-"""Of texts and thumbnails in a page, all of its maps together."""
+"""Of texts and thumbnails in a page, all of its maps together, at most."""
 NO_CLASS = 65_535
 _PREVIEWS = re.compile(r'(<script type="application/json" class="map-previews">).*?(</script>)', re.DOTALL)
 
@@ -98,27 +99,65 @@ def map_view(study: Study, group: Mapping[str, Any], *, seed: int, leader: str) 
     return MapView(points=first, plans=plans, found=found, notes=[*_notes(first, seed), *told])
 
 
+def thin_points(views: Sequence[MapView], most: int = POINT_BYTES) -> None:
+    """Let each map keep points of every part and class in proportion, so many that all fit into a page, and say how many.
+
+    Args:
+        views: of one page; those whose points are too many are changed.
+        most: bytes of all maps together; each may use an equal share.
+    """
+    for view in views:
+        points, n = view.points, view.n
+        fit = int(n * most / len(views) / len(view.points_json().encode()))
+        if fit >= n:
+            continue
+        alike = np.lexsort((points.classes, points.parts))
+        rows = np.sort(alike[np.arange(fit) * n // fit])
+        place = {int(row): position for position, row in enumerate(rows)}
+        looks = points.previews
+        arrays: dict[str, Any] = {
+            name: value[rows] for name, value in vars(points).items() if isinstance(value, np.ndarray)
+        }
+        view.points = replace(
+            points,
+            **arrays,
+            ids=[points.ids[row] for row in rows],
+            previews=replace(
+                looks,
+                texts=[looks.texts[row] for row in rows] if looks.texts else [],
+                pictures={place[row]: data for row, data in looks.pictures.items() if row in place},
+            ),
+        )
+        view.plans = {name: added[rows] for name, added in view.plans.items()}
+        view.found = {kind: [place[row] for row in own if row in place] for kind, own in view.found.items()}
+        view.notes.append(
+            f"{count(fit)} of {count(n)} points are in this page, of every part and class in proportion: "
+            f"its {'maps hold' if len(views) > 1 else 'map holds'} {most / 1e6:g} MB of points; the picture has all."
+        )
+
+
 def fill_previews(views: Sequence[MapView], most: int = PREVIEW_BYTES) -> None:
     """Give each map its thumbnails, words and texts as long as they fit into a page, and say what was left out."""
-    left = most
+    left = most = min(most, PREVIEW_BYTES)
     for view in views:
         looks, pictures, texts = view.points.previews, {}, []
         for place, data in looks.pictures.items():
             encoded = base64.b64encode(data).decode()
-            if (left := left - len(encoded)) < 0:
+            if (left := left - len(encoded) - len(f'"{place}":"",')) < 0:
                 break
             pictures[place] = encoded
         for text in looks.texts:
-            if (left := left - len(text.encode()) - 3) < 0:
+            if (left := left - len(script_json(text).encode()) - 1) < 0:
                 break
             texts.append(text)
         left = max(left, 0)
         view.previews = script_json({"texts": texts, "pictures": pictures, "words": looks.words})
         if looks.pictures:
-            view.notes.append(f"{count(len(pictures))} of the points have a thumbnail (map.pictures).")
+            full = f"; this page holds {most / 1e6:.1f} MB of them" if len(pictures) < len(looks.pictures) else ""
+            view.notes.append(f"{count(len(pictures))} of the points have a thumbnail (map.pictures){full}.")
         if len(texts) < len(looks.texts):
             view.notes.append(
-                f"{count(len(texts))} of the points have their text: a page holds {most / 1e6:g} MB of them."
+                f"{count(len(texts))} of the points have their text: this page holds {most / 1e6:.1f} MB of them."
             )
         if looks.texts:
             view.notes.append("Texts are in this file alone and never uploaded; map.texts=false leaves them out.")
@@ -127,12 +166,6 @@ def fill_previews(views: Sequence[MapView], most: int = PREVIEW_BYTES) -> None:
 def without_previews(page: str) -> str:
     """Return a page without texts, words and thumbnails of samples, as it may leave the machine."""
     return _PREVIEWS.sub(r'\1{"texts": [], "pictures": {}, "words": {}}\2', page)
-
-
-def script_json(value: Any) -> str:
-    """Return JSON that may stand in a script of a page."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:

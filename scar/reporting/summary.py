@@ -16,7 +16,6 @@ from scar.reporting.axes import select
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
-from scar.reporting.group_scores import STRATEGIES
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import disagreement
 from scar.reporting.tables.characteristics import foundation_of
@@ -187,9 +186,6 @@ def _benefit(comparison: Comparison, group: Mapping[str, Any], base: str) -> lis
         gains.append(f"{moved} beyond that.")
     sentences += gains[-1:]
     sentences += verdict_sentences(rows[rows.second != "primary"], comparison.margin)
-    lacking = [name_of(s) for s in STRATEGIES if s not in {*rows["first"], *rows.second}]
-    if lacking:
-        sentences.append(f"Missing: {listing(lacking)}.")
     return sentences
 
 

@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 from hydra import compose, initialize_config_module, version
@@ -26,6 +27,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 NAMESPACE = "hydra_plugins.scar"
+GROUPS_NAMED = 3
+"""Groups that are asked about; of an option that more groups have, all are listed."""
 Compose = Callable[[str, list[str]], DictConfig]
 
 
@@ -88,15 +91,63 @@ _EXPLAINED = "_scar_explains"
 
 
 def _unknown_key(message: str, cfg: DictConfig) -> str | None:
-    """Return what to say of a key of a group that it does not take; None for anything else."""
-    found = re.match(r"Could not override '([^'@]+)\.([^'.]+)'", message)
-    group = None if found is None else OmegaConf.select(cfg, found[1], throw_on_missing=False)
-    if found is None or not isinstance(group, DictConfig) or not len(group) or "." in found[1].removeprefix("hydra."):
+    """Return what to say of a key that neither the job or report nor a group of it takes; None for anything else."""
+    found = re.match(r"Could not override '([^'@]+)'", message)
+    if found is None:
         return None
-    allowed = [str(key) for key in group if key != "_target_"]
-    near = difflib.get_close_matches(found[2], allowed, 1)
-    meant = f"; did you mean {found[1]}.{near[0]}?" if near else ""
-    return f"{found[1]}.{found[2]} is unknown{meant}; {found[1]} has the keys {', '.join(allowed)}"
+    first, _, rest = found[1].removeprefix("hydra.").partition(".")
+    if found[1].startswith("hydra."):
+        first = f"hydra.{first}"
+    elif first not in cfg:
+        value = re.search(r"config use \+[^=\s]+(=\S*)$", message, re.MULTILINE)
+        return _unknown_name(first, rest, value[1] if value else "", cfg)
+    group = OmegaConf.select(cfg, first, throw_on_missing=False)
+    key, _, below = rest.partition(".")
+    if not key or not isinstance(group, DictConfig):
+        return None
+    if not len(group):  # as Hydra leaves a plain value in which it looked for a key
+        return f"{first}.{rest} is unknown: {first} is one value"
+    if key in group:
+        node = group._get_node(key)
+        plain = isinstance(node, DictConfig) and not len(node) and not first.startswith("hydra.")
+        return f"{first}.{rest} is unknown: {first}.{key} is one value" if plain else None
+    allowed = [str(each) for each in group if each != "_target_"]
+    near = difflib.get_close_matches(key, allowed, 1)
+    meant = f"; did you mean {first}.{near[0]}{'.' if below else ''}{below}?" if near else ""
+    return f"{first}.{rest} is unknown{meant}; {first} has the keys {', '.join(allowed)}"
+
+
+def _unknown_name(name: str, rest: str, value: str, cfg: DictConfig) -> str:
+    """Return what to say of a name that is no key: the groups that have such a key, or the nearest name.
+
+    Args:
+        name: that was given.
+        rest: what followed it after a dot, e.g. ``"maximum"``.
+        value: that was given, with its equals sign.
+        cfg: of a job or a report.
+    """
+    from scar.config.schema import OPTIONAL
+
+    names = [str(key) for key in cfg if key != "hydra"]
+    groups = {each: cfg._get_node(each) for each in names}
+    key = f"{name}.{rest}" if rest else name
+    having = [
+        f"{each}.{key}{value}" for each, group in groups.items() if isinstance(group, DictConfig) and name in group
+    ]
+    if "dataset" in cfg:  # a job, which may be without some groups
+        absent = {each: schema for each, schema in OPTIONAL.items() if cfg.get(each) is None}
+        having += [
+            f"{each}=… {each}.{key}{value}"
+            for each, schema in absent.items()
+            if name in {own.name for own in fields(schema)}
+        ]
+    if not having:
+        near = difflib.get_close_matches(name, names, 1, cutoff=0.7)
+        having = [key.replace(name, near[0], 1) + value] if near else []
+    if len(having) > GROUPS_NAMED:
+        return f"{key} is unknown; it stands in a group: {', '.join(having)}"
+    meant = f"; did you mean {' or '.join(having)}?" if having else f"; there are {', '.join(names)}"
+    return f"{key} is unknown{meant}"
 
 
 @contextmanager

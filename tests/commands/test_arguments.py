@@ -1,7 +1,10 @@
 """What the commands read from a command line beside what Hydra reads."""
 
+import re
+
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.errors import ConfigCompositionException
 
 from scar.commands._arguments import prepared
 from scar.commands.report import build as build_report
@@ -9,6 +12,7 @@ from scar.common.machine import chosen_accelerator
 from scar.completion.budgets import BudgetsConfig
 from scar.config.build import build
 from scar.config.nodes import ConfigError
+from scar.sweep.hydra_internals import packaged_configuration
 
 
 def composed(*arguments, name="config"):
@@ -65,6 +69,51 @@ def test_one_study_or_several():
 )
 def test_a_bad_value_is_named(argument, said):
     with pytest.raises(ConfigError, match=said):
+        build(composed("dataset=digits", argument))
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("accelerator=gpu", "accelerator is unknown; did you mean trainer.accelerator=gpu?"),
+        ("devices=2", "devices is unknown; did you mean trainer.devices=2?"),
+        ("threads=[1,2]", "threads is unknown; did you mean trainer.threads=[1,2]?"),
+        ("maximums.cat=3", "maximums.cat is unknown; there are study, "),
+        ("costs.cat=3", "costs.cat is unknown; did you mean budgets.costs.cat=3?"),
+        ("budget.driver=paper", "budget.driver is unknown; did you mean budgets.driver=paper?"),
+        ("target=0.85", "target is unknown; did you mean rounds=… rounds.target=0.85?"),
+        ("name=x", "name is unknown; it stands in a group: encoder.name=x, dataset.name=x, "),
+        ("sead=1", "sead is unknown; did you mean seed=1?"),
+        ("nowhere=1", "nowhere is unknown; there are study, "),
+        ("seed.first=1", "seed.first is unknown: seed is one value"),
+        ("budgets.cost.cat=2", "budgets.cost.cat is unknown: budgets.cost is one value"),
+        ("trainer.device=2", "trainer.device is unknown; did you mean trainer.devices?; trainer has the keys name, "),
+        ("budgets.cots.cat=2", "budgets.cots.cat is unknown; did you mean budgets.costs.cat?"),
+    ],
+)
+def test_a_key_without_its_group_is_told_where_it_stands(argument, said):
+    with packaged_configuration() as compose_job, pytest.raises(ConfigCompositionException) as end:
+        compose_job("config", prepared(["dataset=digits", argument]))
+    assert str(end.value).startswith(said)
+
+
+def test_a_key_of_a_report_is_told_where_it_stands():
+    with packaged_configuration() as compose_job:
+        for argument, said in (("levl=0.9", "level=0.9"), ("accuracy=0.1", "tolerance.accuracy=0.1")):
+            with pytest.raises(ConfigCompositionException, match=re.escape(f"did you mean {said}?")):
+                compose_job("report", [argument])
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("+devices=2", "did you mean trainer.devices?"),
+        ("+sead=2", "did you mean seed?"),
+        ("+nowhere=2", "unknown; allowed"),
+    ],
+)
+def test_a_key_that_was_added_without_its_group_is_told_as_well(argument, said):
+    with pytest.raises(ConfigError, match=re.escape(said)):
         build(composed("dataset=digits", argument))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from browser import browser
 
 from scar.config.nodes import ConfigError
 from scar.data.source import Source
@@ -297,3 +298,20 @@ def test_of_two_copies_the_training_sample_goes(planted):
 def test_settings_that_make_no_sense_are_refused(field, value):
     with pytest.raises((ValueError, ConfigError), match=field):
         InspectionSettings(**{field: value})
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [360, 768, 1280, 1600])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_fits_asks_nothing_and_axe_finds_nothing_serious(planted, tab, width, dark):
+    tab.open(planted[2] / "inspection.html", width=width, dark=dark)
+    assert tab.complaints() == []
+    assert tab.requests() == []
+    assert tab.run("document.scrollingElement.scrollWidth") <= width
+    assert tab.serious() == []

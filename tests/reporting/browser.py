@@ -2,10 +2,13 @@
 
 import base64
 import json
+import os
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from websockets.sync.client import connect
 
 FLAGS = (
@@ -61,10 +64,23 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def press(self, key, *, text=""):
+    def serious(self):
+        """Return what axe-core finds serious or critical in the page, all of it unfolded; skips without SCAR_AXE."""
+        given = os.environ.get("SCAR_AXE")
+        if not given:
+            pytest.skip("name axe.min.js of axe-core by SCAR_AXE")
+        self.run("for (const each of document.querySelectorAll('details')) each.open = true")
+        self.run(Path(given).read_text(encoding="utf-8"))
+        found = self.run(
+            "axe.run().then((r) => r.violations.map((v) => [v.impact, v.id, v.nodes.map((n) => n.html.slice(0, 120))]))"
+        )
+        return [each for each in found if each[0] in ("serious", "critical")]
+
+    def press(self, key, *, text="", shift=False):
         """Press and release a key, e.g. ``"Tab"``."""
-        codes = {"Tab": 9, "Enter": 13, "Home": 36, "ArrowRight": 39}
-        about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]} | ({"text": text} if text else {})
+        codes = {"Tab": 9, "Enter": 13, "Home": 36, "ArrowRight": 39, "0": 48, "+": 187, "-": 189}
+        about = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key], "modifiers": 8 if shift else 0}
+        about |= {"text": text} if text else {}
         self.call("Input.dispatchKeyEvent", type="keyDown", **about)
         self.call("Input.dispatchKeyEvent", type="keyUp", **about)
 

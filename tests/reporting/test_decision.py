@@ -1,6 +1,7 @@
 """The decision: five sentences, made in one place, shown by page, card, terminal and answers."""
 
 import html
+import json
 import math
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.decision import Correction, Facts, Interval, Purchase, decide
 from scar.reporting.formats.card import make_cards, render_card
-from scar.reporting.formats.page import render_page
+from scar.reporting.formats.page import commands, render_page
 from scar.reporting.formats.terminal import plain_text
 from scar.reporting.study_folder import load_study
 from scar.reporting.summary import answer
@@ -195,3 +196,19 @@ def test_one_planner_beside_random_draws_is_not_none_of_two(tmp_path):
 def test_matching_that_lowers_the_score_is_not_recommended():
     said = decide(replace(FACTS, raw=0.85))
     assert "would lower balanced accuracy from 85.0 to 80.0 %, so that raw ones do better" in str(said)
+
+
+def test_a_class_whose_name_is_a_number_is_told_from_how_many_are_bought():
+    plan = replace(PLAN, added=(("0", 9), ("7", 3), ("cat 2", 1)))
+    assert ": class 0 +9, class 7 +3 and cat 2 +1" in decide(replace(FACTS, purchase=plan)).buy
+
+
+def test_the_command_of_the_report_says_where_the_study_lies(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    assert commands(load_study(folder))[-1] == "scar-report study=s"
+    for path in folder.glob("jobs/*/status.json"):
+        status = json.loads(path.read_text())
+        path.write_text(
+            json.dumps(status | {"overrides": [*status.get("overrides", []), "paths.output_dir=elsewhere"]})
+        )
+    assert commands(load_study(folder))[-1] == "scar-report study=s paths.output_dir=elsewhere"

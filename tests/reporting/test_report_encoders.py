@@ -1,9 +1,11 @@
 """Encoders compared: ranks, controls, the front, and whether they agree."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import decided, write_study
 
@@ -116,8 +118,6 @@ def test_one_encoder_has_no_board(tmp_path):
     ("ratio", "spread", "verdict"), [(1.0, 0.02, "confirmed"), (3.0, 0.02, "refuted"), (1.4, 0.5, "undecided")]
 )
 def test_the_size_is_model_agnostic_where_all_ratios_lie_within_the_factor(ratio, spread, verdict):
-    import pandas as pd
-
     rng = np.random.default_rng(0)
     base = 9000 * np.exp(rng.normal(0, 0.5, 6))  # seeds differ, encoders are compared seed by seed
     sizes = pd.DataFrame({"minilm": base, "wordllama": base * ratio * np.exp(rng.normal(0, spread, 6))})
@@ -125,6 +125,19 @@ def test_the_size_is_model_agnostic_where_all_ratios_lie_within_the_factor(ratio
     sizes["tfidf"] = np.inf
     assert verdict in size_sentence(sizes)  # an encoder that calls no size enough is left out
     assert "undefined" in size_sentence(sizes[["tfidf"]])
+
+
+def test_the_pair_that_refutes_is_named_though_another_ratio_is_larger():
+    rng = np.random.default_rng(1)
+    base = 9000 * np.exp(rng.normal(0, 0.3, 6))
+    wide = base * 4 * np.exp(rng.normal(0, 3.0, 6))
+    sizes = pd.DataFrame({"minilm": base, "wordllama": base * 2.2 * np.exp(rng.normal(0, 0.02, 6)), "tfidf": wide})
+    said = size_sentence(sizes)
+    assert ": refuted. MiniLM asks for" in said
+    assert "TF-IDF" not in said
+    _, high = map(float, re.search(r"\[(\S+), (\S+)\]", said).groups())
+    assert high < 1 / 1.5
+    assert "TF-IDF" in size_sentence(sizes[["minilm", "tfidf"]])
 
 
 def test_what_the_class_sizes_alone_would_say_stands_beside_the_agreement(study):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -16,7 +17,7 @@ from scar.reporting.figures.growth_figure import draw_growth, growth_frame
 from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
-from scar.reporting.figures.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle
+from scar.reporting.figures.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle, share_glyphs
 from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
 from scar.reporting.study_folder import load_study
@@ -78,7 +79,20 @@ def test_every_figure_is_well_formed_and_says_what_it_shows(study):
         assert root.get("aria-label") == drawing.alt
         assert len(drawing.alt) > 40
         identifiers = [e.get("id") for e in root.iter() if e.get("id")]
-        assert all(i.startswith(f"{drawing.name}-") for i in identifiers)
+        assert all(i.startswith((f"{drawing.name}-", "DejaVuSans")) for i in identifiers)
+        assert all(i in drawing.inline_svg().replace(f'id="{i}"', "") for i in identifiers if "-tip" not in i)
+
+
+def test_the_figures_of_a_page_share_the_outlines_of_letters(study):
+    alone = [drawing.inline_svg() for drawing in drawings(study)]
+    shared, figures = share_glyphs(alone)
+    assert len(shared) + sum(map(len, figures)) < 0.7 * sum(map(len, alone))
+    there = re.findall(r' id="([^"]+)"', shared)
+    assert len(there) == len(set(there)) > 50
+    for text in figures:
+        root = ElementTree.fromstring(text)
+        own = {e.get("id") for e in root.iter()}
+        assert {e.get("href")[1:] for e in root.iter() if e.get("href", "").startswith("#")} <= own | set(there)
 
 
 def test_hover_texts_reach_the_svg(study):

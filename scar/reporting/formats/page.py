@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
@@ -14,10 +14,10 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 
 from scar import __version__
-from scar.reporting.content import Content
+from scar.reporting.content import ANSWERED, Content
 from scar.reporting.details import Detail
-from scar.reporting.figures.style import Drawing
-from scar.reporting.map_view import MapView, fill_previews
+from scar.reporting.figures.style import Drawing, share_glyphs
+from scar.reporting.map_view import MapView, fill_previews, thin_points
 from scar.reporting.paper.deviations import DEVIATIONS
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import Caveat, by_what_to_do
@@ -27,31 +27,55 @@ from scar.reporting.text import group_label, listing, name_of
 
 OPEN = 3
 """Decisions that are open at once; of more only the first is."""
+PAGE_BYTES = 4_900_000
+"""Of a page; what single groups have to show is cut to fit, and the page says so."""
+NOTES_BYTES = 20_000
+"""Of what is said below the maps about texts and thumbnails."""
+OUTPUT = "paths.output_dir="
+PLAN_BYTES = 400_000
+"""Of plans with the ids of their samples, all groups together."""
 PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 """Of one sample, for the slider; where samples have prices of their own there is none."""
 
 
 def render_page(content: Content) -> str:
-    """Return the HTML of a report."""
+    """Return the HTML of a report, of `PAGE_BYTES` unless what is said of all groups together takes more."""
     folder = files("scar.reporting.formats")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
-    fill_previews([detail.map for detail in content.details if detail.map is not None])
+    thin_points([detail.map for detail in content.details if detail.map is not None])
+    page = _page(content)
+    while (left := PAGE_BYTES - len(template.render(page=page).encode())) < 0 and page.details:
+        page.details.pop()
+        page.left_out = _left_out(len(content.details) - len(page.details), content.left_out)
+    fill_previews(
+        [d.map for d in content.details[: len(page.details)] if d.map is not None], max(left - NOTES_BYTES, 0)
+    )
+    for shown, detail in zip(page.details, content.details, strict=False):
+        shown["map"] = None if detail.map is None else _map(detail.map)
+    return template.render(page=page)
+
+
+def _page(content: Content) -> SimpleNamespace:
+    """What the template shows; a map has no texts and pictures yet."""
+    folder = files("scar.reporting.formats")
     study, caveats = content.study, by_what_to_do(content.caveats)
     unimportant = caveats.pop(NOTHING, [])
-    page = {
+    page: dict[str, Any] = {
         "title": study.name,
         "lead": _lead(study),
         "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
         "js": Markup("".join((folder / name).read_text(encoding="utf-8") for name in ("report.js", "map.js"))),
         "answers": content.answers,
+        "plan_bytes": PLAN_BYTES / 1e6,
+        "unanswered": max(len(study.groups()) - ANSWERED, 0),
         "open_answers": OPEN if len(content.answers) <= OPEN else 1,
         "tables": content.tables,
         "more_tables": content.more_tables,
         "figures": [_figure(f) for f in content.figures],
-        "details": [_detail(d, content) for d in content.details],
+        "details": list(_details(content)),
         "inspected": content.inspected,
-        "left_out": _left_out(content),
+        "left_out": _left_out(0, content.left_out),
         "missing": content.missing,
         "failed": content.failed,
         "caveats": {todo: _by_group(found) for todo, found in caveats.items()},
@@ -61,21 +85,38 @@ def render_page(content: Content) -> str:
         "facts": _facts(study),
         "configs": _configs(study),
     }
-    page["sections"] = [
-        ("answers", "Decision"), ("tables", "Tables"), ("figures", "Figures"),
-        *((d.anchor, f"Plan: {d.label}") for d in content.details),
-        *([("inspected", "Samples to look at")] if content.inspected else []),
-        ("caveats", "Caveats"), ("deviations", "Deviations"), ("reproduce", "Reproduce"),
-    ]  # fmt: skip
-    return template.render(page=SimpleNamespace(**page))
+    figures = [*page["figures"], *(figure for d in page["details"] for figure in _figures(d))]
+    page["glyphs"], drawn = share_glyphs([figure["svg"] for figure in figures])
+    for figure, svg in zip(figures, drawn, strict=True):
+        figure["svg"] = Markup(svg)
+    page["glyphs"] = Markup(page["glyphs"])
+    return SimpleNamespace(**page)
+
+
+def _figures(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*([detail["map_figure"]] if detail["map_figure"] else []), *detail["figures"], *detail["more_figures"]]
 
 
 def _figure(drawing: Drawing) -> dict[str, Any]:
-    return {"name": drawing.name, "title": drawing.title, "alt": drawing.alt, "svg": Markup(drawing.inline_svg())}
+    return {"name": drawing.name, "title": drawing.title, "alt": drawing.alt, "svg": drawing.inline_svg()}
+
+
+def _details(content: Content) -> Iterator[dict[str, Any]]:
+    """Yield the sections of groups; plans as long as they fit."""
+    left = PLAN_BYTES
+    for detail in content.details:
+        shown = _detail(detail, content)
+        for path in detail.plans:
+            encoded = base64.b64encode(path.read_bytes()).decode()
+            if left >= len(encoded):
+                left -= len(encoded)
+                shown["downloads"].append((path.name, encoded))
+            else:
+                shown["elsewhere"].append(f"{path.parent.name}/{path.name}")
+        yield shown
 
 
 def _detail(detail: Detail, content: Content) -> dict[str, Any]:
-    downloads = [(path.name, base64.b64encode(path.read_bytes()).decode()) for path in detail.plans]
     return {
         "label": detail.label,
         "anchor": detail.anchor,
@@ -92,7 +133,8 @@ def _detail(detail: Detail, content: Content) -> dict[str, Any]:
         "slices": detail.slices,
         "figures": [_figure(f) for f in detail.figures],
         "more_figures": [_figure(f) for f in detail.more_figures],
-        "downloads": downloads,
+        "downloads": [],
+        "elsewhere": [],
     }
 
 
@@ -123,10 +165,16 @@ def _by_group(caveats: Sequence[Caveat]) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
-def _left_out(content: Content) -> str:
-    if not content.left_out:
+def _left_out(by_size: int, by_number: int) -> str:
+    """Say how many groups have no section because the page would be too large, and how many because there are many."""
+    by = [f"{by_size} because a page holds {PAGE_BYTES / 1e6:g} MB"] if by_size else []
+    by += [f"{by_number} by details=…"] if by_number else []
+    if not by:
         return ""
-    return f"{content.left_out} more groups have no section of their own: scar-report details=… or where.dataset=… shows them."
+    return (
+        f"Groups without a section of their own: {listing(by)}. scar-report where.dataset=… shows them; their figures are "
+        "files beside this page."
+    )
 
 
 def _lead(study: Study) -> str:
@@ -152,7 +200,10 @@ def commands(study: Study) -> list[str]:
         swept_text = [f"{name}={','.join(sorted(values, key=_natural))}" for name, values in gathered.items()]
         many = "-m " if any(len(v) > 1 for v in gathered.values()) else ""
         lines.append(" ".join([f"scar {many}".strip(), *rest, *swept_text]))
-    return [*lines, f"scar-report study={study.folders[0].name}"]
+    said = next(
+        (str(o) for job in study.jobs for o in job.status.get("overrides", []) if str(o).startswith(OUTPUT)), ""
+    )
+    return [*lines, f"scar-report study={study.folders[0].name} {said}".rstrip()]
 
 
 def _natural(text: str) -> tuple[int, str]:
@@ -173,7 +224,7 @@ def _facts(study: Study) -> list[tuple[str, str]]:
 
 def _configs(study: Study) -> list[tuple[str, str]]:
     shown = []
-    for group in study.groups():
+    for group in study.groups()[:ANSWERED]:
         job = next((j for j in study.finished(group) if j.config), None)
         if job is not None:
             shown.append((f"{group_label(group)} ({job.folder.name})", OmegaConf.to_yaml(OmegaConf.create(job.config))))

@@ -21,7 +21,7 @@ from scar.reporting.content import Content
 from scar.reporting.decision import Decision
 from scar.reporting.formats.layout import wrap
 from scar.reporting.formats.table import Table
-from scar.reporting.group_scores import STRATEGIES, strategy_order
+from scar.reporting.group_scores import strategy_order
 from scar.reporting.tables.caveats import by_what_to_do
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
@@ -164,7 +164,7 @@ def comparison_table(content: Content, group: Mapping[str, Any], metric: str) ->
     compared = (content.comparison.arms, content.comparison.differences)
     arms, differences = (select(frame, {"metric": metric, **group}) for frame in compared)
     budgeted, plain = arms[arms.fraction.notna()], select(primary_arms(content.comparison, metric), group)
-    strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
+    strategies = sorted(budgeted.subject.unique(), key=strategy_order)
     seeds = sorted({int(n) for n in budgeted.seeds})
     number = " to ".join(str(each) for each in sorted({*seeds[:1], *seeds[-1:]}))
     title = f"Test {score_title(metric)} in percent at equal added size ({number} seed{'' if number == '1' else 's'})"
@@ -174,7 +174,7 @@ def comparison_table(content: Content, group: Mapping[str, Any], metric: str) ->
         paired = differences[np.isclose(differences.fraction, fraction)]
         for place, strategy in enumerate(strategies):
             budget = share(fraction) if place == 0 else ""
-            gap = "" if strategy == "scar" else _gap(paired, strategy)
+            gap = "" if strategy == "scar" or "scar" not in strategies else _gap(paired, strategy)
             lines.append((budget, name_of(strategy), count(float(at.added.max())), _score(at, strategy), gap))
     return _table(title, ["budget", "strategy", "added", "score", "SCAR − it"], lines)
 

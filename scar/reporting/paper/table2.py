@@ -12,7 +12,7 @@ from scar.measures.steps import MEASURES
 from scar.reporting.axes import GROUP, require_named_axes
 from scar.reporting.comparison import PLAIN, Comparison, primary_arms, score_title, without_measured
 from scar.reporting.formats.table import Table
-from scar.reporting.group_scores import STRATEGIES, strategy_order
+from scar.reporting.group_scores import strategy_order
 from scar.reporting.paper.published_rows import defect_of, in_published_format, mean_and_range, published_rows_for
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import characteristics
@@ -99,7 +99,8 @@ def completion_table(
     budgeted = arms[arms.fraction.notna()]
     require_named_axes(without_measured(budgeted, keep=["fraction"]), by)
     axes = [axis for axis in by if axis != "fraction"]
-    strategies = sorted({*STRATEGIES, *budgeted.subject}, key=strategy_order)
+    strategies = sorted(budgeted.subject.unique(), key=strategy_order)
+    others = [subject for subject in strategies if subject != "scar"] if "scar" in strategies else []
     plain = _indexed(plain_arms, [*axes, "subject"])
     scored = _indexed(budgeted, [*by, "subject"])
     differences = comparison.differences[comparison.differences.metric == metric]
@@ -114,7 +115,7 @@ def completion_table(
             row = plain.get((*place, subject)) if subject in PLAIN else scored.get((*key, subject))
             line[_title(subject)] = _score(row)
             value |= _numbers(row, subject)
-        for subject in strategies[1:]:
+        for subject in others:
             row = compared.get((*key, subject))
             line[f"SCAR − {name_of(subject)}"] = _difference(row)
             value |= _numbers(
@@ -123,9 +124,7 @@ def completion_table(
             value[f"scar_minus_{subject}_verdict"] = (row or {}).get("verdict", "")
         cells.append(line)
         values.append(value)
-    titles = {_title(s): s for s in (*PLAIN, *strategies)} | {
-        f"SCAR − {name_of(s)}": f"scar_minus_{s}" for s in strategies[1:]
-    }
+    titles = {_title(s): s for s in (*PLAIN, *strategies)} | {f"SCAR − {name_of(s)}": f"scar_minus_{s}" for s in others}
     return Table(
         name="table2b" if metric == Metric.ACCURACY else f"table2b_{metric}",
         caption=f"Table 2b. Test {score_title(metric)} in percent at equal added size, and SCAR's differences in points",

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from scar.evaluation.intervals import corrected_interval
+from scar.evaluation.intervals import MeanEstimate, corrected_interval
 from scar.job.metrics import Metric
 from scar.reporting.text import name_of
 
@@ -30,7 +30,8 @@ WORDS = {
 def size_sentence(sizes: pd.DataFrame, *, level: float = 0.95) -> str:
     """Say whether the encoders ask for the same amount of data.
 
-    Ratios are paired by seed; the interval of each is Student's on the logarithm, at a level that holds for all pairs.
+    Ratios are paired by seed; the interval of each is Student's on the logarithm, at a level that holds for all pairs. Named is
+    the pair that refutes the claim, where one does, and the pair of the largest ratio otherwise.
 
     Args:
         sizes: [seeds, encoders] Foundation Data Sizes.
@@ -47,15 +48,19 @@ def size_sentence(sizes: pd.DataFrame, *, level: float = 0.95) -> str:
         ratios[first, second] = corrected_interval(logs, test_share=0.0, level=own)
     bound = np.log(FACTOR)
     inside = all(-bound <= each.low and each.high <= bound for each in ratios.values())
-    outside = any(each.low > bound or each.high < -bound for each in ratios.values())
-    verdict = "confirmed" if inside else "refuted" if outside else "undecided"
-    (first, second), widest = max(ratios.items(), key=lambda item: abs(item[1].value))
-    ends = f"[{np.exp(widest.low):.2f}, {np.exp(widest.high):.2f}]"
+    verdict = "confirmed" if inside else "refuted" if any(map(_beyond, ratios.values())) else "undecided"
+    (first, second), shown = max(ratios.items(), key=lambda item: (_beyond(item[1]), abs(item[1].value)))
+    ends = f"[{np.exp(shown.low):.2f}, {np.exp(shown.high):.2f}]"
     return (
         f"How much data is enough, model-agnostic (within a factor of {FACTOR:g}): {verdict}. {name_of(first)} asks for "
         f"{_count(usable[first].median())} samples, {name_of(second)} for {_count(usable[second].median())}, medians over "
-        f"seeds; the ratio is {np.exp(widest.value):.2f} {ends}."
+        f"seeds; the ratio is {np.exp(shown.value):.2f} {ends}."
     )
+
+
+def _beyond(ratio: MeanEstimate) -> bool:
+    """Tell whether a logarithmic ratio surely exceeds `FACTOR`, in either direction."""
+    return bool(ratio.low > np.log(FACTOR) or ratio.high < -np.log(FACTOR))
 
 
 def order_sentences(order: pd.DataFrame) -> list[str]:

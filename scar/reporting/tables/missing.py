@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from scar.evaluation.sequential import ONE_LOOK
-from scar.reporting.group_scores import STRATEGIES, strategy_order
+from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
 
 
 def missing_arms(study: Study) -> pd.DataFrame:
     """Cells of the table that no finished job fills, each with the command that would.
 
-    Expected are `STRATEGIES` and whatever else the study ran, for every seed and budget that any strategy of the group
-    has; of a sweep that chooses its seeds, those of its first look. Columns: the axes, subject, fraction, seeds (those that lack), command.
+    Expected is every strategy that the group has, for every seed and budget that any strategy of the group has; of a sweep
+    that chooses its seeds, those of its first look. Columns: the axes, subject, fraction, seeds (those that lack), command.
     """
     found: list[dict[str, Any]] = []
     for group in study.groups():
@@ -27,7 +27,7 @@ def missing_arms(study: Study) -> pd.DataFrame:
         seeds = sorted(int(s) for s in scored.seed.unique())
         if study.looks != ONE_LOOK:
             seeds = seeds[: study.looks.seeds[0]]
-        for subject in sorted({*STRATEGIES, *budgeted.subject.unique()}, key=strategy_order):
+        for subject in sorted(budgeted.subject.unique(), key=strategy_order):
             for fraction in sorted(budgeted.fraction.unique()) or [np.nan]:
                 own = budgeted[(budgeted.subject == subject) & (budgeted.fraction == fraction)]
                 lacking = sorted(set(seeds) - {int(s) for s in own.seed})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from scar.reporting.axes import select
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
-from scar.reporting.text import count, group_label, known, name_of, points, points_interval, share
+from scar.reporting.text import count, group_label, known, name_of, points, points_interval, script_json, share
 
 SOURCES = {"plan": "the reserve", "collect": "anywhere, beyond all there is", MIX_STAGE: "the reserve"}
 """Stage → where the samples come from."""
@@ -164,5 +163,4 @@ def whatif_table(steps: Sequence[Step], *, group: Mapping[str, Any], seed: int) 
 
 def whatif_json(steps: Sequence[Step]) -> str:
     """Return the steps as JSON that may stand in a script of a page."""
-    text = json.dumps([asdict(step) for step in steps], ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return script_json([asdict(step) for step in steps])
