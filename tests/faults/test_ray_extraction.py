@@ -96,7 +96,7 @@ def check_equal(folder, study):
     assert begin(folder, "calm").wait(timeout=300) == 0, (folder / "log.txt").read_text()
     (key, expected), (ours, found) = embedded(folder, "calm"), embedded(folder, study)
     assert ours == key
-    assert len(found.shards) == 3
+    assert len(found.shards) == 1
     assert found.ids.tolist() == expected.ids.tolist()
     assert len(set(found.ids.tolist())) == ROWS
     np.testing.assert_allclose(found.array(), expected.array(), rtol=0, atol=1e-6)

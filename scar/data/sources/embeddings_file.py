@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from scar.common.mapped import Listed, numbered
 from scar.data.arrays import as_column, to_numpy
 from scar.data.checks import require_spread, validate_embeddings
 from scar.data.fetch import FetchError
@@ -129,9 +130,7 @@ class EmbeddingsFile(Source):
             lambda row: f"{where(row)}, column {self.label!r}: the label",
             self.labels,
         )
-        ids = np.array(
-            texts(columns[self.id], where, self.id, names=True) if self.id else [*map(str, range(len(matrix)))]
-        )
+        ids = np.array(texts(columns[self.id], where, self.id, names=True)) if self.id else numbered(len(matrix))
         check_unique(ids, where)
         splits = None
         if self.split is not None:
@@ -166,7 +165,7 @@ class EmbeddingsFile(Source):
                     "ones, a column per label"
                 )
             values = as_column(array, f"{path}: the labels")
-            return {self.label: values.tolist()}, lambda row: f"{path}, row {row}", ()
+            return {self.label: Listed(values)}, lambda row: f"{path}, row {row}", ()
         wanted = [c for c in (self.label, self.id, self.split, *self.groups) if c is not None]
         table = read_table(path, list(dict.fromkeys(wanted)))
         return dict(table.columns), table.where, table.notes
