@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ class EmbeddingsFile(Source):
         labels: what the values of `label` mean.
         test_fraction: share of the samples that forms the test part where none is given.
     """
+
+    remote: ClassVar[bool] = True
 
     name: str = "embeddings_file"
     file: str = "embeddings.npy"
@@ -101,8 +103,8 @@ class EmbeddingsFile(Source):
 
     def files(self, data_dir: Path) -> list[Path]:
         """Return the one or two files."""
-        folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
         names = [self.file, *([self.labels_file] if self.labels_file is not None else [])]
+        folder = self.local_root(data_dir, lambda name: name in names)
         if not folder.is_dir():
             raise FetchError(
                 f"dataset={self.name}: {folder} is not a folder; point dataset.root at that of {self.file}"
