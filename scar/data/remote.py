@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from scar.common.progress import progress_bar
 from scar.data.fetch import OFFLINE, FetchError, offline
 from scar.data.paths import inside
 
-_THREADS = 8
+_THREADS, _NOTED = 8, 1000
+# Files that are copied at once, and copies after which what is there is noted.
 _VERSION = (
     *("etag", "md5", "md5hash", "checksum", "sha256", "blob_id", "crc32c"),
     *("mtime", "modified", "last_modified", "lastmodified", "updated", "created"),
@@ -69,25 +71,28 @@ def copied(
     place = _place(root, folder, data_dir)
     place.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_name(f".{place.name}.lock")), _named(root):
-        _copy(system, folder, chosen, place, gone=None if file is not None and not beside else files, root=root)
+        _copy(system, folder, chosen, place, listed=None if file is not None and not beside else files, root=root)
     return place / own if file is not None else place
 
 
 def _copy(
-    system: Any, folder: str, chosen: Mapping[str, Any], place: Path, *, gone: Mapping[str, Any] | None, root: str
+    system: Any, folder: str, chosen: Mapping[str, Any], place: Path, *, listed: Mapping[str, Any] | None, root: str
 ) -> None:
     """Copy what differs from the last time, and remove what is listed no more."""
-    memo = place.with_name(f"{place.name}.json")
+    memo, changed = place.with_name(f"{place.name}.json"), False
     try:
         seen: dict[str, Any] = read_json(memo)
-    except CorruptArtefactError:
+    except CorruptArtefactError:  # of files that nobody noted, none can be told to have gone
         seen = {}
-    for name in [] if gone is None else [name for name in seen if name not in gone]:
-        inside(place, name).unlink(missing_ok=True)
+        shutil.rmtree(place)
+        place.mkdir()
+    for name in [] if listed is None else [name for name in seen if name not in listed]:
+        _remove(inside(place, name), place)
         del seen[name]
+        changed = True
     versions = {name: _version(info) for name, info in chosen.items()}
     stale = [name for name, version in versions.items() if seen.get(name) != version or not (place / name).is_file()]
-    if not stale:
+    if not stale and not changed:
         return
 
     def get(name: str) -> None:
@@ -98,11 +103,21 @@ def _copy(
 
     try:
         with ThreadPoolExecutor(_THREADS) as pool, progress_bar(f"copying {root}", len(stale)) as advance:
-            for name, _ in zip(stale, pool.map(get, stale), strict=True):
+            for count, (name, _) in enumerate(zip(stale, pool.map(get, stale), strict=True), start=1):
                 seen[name] = versions[name]
                 advance(1)
+                if count % _NOTED == 0:
+                    write_json(memo, seen)
     finally:
         write_json(memo, seen)
+
+
+def _remove(path: Path, place: Path) -> None:
+    """Remove a file, and the folders that it leaves empty."""
+    path.unlink(missing_ok=True)
+    for folder in path.relative_to(place).parents:
+        if folder != Path() and (place / folder).is_dir() and not any((place / folder).iterdir()):
+            (place / folder).rmdir()
 
 
 def _version(info: Mapping[str, Any]) -> list[str]:

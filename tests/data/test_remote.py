@@ -135,6 +135,19 @@ def test_only_what_changed_is_copied_and_what_has_gone_goes(tmp_path, system, mo
     assert (place / "a").read_text() == "a"
 
 
+def test_a_class_whose_folder_has_gone_is_gone(tmp_path, system):
+    source = with_root(image_folder(tmp_path), "memory://bucket")
+    for part in ("train", "test"):
+        system.put(str(tmp_path / part), f"/bucket/{part}", recursive=True)
+    assert len(source.load(tmp_path / "cache").class_names) == 10
+    for part in ("train", "test"):
+        system.rm(f"/bucket/{part}/9", recursive=True)
+    assert source.load(tmp_path / "cache").class_names == tuple("012345678")
+    (memo,) = (tmp_path / "cache" / "remote").glob("*.json")
+    memo.write_text("{")
+    assert source.load(tmp_path / "cache").class_names == tuple("012345678")
+
+
 def test_without_a_network_the_copy_is_read(tmp_path, system, monkeypatch):
     system.pipe("/bucket/a", b"1")
     monkeypatch.setenv("SCAR_OFFLINE", "1")
