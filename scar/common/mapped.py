@@ -33,13 +33,13 @@ def room(shape: int | tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         OSError: the folder of temporary files has no room; it is chosen by the variable ``TMPDIR``.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if size < LARGE:
+    if size < max(LARGE, 1):
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         try:
             if hasattr(os, "posix_fallocate"):  # a sparse file would end the process once the disk is full
                 os.posix_fallocate(file.fileno(), 0, size)
-            return np.asarray(np.memmap(file, dtype, "r+" if os.name == "posix" else "w+", shape=shape))
+            return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
         except OSError as error:
             code = error.errno or errno.ENOSPC
             raise OSError(

@@ -61,7 +61,7 @@ class Samples:
 
 def take_items(items: Any, rows: NDArray[np.int64]) -> Any:
     """Return some items of a payload, an array or a sequence, without reading the others."""
-    return items[rows] if isinstance(items, np.ndarray) else PickedItems(items, rows)
+    return taken(items, rows) if isinstance(items, np.ndarray) else PickedItems(items, rows)
 
 
 @dataclass(frozen=True, eq=False)

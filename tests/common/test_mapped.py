@@ -20,6 +20,7 @@ def test_a_large_array_lies_in_a_file(all_mapped):
     assert isinstance(array.base, np.memmap)
     array[:] = 1
     assert array.sum() == 6
+    assert len(mapped.room((0, 2), np.float32)) == 0
     assert mapped.full(3, "train").tolist() == ["train"] * 3
 
 
