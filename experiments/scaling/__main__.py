@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from scar.job.costs import PASSES, EncoderCost, estimate, unit_costs
+from scar.job.costs import EncoderCost, estimate, unit_costs
+from scar.probes.settings import ProbeConfig
 from scar.sampling.subsets import SubsetsConfig
 
 DIMENSION = 768
@@ -40,14 +41,14 @@ def main() -> None:
         print(f"{size.name}: {size.samples:,} samples, {size.classes:,} classes")
         for place, plan in enumerate(PLANS):
             encoder = EncoderCost(LITE0, DIMENSION)
-            found = estimate(costs, [encoder], plan, samples=size.samples, classes=size.classes)
+            found = estimate(costs, [encoder], plan, ProbeConfig.linear(), samples=size.samples, classes=size.classes)
             if not place:
                 print(f"  embeddings {found.embedding_bytes / 1e9:,.1f} GB in {found.shards:,} shards, hashed in")
                 print(f"  {60 * found.hashing_hours:.1f} min, written in {60 * found.written_hours:.1f} min")
                 print(f"  embedding {found.embedding_hours:,.0f} core hours")
                 print(f"  weights of {found.probes} probes {found.probe_bytes / 1e9:.2f} GB")
             print(
-                f"  subsets={plan.name}: {found.probes} probes, {PASSES} epochs: {found.training_hours:,.0f} core hours"
+                f"  subsets={plan.name}: {found.probes} probes, {found.passes} epochs: {found.training_hours:,.0f} core hours"
             )
 
 

@@ -57,7 +57,7 @@ def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) 
         ValueError: the data, or the overrides, are refused; the message says why.
         FileNotFoundError: the data, or the weights of the encoder, are not there.
     """
-    from scar.job.costs import PASSES, estimate, measured_encoder, unit_costs
+    from scar.job.costs import estimate, measured_encoder, unit_costs
 
     with packaged_configuration() as compose:
         config = build(compose("config", list(overrides)))
@@ -75,7 +75,7 @@ def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) 
         own = peak()
     count = samples or len(loaded)
     classes = max(1, len(loaded.class_names))
-    found = estimate(units, encoders, config.subsets, samples=count, classes=classes, held=held)
+    found = estimate(units, encoders, config.subsets, config.probe, samples=count, classes=classes, held=held)
     return {
         "ok": True,
         "dataset": config.dataset.name,
@@ -84,7 +84,7 @@ def examine_cost(overrides: Sequence[str], data_dir: Path, samples: int | None) 
         "classes": classes,
         "source_bytes": round(read * count / len(loaded)),
         "device": units.device,
-        "passes": PASSES,
+        "solver": config.probe.solver,
         **asdict(found),
         "disk_bytes": found.embedding_bytes + 2 * found.probe_bytes,
         "memory_bytes": found.memory_bytes + own,
@@ -110,7 +110,10 @@ def _loaded(source: Source, data_dir: Path) -> tuple[Samples, float]:
 
 
 def _commands(overrides: Sequence[str], found: CostEstimate, own: int) -> dict[str, str]:
-    """Return how to start the run where; a task of SLURM is given twice the time that its cores need."""
+    """Return how to start the run where; a task of SLURM is given twice the time that its cores need.
+
+    On Ray, one job shares out its embeddings, and a sweep its jobs, whose tasks share the embeddings that they need.
+    """
     hours = found.embedding_hours + found.hashing_hours + found.written_hours + 2 * found.training_hours
     minutes = max(30, math.ceil(120 * hours / _CORES))
     memory = 1 + math.ceil((found.memory_bytes + own) / 2**30)
@@ -118,10 +121,12 @@ def _commands(overrides: Sequence[str], found: CostEstimate, own: int) -> dict[s
         f"hydra.launcher.{name}" for name in (f"timeout_min={minutes}", f"cpus_per_task={_CORES}", f"mem_gb={memory}")
     ]
     ray = ["hydra.launcher.address=auto", f"hydra.launcher.cpus={_CORES}"]
+    extraction = ["extraction=ray", "extraction.address=auto", f"extraction.cpus={_CORES}"]
     return {
         "one node": shlex.join(["scar", *overrides]),
         "slurm": shlex.join(["scar", "-m", "hydra/launcher=scar_slurm", *slurm, *overrides]),
-        "ray": shlex.join(["scar", "-m", "hydra/launcher=scar_ray", *ray, *overrides]),
+        "ray": shlex.join(["scar", *overrides, *extraction]),
+        "ray sweep": shlex.join(["scar", "-m", "hydra/launcher=scar_ray", *ray, *overrides]),
     }
 
 
@@ -130,6 +135,7 @@ def _show(found: dict[str, Any]) -> None:
         console().print(f"[bold]{name:<12}[/]{escape(text)}")
 
     device = found["device"]
+    passes = "at most" if found["solver"] == "adam" else "and a choice of the penalty (16 to 330 were seen)"
     say(
         "dataset",
         f"{found['dataset']}: {found['samples']:,} samples, {found['classes']:,} classes, {_bytes(found['source_bytes'])}",
@@ -137,7 +143,7 @@ def _show(found: dict[str, Any]) -> None:
     say("embedding", f"{_time(found['embedding_hours'])} through {found['encoder']} (measured on some samples)")
     say(
         "training",
-        f"{_time(found['training_hours'])} of a {device}: {found['probes']} probes on one training set, {found['passes']} passes at most",
+        f"{_time(found['training_hours'])} of a {device}: {found['probes']} probes on one training set, {found['passes']} passes {passes}",
     )
     say("hashing", f"{_time(found['hashing_hours'])}, written in {_time(found['written_hours'])}")
     say(

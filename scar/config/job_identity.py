@@ -12,6 +12,7 @@ from typing import Any
 from scar.config.schema import OPTIONAL, Config
 from scar.data.fingerprint import fingerprint
 from scar.data.paths import data_folder
+from scar.data.remote import is_remote
 from scar.encoders.encoder import Encoder
 from scar.store.keys import identity
 from scar.store.store import MEMO
@@ -97,5 +98,5 @@ def _encoders(config: Config) -> list[Encoder]:
 
 def _place(config: Config) -> str:
     root = config.dataset.root
-    where = None if root is None else str(Path(root).expanduser().absolute())
+    where = root if root is None or is_remote(root) else str(Path(root).expanduser().absolute())
     return digest([repr(config.dataset), where, str(data_folder(config.paths.data_dir).absolute())])

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.mapped import room
+from scar.common.vectors import chunks
 from scar.data.names import from_bytes
 
 NO_LABEL_CURE = "drop these samples, or give their embeddings as pool_embeddings, without pool_labels"
@@ -139,5 +141,10 @@ def as_matrix(embeddings: Any, name: str) -> NDArray[np.float32]:
         raise ValueError(f"{name} must be an [N, D] matrix with rows and columns, got shape {values.shape}")
     if values.dtype.kind not in "fiub":
         raise ValueError(f"{name} must hold real numbers, got {values.dtype}")
+    if values.dtype == np.float32:
+        return values
+    converted: NDArray[np.float32] = room(values.shape, np.float32)
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the caller reports
-        return values.astype(np.float32, copy=False)
+        for part in chunks(len(values)):
+            converted[part] = values[part]
+    return converted

@@ -11,13 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import read_json, write_json
+from scar.common.mapped import read_array
 from scar.common.types import Ints
 from scar.data.samples import Samples
+
+_FILE = "column-{}.npy"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Catalogue:
     """Ids, labels, splits and groups of one dataset, aligned by position with its embeddings.
+
+    What is large is mapped from the files of the artefact, but for the labels; it cannot be written to.
 
     Attributes:
         ids: [N] unique strings.
@@ -57,24 +62,26 @@ class Catalogue:
 def save_catalogue(
     folder: Path, samples: Samples, notes: tuple[str, ...] = (), contents: Mapping[str, NDArray[np.uint8]] | None = None
 ) -> None:
-    """Write what `load_catalogue` reads."""
+    """Write what `load_catalogue` reads: an array per column, and a file that names them."""
     more: dict[str, NDArray[Any]] = {f"group:{name}": values for name, values in samples.groups.items()}
     more |= {f"content:{name}": values for name, values in (contents or {}).items()}
-    arrays = {"ids": samples.ids, "splits": samples.splits, **more}
+    arrays: dict[str, NDArray[Any]] = {"ids": samples.ids, "splits": samples.splits, **more}
     if samples.labels is not None:
         arrays["labels"] = samples.labels
-    np.savez(folder / "samples.npz", allow_pickle=False, **arrays)
-    write_json(folder / "dataset.json", {"class_names": samples.class_names, "notes": [*samples.notes, *notes]})
+    for place, values in enumerate(arrays.values()):
+        np.save(folder / _FILE.format(place), values, allow_pickle=False)
+    about = {"class_names": samples.class_names, "notes": [*samples.notes, *notes], "columns": [*arrays]}
+    write_json(folder / "dataset.json", about)
 
 
 def load_catalogue(folder: Path) -> Catalogue:
     """Read a dataset artefact."""
     about = read_json(folder / "dataset.json")
-    with np.load(folder / "samples.npz", allow_pickle=False) as archive:
-        arrays = dict(archive)
+    arrays = {name: read_array(folder / _FILE.format(place)) for place, name in enumerate(about["columns"])}
+    labels = arrays.get("labels")
     return Catalogue(
         ids=arrays["ids"],
-        labels=arrays.get("labels"),
+        labels=None if labels is None else np.array(labels),
         splits=arrays["splits"],
         class_names=tuple(about["class_names"]),
         groups=_prefixed(arrays, "group:"),

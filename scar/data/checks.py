@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.mapped import repeated_texts
 from scar.common.types import Floats32, Ints
+from scar.common.vectors import chunks
 from scar.data.arrays import NO_LABEL_CURE, as_column, as_matrix
 from scar.data.label_sets import check_label_sets
 from scar.data.labels import encode_classes
@@ -212,7 +214,8 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
         if not samples.payloads:
             raise ValueError("there are no payloads, so no encoder has anything to read")
         _check_ids(samples.ids)
-        unknown = sorted({str(each) for each in np.unique(samples.splits)} - {TRAIN, TEST, POOL})
+        parts = [np.unique(samples.splits[part]).tolist() for part in chunks(len(samples))]
+        unknown = sorted({str(each) for part in parts for each in part} - {TRAIN, TEST, POOL})
         if unknown:
             raise ValueError(f"split {unknown[0]!r} is unknown; splits are {TRAIN!r}, {TEST!r} and {POOL!r}")
         for part in (TRAIN, TEST):
@@ -225,9 +228,9 @@ def validate_samples(samples: Samples, *, name: str = "dataset") -> Samples:
 
 
 def _check_ids(ids: NDArray[np.str_]) -> None:
-    distinct, counts = np.unique(ids, return_counts=True)
-    repeated = distinct[counts > 1]
-    if len(repeated):
+    rows = repeated_texts(ids)
+    if len(rows):
+        repeated = np.unique(ids[rows])
         raise ValueError(
             f"{len(repeated)} ids stand for several samples each ({first_few(repeated.tolist())}); ids must be unique"
         )

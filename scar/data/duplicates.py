@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.mapped import repeated, room
 from scar.data.media import MediaFile
 from scar.data.samples import POOL, TEST, TRAIN, Samples
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def content_hashes(samples: Samples) -> dict[str, NDArray[np.uint8]]:
     """
     found = {}
     for modality, payload in samples.payloads.items():
-        hashes = found[modality] = np.zeros((len(samples), 16), np.uint8)
+        hashes = found[modality] = room((len(samples), 16), np.uint8)
         for row in range(len(samples)):
             hashes[row] = _digest([payload[row]])
     return found
@@ -76,10 +79,13 @@ def exact_duplicates(
     if hashes is None:
         chosen = samples.payloads if modality is None else {modality: samples.payloads[modality]}
         hashes = content_hashes(replace(samples, payloads=chosen))
-    _, content, counts = np.unique(joint_hash(hashes, modality), return_inverse=True, return_counts=True)
-    repeated = np.flatnonzero(counts[content] > 1)
-    order = repeated[np.argsort(content[repeated], kind="stable")]
-    groups = np.split(order, np.flatnonzero(np.diff(content[order])) + 1) if len(order) else []
+    chosen_hashes = {name: values for name, values in hashes.items() if modality in (None, name)}
+    rows = repeated(_beginnings(chosen_hashes))  # all others are distinct
+    alike = joint_hash({name: values[rows] for name, values in chosen_hashes.items()})
+    _, content, counts = np.unique(alike, return_inverse=True, return_counts=True)
+    several = np.flatnonzero(counts[content] > 1)
+    order = several[np.argsort(content[several], kind="stable")]
+    groups = np.split(rows[order], np.flatnonzero(np.diff(content[order])) + 1) if len(order) else []
     return _report(samples, sorted(groups, key=lambda rows: int(rows[0])))
 
 
@@ -88,6 +94,14 @@ def joint_hash(hashes: Mapping[str, NDArray[np.uint8]], modality: str | None = N
     chosen = [hashes[name] for name in sorted(hashes)] if modality is None else [hashes[modality]]
     wide = np.ascontiguousarray(np.concatenate(chosen, axis=1))
     return wide.view(f"V{wide.shape[1]}").ravel()
+
+
+def _beginnings(hashes: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint64]:
+    """Return [N] a number per sample, from the first half of the hash of each modality; the same for equal contents."""
+    found: Any = 0
+    for name in sorted(hashes):
+        found = found * _ODD + np.ascontiguousarray(hashes[name]).view(np.uint64)[:, 0]
+    return np.asarray(found, np.uint64)
 
 
 def _report(samples: Samples, groups: list[NDArray[np.int64]]) -> DuplicateReport:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.mapped import taken
+
 TRAIN, TEST, POOL = "train", "test", "pool"
 UNLABELLED = -1
 """Class index of the samples of the part `POOL`, which nobody has labelled and which are to be had."""
@@ -49,17 +51,17 @@ class Samples:
         """Return the samples of some rows, in their order."""
         return replace(
             self,
-            ids=self.ids[rows],
+            ids=taken(self.ids, rows),
             payloads={name: take_items(payload, rows) for name, payload in self.payloads.items()},
             labels=None if self.labels is None else self.labels[rows],
-            splits=self.splits[rows],
-            groups={name: column[rows] for name, column in self.groups.items()},
+            splits=taken(self.splits, rows),
+            groups={name: taken(column, rows) for name, column in self.groups.items()},
         )
 
 
 def take_items(items: Any, rows: NDArray[np.int64]) -> Any:
     """Return some items of a payload, an array or a sequence, without reading the others."""
-    return items[rows] if isinstance(items, np.ndarray) else PickedItems(items, rows)
+    return taken(items, rows) if isinstance(items, np.ndarray) else PickedItems(items, rows)
 
 
 @dataclass(frozen=True, eq=False)

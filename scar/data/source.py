@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from scar.common.named import Named
+from scar.data.remote import copied, is_remote
 from scar.data.samples import Samples
 
 
@@ -15,7 +18,7 @@ class Source(Named, ABC):
     """A dataset by configuration; a new one is a subclass in a file of its own and a YAML that names it.
 
     Attributes:
-        root: folder of a local copy. Nothing is fetched when it is set.
+        root: folder of a local copy. Nothing is fetched when it is set; what is remote is copied (`scar.data.remote`).
         seed: of the draws that belong to the dataset: its sub-sample, and its test part if none is given.
         train_size: training samples to keep, drawn class-aware, or None for all.
         test_size: test samples to keep, drawn class-aware, or None for all.
@@ -23,6 +26,9 @@ class Source(Named, ABC):
             once and lists those that it drops.
         max_unreadable: largest share of samples that may be skipped.
     """
+
+    remote: ClassVar[bool] = False
+    """Whether `root` may be remote, such as ``s3://bucket/photos``."""
 
     root: str | None = field(default=None, metadata={"runtime": True})
     seed: int = 0
@@ -32,6 +38,11 @@ class Source(Named, ABC):
     max_unreadable: float = 0.01
 
     def __post_init__(self) -> None:
+        if is_remote(self.root) and not self.remote:
+            raise ValueError(
+                f"dataset.root={self.root} is remote, and dataset={self.name} reads a folder of this machine; copy it, or read "
+                "it by dataset=table, image_folder, webdataset or embeddings_file"
+            )
         for part in ("train_size", "test_size"):
             size = getattr(self, part)
             if size is not None and size < 1:
@@ -40,6 +51,16 @@ class Source(Named, ABC):
             raise ValueError(f"dataset.on_error={self.on_error!r} is unknown; use raise or skip")
         if not 0 <= self.max_unreadable <= 1:
             raise ValueError(f"dataset.max_unreadable={self.max_unreadable} must be a share in [0, 1]")
+
+    def local_root(
+        self, data_dir: Path, wanted: Callable[[str], bool] = lambda name: True, *, beside: bool = False
+    ) -> Path:
+        """Return `root` on this machine, or the usual folder where there is none; see `scar.data.remote.copied`."""
+        if self.root is None:
+            return data_dir / self.name
+        if is_remote(self.root):
+            return copied(self.root, data_dir, wanted, beside=beside)
+        return Path(self.root).expanduser()
 
     def _require_share(self, name: str) -> None:
         """Refuse a field that is no share strictly between 0 and 1."""

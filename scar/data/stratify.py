@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scar.common.mapped import full
 from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.samples import POOL, TEST, TRAIN
@@ -143,7 +144,7 @@ def draw_test_part(labels: Ints, fraction: float, seed: int) -> NDArray[np.str_]
     Returns:
         [N] ``"train"`` or ``"test"``; it depends on `seed` (of the dataset) alone.
     """
-    splits = np.full(len(labels), TRAIN)
+    splits = full(len(labels), TRAIN)
     splits[draw_per_class(labels, round(fraction * len(labels)), generator(seed, "test part"))] = TEST
     return splits
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scar.common.progress import progress_bar
 from scar.common.spreadsheets import write_rows
+from scar.common.vectors import chunks
 from scar.data.checks import validate_samples
 from scar.data.media import MediaFile
 from scar.data.samples import Samples
@@ -54,8 +56,8 @@ def drop_unreadable(
     """
     with progress_bar(f"checking {name}", len(samples), show=progress) as advance:
         found = find_unreadable(samples, advance)
-    lost = {each.id for each in found}
-    rows = [row for row, each in enumerate(samples.ids.tolist()) if each not in lost]
+    lost = np.array(sorted({each.id for each in found}), np.str_)
+    rows = np.concatenate([part.start + _kept(samples.ids[part], lost) for part in chunks(len(samples))])
     dropped = len(samples) - len(rows)
     if dropped > max_share * len(samples):
         shown = "\n".join(f"  - {each.id} ({each.modality}): {each.reason}" for each in found[:_SHOWN])
@@ -66,7 +68,11 @@ def drop_unreadable(
         )
     if not found:
         return samples, ()
-    return validate_samples(samples.take(np.array(rows, np.int64)), name=name), tuple(found)
+    return validate_samples(samples.take(rows), name=name), tuple(found)
+
+
+def _kept(ids: NDArray[np.str_], lost: NDArray[np.str_]) -> NDArray[np.int64]:
+    return np.flatnonzero(~np.isin(ids, lost))
 
 
 def find_unreadable(samples: Samples, advance: Callable[[int], None] = lambda _: None) -> list[Unreadable]:

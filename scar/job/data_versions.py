@@ -23,7 +23,9 @@ from filelock import Timeout
 from numpy.typing import NDArray
 
 from scar.common.files import CorruptArtefactError, replacing, write_json
+from scar.common.mapped import joined, room, taken
 from scar.common.types import Ints
+from scar.common.vectors import chunks
 from scar.data.catalogue import Catalogue
 from scar.data.duplicates import joint_hash
 from scar.job.record import DONE, JobRecord
@@ -55,7 +57,11 @@ class Version:
     def of(cls, catalogue: Catalogue) -> Version:
         """Take what is compared from a catalogue."""
         given = np.full(len(catalogue.ids), -1, np.int64) if catalogue.labels is None else catalogue.labels
-        contents = np.array([value.tobytes().hex() for value in joint_hash(catalogue.contents)], dtype=np.str_)
+        width = sum(2 * hashes.shape[1] for hashes in catalogue.contents.values())
+        contents = room(len(catalogue.ids), f"U{width}")
+        for part in chunks(len(contents)):
+            hashes = joint_hash({name: each[part] for name, each in catalogue.contents.items()})
+            contents[part] = [value.tobytes().hex() for value in hashes]
         return cls(
             ids=catalogue.ids, contents=contents, labels=given, splits=catalogue.splits,
             class_names=catalogue.class_names,
@@ -70,14 +76,16 @@ class Version:
         if self.labels.ndim == 2:
             return np.array([json.dumps([self.class_names[k] for k in np.flatnonzero(row)]) for row in self.labels])
         names = np.array([*self.class_names, ""], dtype=np.str_)
-        return names[self.labels]
+        return taken(names, self.labels)
 
     def digest(self) -> str:
         """Return the name of the version: equal for equal data, whatever code has read them."""
         order = np.argsort(self.ids)
         digest = hashlib.sha256()
         for column in (self.ids, self.contents, self.classes, self.splits):
-            digest.update("\n".join(column[order].tolist()).encode() + b"\0")
+            for piece in joined(taken(column, order), "\n"):
+                digest.update(piece)
+            digest.update(b"\0")
         return digest.hexdigest()[:16]
 
     def save(self, path: Path) -> None:

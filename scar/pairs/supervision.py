@@ -11,16 +11,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import read_json, write_json
+from scar.common.mapped import repeated_texts
 from scar.common.randomness import derive_seed, generator
-from scar.common.types import Floats, Ints
-from scar.common.vectors import unit_rows
+from scar.common.types import Floats, Floats32, Ints
+from scar.common.vectors import chunks, unit_rows
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.pairs.caption_clusters import vote
 from scar.pairs.words import step_names, typical_words
-from scar.sampling.clusters import choose_k, fit_clusters, stability
+from scar.sampling.clusters import IN_MEMORY, choose_k, fit_clusters, stability
 from scar.sampling.step_functions import CrossModalLabels, Steps
 
 _SHOWN = 5
+_NAMED = 1 << 18
+# Training items whose texts name the clusters, at most.
+
+
+@dataclass(frozen=True, eq=False)
+class _TowerRows:
+    """Some rows of a tower, read when they are asked for and scaled to length 1 if directions are compared."""
+
+    tower: EmbeddingSet
+    rows: Ints
+    unit: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), self.tower.dimension
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Floats32:
+        found = self.tower.rows(self.rows[index])
+        return unit_rows(found, copy=False) if self.unit else found
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,7 +124,7 @@ class Supervision:
         """[N] the joint cell of every item: its two clusters together, numbered without gaps."""
         first, second = (self.clusters[modality] for modality in self.modalities)
         joint = first.labels * len(second.sizes) + second.labels
-        cells: Ints = np.unique(joint, return_inverse=True)[1].astype(np.int64)
+        cells: Ints = np.cumsum(np.bincount(joint) > 0)[joint] - 1
         return cells
 
     def save(self, folder: Path) -> None:
@@ -147,6 +170,9 @@ def check_pairs(ids: NDArray[np.str_], found: NDArray[np.str_], modality: str) -
     Raises:
         ValueError: naming the first items that occur twice, are missing, or belong to no pair.
     """
+    same = len(ids) == len(found) and all(np.array_equal(ids[part], found[part]) for part in chunks(len(ids)))
+    if same and not len(repeated_texts(ids)):
+        return
     distinct, counts = np.unique(found, return_counts=True)
     faults = {
         "occur twice": distinct[counts > 1],
@@ -165,9 +191,9 @@ def check_pairs(ids: NDArray[np.str_], found: NDArray[np.str_], modality: str) -
 def _cluster(
     modality: str, tower: EmbeddingSet, train: Ints, config: CrossModalLabels, texts: Sequence[Any] | None
 ) -> ModalityClusters:
-    rows, _ = tower.captions(train)
-    if config.cosine:
-        rows = unit_rows(rows, copy=False)
+    rows: Any = _TowerRows(tower, tower.caption_rows(train)[0], config.cosine)
+    if rows.shape[0] * rows.shape[1] <= IN_MEMORY:
+        rows = rows[:]
     drawn = np.sort(generator(config.seed, "rows for stability").permutation(len(rows))[: config.sample])
     sample, settings = rows[drawn], config.kmeans
     k, scores = config.k, dict[int, float]()
@@ -182,8 +208,12 @@ def _cluster(
     labels = votes.labels[train]
     words = [""] * k
     if texts is not None and config.words:
-        joined = [text if isinstance(text, str) else " ".join(text) for text in (texts[int(row)] for row in train)]
-        words = list(typical_words(joined, labels, k, config.words))
+        named, own = train, labels
+        if len(train) > _NAMED:
+            chosen = np.sort(generator(config.seed, "texts for names").choice(len(train), _NAMED, replace=False))
+            named, own = train[chosen], labels[chosen]
+        joined = [text if isinstance(text, str) else " ".join(text) for text in (texts[int(row)] for row in named)]
+        words = list(typical_words(joined, own, k, config.words))
     return ModalityClusters(
         modality=modality,
         labels=votes.labels,

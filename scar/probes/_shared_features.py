@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -11,24 +12,32 @@ from numpy.typing import NDArray
 
 CHECK_VALUES = 1 << 24
 # Values checked at once.
+CHECK_ALL = 1 << 28
+# Values, 1 GiB, above which only rows that are read are checked.
 
 
 class Features:
     """A float32 array [N, D] that pickles as its file (if memory-mapped) or as shared memory.
 
+    Args:
+        array: the features.
+        read: rows that will be read, in several parts; of a large array only these are checked, None means all.
+
     Raises:
         ValueError: for another shape or type, or a value that is not finite.
     """
 
-    def __init__(self, array: NDArray[np.float32]) -> None:
+    def __init__(self, array: NDArray[np.float32], read: Iterable[NDArray[np.int64]] | None = None) -> None:
         if array.ndim != 2 or 0 in array.shape or array.dtype != np.float32:
             raise ValueError(f"features of shape {array.shape} and type {array.dtype}: need float32 [N, D]")
         step = max(1, CHECK_VALUES // array.shape[1])
-        for start in range(0, len(array), step):
-            chunk = array[start : start + step]
+        rows = None if read is None or array.size <= CHECK_ALL else np.unique(np.concatenate(list(read)))
+        for start in range(0, len(array) if rows is None else len(rows), step):
+            part = slice(start, start + step)
+            chunk = array[part] if rows is None else array[rows[part]]
             if not np.isfinite(np.einsum("ij->", chunk, dtype=np.float64)):
                 row, column = np.argwhere(~np.isfinite(chunk))[0]
-                place = f"features[{start + row}, {column}]"
+                place = f"features[{start + row if rows is None else rows[start + row]}, {column}]"
                 raise ValueError(f"{place} is {chunk[row, column]}; remove the sample or encode it again")
         self.array = array
         self._shared: torch.Tensor | None = None

@@ -76,7 +76,7 @@ def train_probes(
     spawned = trainer.strategy == "ddp_spawn" and trainer.devices > 1
     threads = max(1, (trainer.threads or usable_cores()) // trainer.devices)
     bank = ProbeBank(
-        Features(features),
+        Features(features, (rows for task in tasks for rows in (task.train, task.validation))),
         labels,
         tasks,
         num_classes=num_classes,

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 
 from scar.data.samples import take_items
-from scar.encoders.embeddings._shard_manifest import write_manifest
-from scar.encoders.embeddings.embedding_set import MANIFEST, shard_name, write_shard
+from scar.encoders.embeddings.embedding_set import shard_name, write_ids, write_shard
 from scar.reduction.captioner import CodebookCaptioner
 from scar.reduction.codes import Codes
 from scar.reduction.pictures import Images, square_images
@@ -85,4 +84,4 @@ def write_codes(
         for name, path in paths.items():
             write_shard(path, getattr(codes, name))
     for name in names:
-        write_manifest(folder / name / MANIFEST, ids, shard_size)
+        write_ids(folder / name, np.array(ids))

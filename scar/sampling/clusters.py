@@ -2,20 +2,23 @@
 
 The work is done by faiss (k-means++ seeds, restarts, multi-threaded assignment). An iteration costs what one of
 scikit-learn costs; what is saved is the long tail of iterations that move the inertia by less than `tolerance`.
+Points that are more than memory should hold are read a chunk at a time: faiss fits a sample of them, and Lloyd's
+iterations over all points go on from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from scar.common.randomness import derive_seed, generator
 from scar.common.types import Floats32, Ints
-from scar.common.vectors import chunks, unit_rows
+from scar.common.vectors import CHUNK, chunks, unit_rows
 
 CRITERIA = ("silhouette", "stability")
 _REPAIRS = 10
@@ -23,6 +26,10 @@ _SMALL = 5 * 10**8
 """Products in an iteration below which it is done by one thread."""
 _UNIT = 1e-5
 """Largest error of a length that counts as 1."""
+IN_MEMORY = 1 << 26
+"""Values of the points that are clustered in memory, 256 MiB; of more, faiss sees a sample."""
+_OF_EACH = 1000
+# Points of the sample, for each cluster.
 _SILHOUETTE_ROWS = 4096
 """Most rows of a silhouette, which compares all pairs of them."""
 
@@ -72,16 +79,29 @@ class Clustering:
         """Points of each cluster [K]."""
         return np.bincount(self.labels, minlength=len(self.centroids))
 
-    def assign(self, rows: Floats32) -> Ints:
+    def assign(self, rows: Floats32 | Points) -> Ints:
         """Return the nearest cluster [n] of every row [n, D], a chunk of rows at a time."""
         return nearest(rows, self.centroids, cosine=self.cosine)[0]
 
 
-def fit_clusters(rows: Floats32, k: int, *, seed: int, settings: KMeans | None = None) -> Clustering:
+class Points(Protocol):
+    """Rows [n, D] that are read when they are asked for, by a slice or by their positions."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and D."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any) -> Floats32: ...
+
+
+def fit_clusters(rows: Floats32 | Points, k: int, *, seed: int, settings: KMeans | None = None) -> Clustering:
     """Fit k clusters on all rows.
 
     Args:
-        rows: [n, D]; contiguous float32 is copied only where ``cosine`` has to scale it, that is never for unit rows.
+        rows: [n, D]; contiguous float32 is copied only where ``cosine`` has to scale it, that is never for unit rows. More
+            than `IN_MEMORY` values are read a chunk at a time, in every iteration.
         k: number of clusters.
         seed: of the restarts.
         settings: of the algorithm.
@@ -92,10 +112,15 @@ def fit_clusters(rows: Floats32, k: int, *, seed: int, settings: KMeans | None =
     settings = settings or KMeans()
     if not 2 <= k <= len(rows):
         raise ValueError(f"labels.k={k} must lie in 2..{len(rows)}, the samples to be clustered")
-    points = np.ascontiguousarray(rows, np.float32)
-    if settings.cosine and not _are_unit(points):
-        points = unit_rows(points)
-    centroids = _lloyd(points, k, seed=seed, settings=settings)
+    fit = _lloyd
+    if rows.shape[0] * rows.shape[1] > IN_MEMORY:
+        points: Any = _Scaled(rows) if settings.cosine else rows
+        fit = _lloyd_in_chunks
+    else:
+        points = np.ascontiguousarray(rows[:], np.float32)
+        if settings.cosine and not _are_unit(points):
+            points = unit_rows(points)
+    centroids = fit(points, k, seed=seed, settings=settings)
     labels, distances = nearest(points, centroids)
     for _ in range(_REPAIRS):
         empty = np.flatnonzero(np.bincount(labels, minlength=k) == 0)
@@ -105,7 +130,7 @@ def fit_clusters(rows: Floats32, k: int, *, seed: int, settings: KMeans | None =
             inertia = float(distances.sum(dtype=np.float64))
             return Clustering(centroids=centroids[order], labels=place[labels], inertia=inertia, cosine=settings.cosine)
         centroids[empty] = points[_farthest(points, distances, len(empty))]
-        centroids = _lloyd(points, k, seed=seed, settings=replace(settings, restarts=1), start=centroids)
+        centroids = fit(points, k, seed=seed, settings=replace(settings, restarts=1), start=centroids)
         labels, distances = nearest(points, centroids)
     raise ValueError(
         f"labels.k={k}, but {_REPAIRS} repairs left clusters empty: most samples are alike; lower labels.k"
@@ -137,7 +162,48 @@ def _lloyd(points: Floats32, k: int, *, seed: int, settings: KMeans, start: Floa
     return np.array(centroids, np.float32)
 
 
-def _farthest(points: Floats32, distances: Floats32, count: int) -> Ints:
+@dataclass(frozen=True, eq=False)
+class _Scaled:
+    """Rows that are scaled to length 1 as they are read."""
+
+    rows: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.rows.shape)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Floats32:
+        return unit_rows(np.atleast_2d(np.asarray(self.rows[index], np.float32)))
+
+
+def _lloyd_in_chunks(points: Points, k: int, *, seed: int, settings: KMeans, start: Floats32 | None = None) -> Floats32:
+    """Return the centroids that Lloyd's iterations over all points find from `start`, or from those of a sample."""
+    if start is None:
+        most = min(max(_OF_EACH * k, CHUNK), IN_MEMORY // points.shape[1])
+        drawn = np.sort(generator(seed, "points for the first centroids").choice(len(points), most, replace=False))
+        start = _lloyd(points[drawn], k, seed=seed, settings=settings)
+    centroids, before = start, np.inf
+    for _ in range(settings.iterations):
+        sums, sizes, inertia = np.zeros(centroids.shape), np.zeros(k), 0.0
+        for part in chunks(len(points)):
+            chunk = points[part]
+            labels, distances = nearest(chunk, centroids)
+            members = csr_matrix((np.ones(len(chunk)), labels, np.arange(len(chunk) + 1)), shape=(len(chunk), k))
+            sums += members.T @ chunk
+            sizes += np.bincount(labels, minlength=k)
+            inertia += float(distances.sum(dtype=np.float64))
+        means = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centroids)
+        centroids = np.ascontiguousarray(unit_rows(means) if settings.cosine else means, np.float32)
+        if inertia >= before * (1 - settings.tolerance):
+            break
+        before = inertia
+    return centroids
+
+
+def _farthest(points: Any, distances: Floats32, count: int) -> Ints:
     """Return rows for empty clusters: distinct ones, the farthest from their own centroid first."""
     order = np.argsort(-distances, kind="stable")
     found: list[int] = []
@@ -151,7 +217,7 @@ def _farthest(points: Floats32, distances: Floats32, count: int) -> Ints:
     return np.array(found, np.int64)
 
 
-def nearest(rows: Floats32, centroids: Floats32, *, cosine: bool = False) -> tuple[Ints, Floats32]:
+def nearest(rows: Floats32 | Points, centroids: Floats32, *, cosine: bool = False) -> tuple[Ints, Floats32]:
     """Return the nearest centroid [n] of every row and the squared distance [n] to it.
 
     Args:

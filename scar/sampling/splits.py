@@ -7,7 +7,7 @@ held-out part (gaps, learning curves) are cut first; what remains is divided int
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,9 @@ class SplitConfig:
         primary: share of what remains that forms the primary set; the rest is the reserve.
         group: column of the dataset whose groups stay together, or None.
         seed: a fixed seed of the split, as published; None redraws the split with the seed of the job.
+        train_size: training samples that are divided, drawn class-aware after all have been embedded and labelled; the
+            others are in no part. None divides all; ``dataset.train_size`` draws before anything is embedded.
+        test_size: test samples that are used, drawn class-aware and for all seeds alike; None uses all.
     """
 
     name: str = "default"
@@ -36,11 +39,17 @@ class SplitConfig:
     primary: float = 0.6
     group: str | None = None
     seed: int | None = None
+    train_size: int | None = field(default=None, metadata={"optional": True})
+    test_size: int | None = field(default=None, metadata={"optional": True})
 
     def __post_init__(self) -> None:
-        for field in ("validation", "heldout"):
-            if not 0 <= getattr(self, field) < 0.5:
-                raise ValueError(f"split.{field}={getattr(self, field)} must lie in [0, 0.5)")
+        for name in ("train_size", "test_size"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise ValueError(f"split.{name}={size} must be at least 1, or null for all samples")
+        for name in ("validation", "heldout"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise ValueError(f"split.{name}={getattr(self, name)} must lie in [0, 0.5)")
         if not 0 < self.primary < 1:
             raise ValueError(f"split.primary={self.primary} must lie strictly between 0 and 1")
 
@@ -113,6 +122,8 @@ def draw_split(
         ValueError: a part that should hold samples would be empty.
     """
     seed, strata = seed if config.seed is None else config.seed, labels if strata is None else strata
+    train = _sample(train, strata, groups, "train_size", config.train_size, generator(seed, "sample of the split"))
+    test = _sample(test, strata, None, "test_size", config.test_size, generator(0, "test sample of the split"))
     heldout, rest = cut(train, strata, groups, config.heldout * len(train), generator(seed, "split", 0))
     validation, rest = cut(rest, strata, groups, config.validation * len(train), generator(seed, "split", 1))
     primary, reserve = cut(rest, strata, groups, config.primary * len(rest), generator(seed, "split", 2))
@@ -123,6 +134,17 @@ def draw_split(
     return Split(
         validation=validation, heldout=heldout, primary=primary, reserve=reserve, test=np.sort(test), labels=labels
     )
+
+
+def _sample(
+    rows: Ints, strata: Ints, groups: NDArray[np.str_] | None, name: str, size: int | None, rng: np.random.Generator
+) -> Ints:
+    """Return so many of the rows, class-aware and of whole groups where there are groups; all where there is no size."""
+    if size is None:
+        return rows
+    if size > len(rows):
+        raise ValueError(f"split.{name}={size} is more than the {len(rows)} samples of that part; null takes all")
+    return cut(rows, strata, groups, size, rng)[0]
 
 
 def require_samples(parts: dict[str, Ints], *, given: int) -> None:

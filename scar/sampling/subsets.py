@@ -65,9 +65,11 @@ def draw_subsets(rows: Ints, labels: Ints, config: SubsetsConfig, *, seed: int) 
         if factor > len(rows):
             continue
         parts = min(factor, config.max_parts or factor)
+        order = np.zeros(0, np.int64)
         for part in range(parts):
             draw, index = (0, part) if config.draw == "partition" else (part, 0)
-            order = stratified_order(labels[rows], generator(seed, "subsets", factor, draw))
+            if index == 0:  # the parts of a partition have one order in common
+                order = stratified_order(labels[rows], generator(seed, "subsets", factor, draw))
             subsets.append(Subset(factor, part, np.sort(rows[np.array_split(order, factor)[index]])))
     return subsets
 

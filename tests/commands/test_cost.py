@@ -8,6 +8,7 @@ from scar.commands.admin import main
 from scar.common.console import console
 from scar.job import costs
 from scar.job.costs import EncoderCost, UnitCosts, estimate, plan_size
+from scar.probes.settings import ProbeConfig
 from scar.sampling.subsets import SubsetsConfig
 
 UNITS = UnitCosts(hashed=1e6, written=2e6, trained=1e9)
@@ -31,7 +32,8 @@ def known(monkeypatch):
 def test_hours_bytes_and_shards_by_hand():
     plan = SubsetsConfig(factors=(1, 2), max_parts=1)
     assert plan_size(plan) == (2, 1.5)
-    found = estimate(UNITS, [EncoderCost(0.36, 10)], plan, samples=100_000, classes=5, held=100)
+    adam = ProbeConfig.linear()
+    found = estimate(UNITS, [EncoderCost(0.36, 10)], plan, adam, samples=100_000, classes=5, held=100)
     assert found.embedding_bytes == 4_000_000
     assert found.shards == 13
     assert found.embedding_hours == pytest.approx(10)
@@ -39,13 +41,29 @@ def test_hours_bytes_and_shards_by_hand():
     assert found.written_hours == pytest.approx(2 / 3600)
     assert found.probe_bytes == 4 * 11 * 5 * 2
     assert found.training_hours == pytest.approx(100_000 * 10 * 5 * 100 * 1.5 / 1e9 / 3600)
-    assert found.memory_bytes == 10_000_000 + 4_000_000
-    assert estimate(UNITS, [EncoderCost(1, 10)], plan, samples=100, classes=5, held=1).memory_bytes == 100
+    assert found.memory_bytes == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("probe", "passes", "work"),
+    [
+        (ProbeConfig.linear(max_epochs=70), 70, 70 * 1.5),
+        (ProbeConfig(), 50, 50 * 1.5 + 100),
+        (ProbeConfig(shared_penalty=False), 100, 100 * 1.5),
+        (ProbeConfig(penalties=(0.1,)), 50, 50 * 1.5),
+        (ProbeConfig(penalties=(0.1,), max_epochs=10), 10, 10 * 1.5),
+    ],
+)
+def test_passes_are_those_of_the_solver(probe, passes, work):
+    plan = SubsetsConfig(factors=(1, 2), max_parts=1)
+    found = estimate(UNITS, [EncoderCost(1, 10)], plan, probe, samples=1000, classes=5)
+    assert found.passes == passes
+    assert found.training_hours == pytest.approx(1000 * 10 * 5 * work / 1e9 / 3600)
 
 
 def test_both_towers_of_pairs_and_every_caption_are_counted():
     towers = [EncoderCost(1, 10), EncoderCost(2, 20, rows=5)]
-    found = estimate(UNITS, towers, SubsetsConfig(), samples=3600, classes=2)
+    found = estimate(UNITS, towers, SubsetsConfig(), ProbeConfig(), samples=3600, classes=2)
     assert found.embedding_hours == pytest.approx(3)
     assert found.embedding_bytes == 3600 * 4 * (10 + 5 * 20)
 
@@ -56,7 +74,9 @@ def test_a_script_gets_everything_as_json(known, capsys):
     assert (found["ok"], found["samples"], found["classes"], found["probes"]) == (True, 500, 10, 83)
     assert found["embedding_hours"] == pytest.approx(250 / 3600)
     assert found["disk_bytes"] == 500 * 64 * 4 + 2 * 4 * 65 * 10 * 83
-    assert found["commands"].keys() == {"one node", "slurm", "ray"}
+    assert found["commands"].keys() == {"one node", "slurm", "ray", "ray sweep"}
+    assert "extraction=ray extraction.address=auto" in found["commands"]["ray"]
+    assert found["passes"] == 50
     assert all(" ".join(DIGITS) in each for each in found["commands"].values())
 
 
@@ -64,7 +84,7 @@ def test_more_samples_cost_in_proportion(known, capsys):
     assert run(*DIGITS, "--samples", "400000000", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["embedding_bytes"] == 400_000_000 * 64 * 4
-    assert found["memory_bytes"] > found["embedding_bytes"]
+    assert found["memory_bytes"] > 400_000_000 * 64
     assert "hydra.launcher.mem_gb=" in found["commands"]["slurm"]
 
 

@@ -161,7 +161,7 @@ def test_a_job_does_not_take_its_own_broken_embeddings_over(tmp_path):
     job = job_of(tmp_path, Counting())
     whole = job.embeddings.array().copy()
     (shard,) = (tmp_path / "store" / "embeddings").glob("*/shard-00000.npy")
-    (shard.parent / "manifest.parquet").write_bytes(b"PAR1")
+    (shard.parent / "ids.npy").write_bytes(b"PAR1")
     np.testing.assert_array_equal(job_of(tmp_path, Counting()).embeddings.array(), whole)
 
 
@@ -176,7 +176,7 @@ def test_a_shard_of_an_interrupted_extraction_is_embedded_again_if_it_is_damaged
     shard.write_bytes(content)
     embed_shards(samples, encoder, tmp_path / "part", shard_size=20)
     (tmp_path / "whole").mkdir()
-    found = merge_shards(samples, encoder, tmp_path / "part", tmp_path / "whole", shard_size=20)
+    found = merge_shards(samples, encoder, tmp_path / "part", tmp_path / "whole")
     np.testing.assert_array_equal(found.array(), encoder.open()(samples.payloads["image"]))
 
 
@@ -196,12 +196,12 @@ def test_captions_are_taken_over_as_a_whole(tmp_path):
     for folder in ("one", "two", "plain"):
         (tmp_path / folder).mkdir()
     embed_shards(old, encoder, tmp_path / "p1", shard_size=2)
-    merge_shards(old, encoder, tmp_path / "p1", tmp_path / "one", shard_size=2)
+    merge_shards(old, encoder, tmp_path / "p1", tmp_path / "one")
     reuse = Reuse((tmp_path / "one",), np.array([-1, 0, 0]), np.array([0, 2, 0]))
     embed_shards(new, encoder, tmp_path / "p2", shard_size=4, reuse=reuse)
-    found = merge_shards(new, encoder, tmp_path / "p2", tmp_path / "two", shard_size=4)
+    found = merge_shards(new, encoder, tmp_path / "p2", tmp_path / "two")
     embed_shards(new, encoder, tmp_path / "p3", shard_size=4)
-    plain = merge_shards(new, encoder, tmp_path / "p3", tmp_path / "plain", shard_size=4)
+    plain = merge_shards(new, encoder, tmp_path / "p3", tmp_path / "plain")
     np.testing.assert_allclose(found.captions()[0], plain.captions()[0], atol=1e-6)
     assert read_json(tmp_path / "two" / "cost.json")["embedded"] == 2
     assert isinstance(found, EmbeddingSet)

@@ -146,3 +146,17 @@ def test_bad_input_is_named(change, message):
 def test_no_task_is_an_error():
     with pytest.raises(ValueError, match="tasks is empty"):
         train_probes(X, Y, [], num_classes=CLASSES)
+
+
+def test_of_large_features_only_the_rows_that_are_read_are_checked(monkeypatch):
+    from scar.probes import _shared_features
+
+    array, read = np.zeros((50, 3), np.float32), [np.arange(20), np.arange(30, 40)]
+    array[25] = np.nan
+    with pytest.raises(ValueError, match=r"features\[25, 0\] is nan"):
+        _shared_features.Features(array, read)
+    monkeypatch.setattr(_shared_features, "CHECK_ALL", 100)
+    assert len(_shared_features.Features(array, read)) == 50
+    array[33, 2] = np.inf
+    with pytest.raises(ValueError, match=r"features\[33, 2\] is inf"):
+        _shared_features.Features(array, read)

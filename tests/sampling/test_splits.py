@@ -80,3 +80,33 @@ def test_a_split_survives_the_disk(labels, tmp_path):
     read = Split.load(tmp_path / "split.npz")
     for part in (*PARTS, "labels"):
         assert np.array_equal(getattr(split, part), getattr(read, part))
+
+
+def test_a_sample_is_divided_and_the_rest_is_in_no_part():
+    labels = np.repeat(np.arange(4), [800, 400, 200, 200])
+    train, test = np.arange(0, 1600, 2), np.arange(1, 1600, 2)
+    config = SplitConfig(train_size=200, test_size=100)
+    split = draw_split(labels, train=train, test=test, config=config, seed=3)
+    parts = [split.validation, split.heldout, split.primary, split.reserve]
+    used = np.concatenate(parts)
+    assert len(used) == len(np.unique(used)) == 200
+    assert np.isin(used, train).all()
+    assert np.bincount(labels[used]).tolist() == [100, 50, 25, 25]
+    assert np.bincount(labels[split.test]).tolist() == [50, 25, 12, 13] or len(split.test) == 100
+    again = draw_split(labels, train=train, test=test, config=config, seed=4)
+    assert np.array_equal(again.test, split.test)
+    assert not np.array_equal(again.primary, split.primary)
+
+
+@pytest.mark.parametrize(("field", "size"), [("train_size", 0), ("test_size", -1)])
+def test_a_sample_without_samples_is_refused(field, size):
+    with pytest.raises(ValueError, match=f"split.{field}={size} must be at least 1"):
+        SplitConfig(**{field: size})
+
+
+def test_a_sample_larger_than_the_data_is_refused():
+    labels = np.zeros(20, np.int64)
+    with pytest.raises(
+        ValueError, match=r"split.train_size=30 is more than the 10 samples of that part; null takes all"
+    ):
+        draw_split(labels, train=np.arange(10), test=np.arange(10, 20), config=SplitConfig(train_size=30), seed=0)

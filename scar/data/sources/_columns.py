@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scar.common.mapped import full, repeated_texts
 from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.checks import first_few, validate_samples
@@ -184,7 +185,7 @@ def finish(
         payloads=payloads,
         labels=None if classes is None else classes.labels,
         class_names=() if classes is None else classes.names,
-        splits=np.full(len(ids), TRAIN) if splits is None else splits,
+        splits=full(len(ids), TRAIN) if splits is None else splits,
         groups=groups,
         notes=(*notes, *(() if classes is None else classes.notes)),
     )
@@ -216,8 +217,11 @@ def _with_test_part(samples: Samples, fraction: float, seed: int) -> Samples:
     """Draw a test part from the samples that have a label."""
     rows = np.flatnonzero(samples.splits != POOL)
     known = samples if len(rows) == len(samples) else samples.take(rows)
+    drawn = draw_part(known.labels, next(iter(known.groups.values()), None), len(rows), fraction, seed)
+    if known is samples:
+        return replace(samples, splits=drawn)
     parts = samples.splits.copy()
-    parts[rows] = draw_part(known.labels, next(iter(known.groups.values()), None), len(rows), fraction, seed)
+    parts[rows] = drawn
     return replace(samples, splits=parts)
 
 
@@ -285,10 +289,10 @@ def _without_classes(samples: Samples, lost: NDArray[np.integer[Any]], note: str
 
 def check_unique(ids: NDArray[np.str_], where: Callable[[int], str]) -> None:
     """Refuse an id that stands for two rows, naming both."""
-    distinct, first, counts = np.unique(ids, return_index=True, return_counts=True)
-    if len(distinct) < len(ids):
-        repeated = distinct[counts > 1][np.argmin(first[counts > 1])]
-        rows = np.flatnonzero(ids == repeated)
+    rows = repeated_texts(ids)
+    if len(rows):
+        repeated = ids[rows[0]]
+        rows = rows[ids[rows] == repeated]
         raise ValueError(f"{where(int(rows[1]))}: the id {str(repeated)!r} is that of {where(int(rows[0]))} already")
 
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
+from scar.common.mapped import Listed, numbered
 from scar.data.arrays import as_column, to_numpy
 from scar.data.checks import require_spread, validate_embeddings
 from scar.data.fetch import FetchError
@@ -50,6 +51,8 @@ class EmbeddingsFile(Source):
         labels: what the values of `label` mean.
         test_fraction: share of the samples that forms the test part where none is given.
     """
+
+    remote: ClassVar[bool] = True
 
     name: str = "embeddings_file"
     file: str = "embeddings.npy"
@@ -100,8 +103,8 @@ class EmbeddingsFile(Source):
 
     def files(self, data_dir: Path) -> list[Path]:
         """Return the one or two files."""
-        folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
         names = [self.file, *([self.labels_file] if self.labels_file is not None else [])]
+        folder = self.local_root(data_dir, lambda name: name in names)
         if not folder.is_dir():
             raise FetchError(
                 f"dataset={self.name}: {folder} is not a folder; point dataset.root at that of {self.file}"
@@ -129,9 +132,7 @@ class EmbeddingsFile(Source):
             lambda row: f"{where(row)}, column {self.label!r}: the label",
             self.labels,
         )
-        ids = np.array(
-            texts(columns[self.id], where, self.id, names=True) if self.id else [*map(str, range(len(matrix)))]
-        )
+        ids = np.array(texts(columns[self.id], where, self.id, names=True)) if self.id else numbered(len(matrix))
         check_unique(ids, where)
         splits = None
         if self.split is not None:
@@ -166,7 +167,7 @@ class EmbeddingsFile(Source):
                     "ones, a column per label"
                 )
             values = as_column(array, f"{path}: the labels")
-            return {self.label: values.tolist()}, lambda row: f"{path}, row {row}", ()
+            return {self.label: Listed(values)}, lambda row: f"{path}, row {row}", ()
         wanted = [c for c in (self.label, self.id, self.split, *self.groups) if c is not None]
         table = read_table(path, list(dict.fromkeys(wanted)))
         return dict(table.columns), table.where, table.notes

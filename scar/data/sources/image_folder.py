@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,6 +63,8 @@ class ImageFolder(Source):
         labels: what the names of the class folders mean.
         depth: values (low, high) that become 0 and 255 in images of more than 8 bits; None refuses such images.
     """
+
+    remote: ClassVar[bool] = True
 
     name: str = "image_folder"
     test_folder: str | None = None
@@ -129,7 +132,7 @@ class ImageFolder(Source):
         return replace(samples, class_names=names, absent=tuple(called[each] for each in samples.absent))
 
     def _folder(self, data_dir: Path) -> Path:
-        given = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
+        given = self.local_root(data_dir)
         refuse_without_folders(given, self.name)
         return given
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class TableSource(ColumnSource):
         quoting: whether fields may stand in double quotes; None: in CSV they may, in TSV they may not.
         header: names of all columns of a CSV or TSV whose first line is no header.
     """
+
+    remote: ClassVar[bool] = True
 
     name: str = "table"
     file: str | None = None
@@ -119,7 +121,8 @@ class TableSource(ColumnSource):
 
     def _tables(self, data_dir: Path) -> tuple[Path, list[Path]]:
         """Return the folder and the tables in it."""
-        given = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
+        media = any(getattr(self, column) is not None for column in MEDIA)
+        given = self.local_root(data_dir, lambda name: media or self._is_table(name), beside=media)
         if given.is_file() and self.file is None:
             return given.parent, [given]
         if not given.is_dir():
@@ -138,6 +141,12 @@ class TableSource(ColumnSource):
         if missing is not None:
             raise FetchError(f"dataset={self.name}: {missing} is not there; check dataset.root and dataset.file")
         return given, paths
+
+    def _is_table(self, name: str) -> bool:
+        """Tell whether a file of the folder, by its path relative to it, is a table that may be meant."""
+        if self.file is not None:
+            return name in (self.file, self.test_file)
+        return "/" not in name and name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
     def _dialect(self) -> Dialect:
         return Dialect(encoding=self.encoding, delimiter=self.delimiter, quoting=self.quoting, header=self.header)

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -65,6 +65,8 @@ class WebDatasetSource(ColumnSource):
         train_shards: pattern of the shards of the training part.
         test_shards: pattern of those of the test part; None draws one from the training part.
     """
+
+    remote: ClassVar[bool] = True
 
     name: str = "webdataset"
     image: str | None = "jpg;jpeg;png;webp"
@@ -145,7 +147,7 @@ class WebDatasetSource(ColumnSource):
         return (other, [*notes, "keys of the shards end at the last dot of a name"]) if whole(other) else (read, notes)
 
     def _shards(self, data_dir: Path) -> list[tuple[Path, str]]:
-        folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
+        folder = self.local_root(data_dir, lambda name: name.endswith(".tar"))
         if not folder.is_dir():
             raise FetchError(
                 f"dataset={self.name}: {folder} is not there; point dataset.root at the folder of the shards"

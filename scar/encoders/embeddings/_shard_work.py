@@ -45,10 +45,16 @@ class ShardWork:
     finished: Callable[[], bool]
     reuse: Reuse | None = None
 
-    def __post_init__(self) -> None:
-        starts = np.append(True, self.samples.ids[1:] != self.samples.ids[:-1])
-        self.owner = np.cumsum(starts) - 1  # sample of every row, and which of its captions the row is
-        self.caption = np.arange(len(self.samples)) - np.flatnonzero(starts)[self.owner]
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """[M] the sample of every row."""
+        new = np.ones(len(self.samples), bool)
+        new[1:] = self.samples.ids[1:] != self.samples.ids[:-1]
+        return np.cumsum(new) - 1
+
+    def caption(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which of the captions of its sample each row is."""
+        return rows - np.searchsorted(self.owner, self.owner[rows])
 
     @cached_property
     def embed(self) -> Embed:
@@ -93,7 +99,7 @@ class ShardWork:
         cost: dict[str, Any] = {"embedded": int((~there).sum()), "reused": int(there.sum())}
         shard = kept = None
         if self.reuse is not None and there.any():
-            kept = self.reuse.read(self.owner[rows[there]], self.caption[rows[there]])
+            kept = self.reuse.read(self.owner[rows[there]], self.caption(rows[there]))
             advance(len(kept))
         if not there.all():
             embed, start = self.embed, time.perf_counter()

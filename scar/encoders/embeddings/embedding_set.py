@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import replacing
+from scar.common.mapped import read_array, room, taken
 from scar.common.types import Floats32
 
-MANIFEST = "manifest.parquet"
+MANIFEST = "ids.npy"
+"""File of finished embeddings, written last: [M] the id of every row of the shards, one after the other."""
 _MEANS = 8192
 """Samples whose captions are in memory together."""
 
@@ -43,21 +46,24 @@ class EmbeddingSet:
         """
         if not (folder / MANIFEST).is_file():
             raise FileNotFoundError(f"{folder} holds no finished embeddings: {MANIFEST} is missing")
-        from scar.encoders.embeddings._shard_manifest import read_manifest  # with pyarrow
-
         try:
-            ids, sizes = read_manifest(folder / MANIFEST)
-            shards = tuple(_map(folder, index) for index in range(len(sizes)))
-        except (OSError, KeyError, ValueError) as error:
+            ids = read_array(folder / MANIFEST)
+            shards = tuple(_map(folder, index) for index in range(len(list(folder.glob("shard-*.npy")))))
+        except (OSError, ValueError, EOFError) as error:
             raise ValueError(f"{folder} holds damaged embeddings: {error}; delete it and run again") from error
-        for index, (shard, size) in enumerate(zip(shards, sizes, strict=True)):
-            if shard.ndim != 2 or len(shard) != size or shard.shape[1] != shards[0].shape[1]:
-                raise ValueError(
-                    f"{folder / shard_name(index)} has the shape {shard.shape}, but the manifest says "
-                    f"({size}, {shards[0].shape[-1]}); delete the folder and run again"
-                )
-        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))  # captions of a sample follow each other
-        return cls(ids, shards) if len(starts) == len(ids) else cls(ids[starts], shards, np.append(starts, len(ids)))
+        shapes = [shard.shape for shard in shards]
+        fit = all(len(shape) == 2 and shape[1] == shapes[0][1] for shape in shapes)
+        if not shards or not fit or ids.ndim != 1 or sum(shape[0] for shape in shapes) != len(ids):
+            raise ValueError(
+                f"{folder} holds damaged embeddings: shards of the shapes {', '.join(map(str, shapes[:5]))} for {ids.shape} "
+                "ids; delete it and run again"
+            )
+        new = np.ones(len(ids), bool)
+        new[1:] = ids[1:] != ids[:-1]  # captions of a sample follow each other
+        if new.all():
+            return cls(ids, shards)
+        starts = np.flatnonzero(new)
+        return cls(taken(ids, starts), shards, np.append(starts, len(ids)))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,12 +81,14 @@ class EmbeddingSet:
     def _array(self) -> Floats32:
         if self.offsets is not None:
             return self.take(np.arange(len(self)))
-        return self.shards[0] if len(self.shards) == 1 else np.concatenate(self.shards)
+        if len(self.shards) == 1:
+            return self.shards[0]
+        return np.concatenate(self.shards, out=room((len(self), self.dimension), np.float32))
 
     def array(self) -> Floats32:
         """Return all embeddings [N, D], of several captions their mean.
 
-        It is the mapped file of a single shard, else one copy in memory.
+        It is the mapped file of a single shard, else a copy: in memory or, if it is large, mapped, too.
         """
         return self._array
 
@@ -91,11 +99,11 @@ class EmbeddingSet:
             indices: positions of the samples; None takes all. There is one row per sample where there are no captions.
         """
         indices = np.arange(len(self)) if indices is None else np.asarray(indices)
-        rows, counts = self._caption_rows(indices)
+        rows, counts = self.caption_rows(indices)
         return self.rows(rows), np.repeat(indices, counts)
 
-    def _caption_rows(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the captions of some samples, one sample after the other, and their counts."""
+    def caption_rows(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the stored rows [M] of some samples, one sample after the other, and how many each has: one, or its captions."""
         if self.offsets is None:
             return indices, np.ones(len(indices), np.int64)
         counts = self.offsets[indices + 1] - self.offsets[indices]
@@ -107,15 +115,17 @@ class EmbeddingSet:
         indices = np.asarray(indices)
         if self.offsets is None:
             return self.rows(indices)
-        means = np.empty((len(indices), self.dimension), np.float32)
+        means: Floats32 = room((len(indices), self.dimension), np.float32)
         for start in range(0, len(indices), _MEANS):
             part = slice(start, start + _MEANS)
-            rows, counts = self._caption_rows(indices[part])
+            rows, counts = self.caption_rows(indices[part])
             means[part] = np.add.reduceat(self.rows(rows), np.cumsum(counts) - counts, axis=0) / counts[:, None]
         return means
 
     def rows(self, indices: NDArray[np.int64]) -> Floats32:
         """Return the stored rows [n, D] at the given positions: one per sample, or per caption."""
+        if len(self.shards) == 1:
+            return np.asarray(self.shards[0])[indices]
         rows = np.empty((len(indices), self.dimension), np.float32)
         shard_of = np.searchsorted(self._starts, indices, side="right") - 1
         for index in np.unique(shard_of):
@@ -133,6 +143,22 @@ def write_shard(path: Path, shard: NDArray[Any]) -> None:
     """Write one shard [n, D] whole, or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, shard, allow_pickle=False)
+
+
+def write_ids(folder: Path, ids: NDArray[np.str_]) -> None:
+    """Write the ids [M] of the rows of shards that are all there; it makes them finished embeddings."""
+    with replacing(folder / MANIFEST) as temporary, temporary.open("wb") as file:
+        np.save(file, np.asarray(ids, np.str_), allow_pickle=False)
+
+
+def join_shards(shards: Sequence[Path], path: Path) -> None:
+    """Write the rows of some shards, one after the other, as one; a shard at a time is in memory."""
+    mapped = [np.load(shard, mmap_mode="r", allow_pickle=False) for shard in shards]
+    header = {"descr": "<f4", "fortran_order": False, "shape": (sum(map(len, mapped)), mapped[0].shape[1])}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for shard in mapped:
+            file.write(np.ascontiguousarray(shard, "<f4").data)
 
 
 def _map(folder: Path, index: int) -> Floats32:

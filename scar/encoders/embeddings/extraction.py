@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import read_json, write_json
+from scar.common.mapped import joined, places
 from scar.data.checks import first_few
 from scar.data.samples import Samples
 from scar.data.source import Source
 from scar.encoders.embeddings._shard_work import ShardWork
 from scar.encoders.embeddings.cost import COST, sum_costs
-from scar.encoders.embeddings.embedding_set import MANIFEST, EmbeddingSet
+from scar.encoders.embeddings.embedding_set import EmbeddingSet, join_shards, shard_name, write_ids
 from scar.encoders.embeddings.reuse import Reuse
 from scar.encoders.encoder import Encoder
 from scar.store.artefact import META
@@ -60,7 +61,7 @@ def extract(
         for name in (*names, *(each.name for each in partial.glob(f"*.{COST}"))):
             (partial / name).replace(folder / name)
         shutil.rmtree(partial)
-    return _seal(samples, encoder, folder, shard_size)
+    return _seal(samples, encoder, folder)
 
 
 def embed_shards(
@@ -123,7 +124,7 @@ class KeptSamples:
         """Read them."""
         samples = self.source.load(self.data_dir)
         kept = len(self.ids) == len(samples)
-        return samples if kept else samples.take(np.flatnonzero(np.isin(samples.ids, self.ids)))
+        return samples if kept else samples.take(places(samples.ids, self.ids))
 
 
 def embed_together(
@@ -146,19 +147,23 @@ def embed_together(
         embed_shards(read(), encoder, partial, finished=finished, reuse=reuse)
 
 
-def merge_shards(
-    samples: Samples, encoder: Encoder, partial: Path, folder: Path, *, shard_size: int = SHARD
-) -> EmbeddingSet:
-    """Make finished embeddings of the shards in a folder, which stay there until the caller removes them."""
-    for shard in sorted([*partial.glob("shard-*.npy"), *partial.glob(f"*.{COST}")]):
-        (folder / shard.name).hardlink_to(shard)
-    return _seal(samples, encoder, folder, shard_size)
+def merge_shards(samples: Samples, encoder: Encoder, partial: Path, folder: Path) -> EmbeddingSet:
+    """Make finished embeddings of the shards in a folder, which stay there until the caller removes them.
+
+    They become one shard, so that a process maps one file and reads the rows that it needs.
+    """
+    for cost in partial.glob(f"*.{COST}"):
+        (folder / cost.name).hardlink_to(cost)
+    shards = sorted(partial.glob("shard-*.npy"))
+    if len(shards) == 1:
+        (folder / shard_name(0)).hardlink_to(shards[0])
+    else:
+        join_shards(shards, folder / shard_name(0))
+    return _seal(samples, encoder, folder)
 
 
-def _seal(samples: Samples, encoder: Encoder, folder: Path, shard_size: int) -> EmbeddingSet:
-    from scar.encoders.embeddings._shard_manifest import write_manifest  # with pyarrow
-
-    write_manifest(folder / MANIFEST, _one_row_per_caption(samples, encoder.modality).ids.tolist(), shard_size)
+def _seal(samples: Samples, encoder: Encoder, folder: Path) -> EmbeddingSet:
+    write_ids(folder, _one_row_per_caption(samples, encoder.modality).ids)
     sum_costs(folder)
     for passing in (folder / _PLAN, *folder.glob(".shard-*.lock")):
         passing.unlink(missing_ok=True)
@@ -184,8 +189,10 @@ def _one_row_per_caption(samples: Samples, modality: str) -> Samples:
 
 def _claim(folder: Path, samples: Samples, encoder: Encoder, shard_size: int) -> None:
     """Note in the folder what its shards are of; refuse shards of something else."""
-    digest = hashlib.sha256("\n".join(samples.ids.tolist()).encode()).hexdigest()
-    plan = {"ids": digest, "shard_size": shard_size, "encoder": encoder.name, "modality": encoder.modality}
+    digest = hashlib.sha256()
+    for piece in joined(samples.ids, "\n"):
+        digest.update(piece)
+    plan = {"ids": digest.hexdigest(), "shard_size": shard_size, "encoder": encoder.name, "modality": encoder.modality}
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / _PLAN).is_file():
         if read_json(folder / _PLAN) != plan:

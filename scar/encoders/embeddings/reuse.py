@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import CorruptArtefactError
+from scar.common.mapped import read_array
 from scar.common.types import Floats32, Ints
+from scar.common.vectors import chunks
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.store.artefact import faults, read_meta
 from scar.store.keys import Key
@@ -97,19 +99,26 @@ def find_reusable(store: Store, tower: str, contents: NDArray[np.uint8]) -> Reus
         tower: identity of the encoder, as it stands in the record of its embeddings.
         contents: [N, 16] hashes of the payloads.
     """
-    wanted = _values(contents)
+    earlier, folders = list(_embedded(store.root / STAGE, tower)), list[Path]()
+    if not earlier:
+        return None
+    wanted = _beginnings(contents)
     source, samples = np.full(len(wanted), -1, np.int64), np.zeros(len(wanted), np.int64)
-    folders: list[Path] = []
-    for folder in _embedded(store.root / STAGE, tower):
+    for folder in earlier:
         try:
-            have = _values(np.load(folder / CONTENTS, allow_pickle=False))
+            known = read_array(folder / CONTENTS)
+            have = _beginnings(known)
         except (OSError, ValueError, EOFError):  # of hashes that cannot be read, nothing can be known
             continue
         order = np.argsort(have, kind="stable")
         places = np.minimum(np.searchsorted(have, wanted, sorter=order), len(have) - 1)
-        new = (have[order[places]] == wanted) & (source < 0)
-        if new.any() and store.is_sound(Key(STAGE, folder.name)):
-            source[new], samples[new] = len(folders), order[places][new]
+        alike = np.flatnonzero((have[order[places]] == wanted) & (source < 0))
+        places = order[places[alike]]
+        same = np.concatenate(
+            [np.zeros(0, bool), *((known[places[p]] == contents[alike[p]]).all(axis=1) for p in chunks(len(alike)))]
+        )
+        if same.any() and store.is_sound(Key(STAGE, folder.name)):
+            source[alike[same]], samples[alike[same]] = len(folders), places[same]
             folders.append(folder)
     return Reuse(tuple(folders), source, samples) if folders else None
 
@@ -127,7 +136,6 @@ def _embedded(root: Path, tower: str) -> Sequence[Path]:
     return [folder for _, folder in sorted(found, reverse=True)]
 
 
-def _values(contents: NDArray[np.uint8]) -> NDArray[np.bytes_]:
-    """Return [N] hashes that can be sorted; hexadecimal, because NumPy strips zero bytes."""
-    wide = np.ascontiguousarray(contents)
-    return np.array([row.tobytes().hex() for row in wide], dtype="S32")
+def _beginnings(contents: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return [N] the first half of each hash, which can be sorted."""
+    return np.ascontiguousarray(np.ascontiguousarray(contents).view(np.uint64)[:, 0])
