@@ -1,13 +1,15 @@
 """One row per measurement, appended job by job and read as one frame.
 
-A job's rows, its test outcomes by item and its plans lie in the folder of the job; a study is the set of job folders
+What was measured class by class is stored as one row whose cells are lists (`LISTS`), so that a job has as many rows
+whatever the number of classes, and read as a row per class. A job's rows, its test outcomes by item and its plans lie in the folder of the job; a study is the set of job folders
 below ``<output>/<study>/jobs``. Reading them needs neither torch nor the store.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -22,6 +24,7 @@ from scar.job.metrics import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from scar.config.schema import Config
 
@@ -42,6 +45,16 @@ COLUMNS = (
     *("subject", "fraction", "n", "estimator", "factor", "part", "class_id", "class_name", "metric"),
     *("value", "low", "high", "level", "flag", "version"),
 )
+LISTS = {
+    "classes": "class_id",
+    "class_names": "class_name",
+    "values": "value",
+    "lows": "low",
+    "highs": "high",
+    "flags": "flag",
+}
+"""Columns of stored rows that hold a list, one entry per class, and the columns that the entries fill; null where a row is
+of no class or the entries are all empty."""
 
 
 class Rows:
@@ -66,25 +79,91 @@ class Rows:
         self._check(columns)
         self.rows.append({**self.shared, **columns, "metric": str(metric), "value": float(value)})
 
-    def add_classes(self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any) -> None:
-        """Add one measurement per class; ``low``, ``high`` and ``flag`` may be sequences of the same length."""
+    def add_classes(
+        self,
+        metric: str,
+        values: Iterable[float],
+        names: Sequence[str],
+        *,
+        classes: Any = None,
+        **columns: Any,
+    ) -> None:
+        """Add one measurement of several classes, in one row.
+
+        Args:
+            metric: what was measured.
+            values: [c] of the classes.
+            names: [K] of all classes.
+            classes: [c] which they are; all in their order if None.
+            columns: as in `add`; ``low``, ``high`` and ``flag`` may be sequences of c.
+
+        Raises:
+            ValueError: the metric is not registered, or there is no such column.
+        """
         per_class = {k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)}
-        common = {k: v for k, v in columns.items() if k not in per_class}
-        for index, value in enumerate(values):
-            own = {k: v[index] for k, v in per_class.items()}
-            self.add(metric, value, class_id=index, class_name=names[index], **common, **own)
+        found = [float(value) for value in values]
+        which = np.arange(len(found)) if classes is None else np.asarray(classes, dtype=np.int64)
+        if not len(found):
+            return
+        self.add(metric, math.nan, **{k: v for k, v in columns.items() if k not in per_class})
+        lists = {"classes": which.tolist(), "class_names": [names[j] for j in which], "values": found}
+        for name, entries in per_class.items():
+            own = list(map(str, entries)) if name == "flag" else [float(each) for each in entries]
+            if name != "flag" or any(own):
+                lists[f"{name}s"] = own
+        self.rows[-1] |= lists
+
+    def table(self) -> pa.Table:
+        """Return the rows as they are stored."""
+        import pandas as pd
+        import pyarrow as pa
+
+        frame = _typed(pd.DataFrame(self.rows, columns=list(COLUMNS)))
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        kinds = {"class_id": pa.int32(), "class_name": pa.string(), "flag": pa.string()}
+        for name, column in LISTS.items():
+            entries = pa.array([row.get(name) for row in self.rows], pa.list_(kinds.get(column, pa.float64())))
+            table = table.append_column(name, entries)
+        return table
 
     def frame(self) -> pd.DataFrame:
-        """Return the rows with every column and its type."""
-        import pandas as pd
-
-        return _typed(pd.DataFrame(self.rows, columns=list(COLUMNS)))
+        """Return a row per measurement and class, with every column and its type."""
+        return _typed(expand(self.table()))
 
     @staticmethod
     def _check(columns: Mapping[str, Any]) -> None:
         unknown = sorted(set(columns) - set(COLUMNS))
         if unknown:
             raise ValueError(f"rows have no column {unknown[0]!r}; columns are {', '.join(COLUMNS)}")
+
+
+def write_rows(rows: Rows, path: Path) -> None:
+    """Write rows as Parquet, atomically, each page with a checksum."""
+    from pyarrow.parquet import write_table
+
+    with replacing(path) as temporary:
+        write_table(rows.table(), temporary, write_page_checksum=True)
+
+
+def expand(table: pa.Table) -> pd.DataFrame:
+    """Return stored rows as a frame with a row per class; rows without lists stay as they are, and all in their order."""
+    import pyarrow.compute as pc
+
+    if "values" not in table.column_names:
+        return table.to_pandas()
+    frame: pd.DataFrame = table.drop_columns(list(LISTS)).to_pandas()
+    lengths = pc.list_value_length(table["values"]).to_numpy(zero_copy_only=False)
+    listed = ~np.isnan(lengths.astype(np.float64))
+    if not listed.any():
+        return frame
+    times = np.where(listed, lengths, 1).astype(np.int64)
+    place = np.repeat(np.arange(len(frame)), times)
+    frame = frame.iloc[place].reset_index(drop=True)
+    for name, column in LISTS.items():
+        own = table[name].is_valid().to_numpy(zero_copy_only=False)[place]
+        if own.any():
+            frame.loc[own, column] = pc.list_flatten(table[name]).to_numpy(zero_copy_only=False)
+    return frame
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -94,7 +173,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 
 
 def read_frame(path: Path) -> pd.DataFrame:
-    """Read what `write_frame` wrote.
+    """Read what `write_rows` or `write_frame` wrote, a row per class.
 
     Raises:
         CorruptArtefactError: it is no Parquet file, or a page has another checksum.
@@ -103,10 +182,9 @@ def read_frame(path: Path) -> pd.DataFrame:
     from pyarrow.parquet import read_table
 
     try:
-        frame: pd.DataFrame = read_table(path, page_checksum_verification=True).to_pandas()
+        return expand(read_table(path, page_checksum_verification=True))
     except (ArrowException, OSError, ValueError) as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}; run its job again") from error
-    return frame
 
 
 def load_rows(study: Path) -> pd.DataFrame:

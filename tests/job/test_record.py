@@ -9,7 +9,7 @@ from scar.common.files import CorruptArtefactError, describe_files, write_json
 from scar.evaluation.scores import Predictions
 from scar.job.data_versions import Version
 from scar.job.record import JobRecord
-from scar.job.rows import PREDICTIONS, Rows, load_predictions, read_frame, save_predictions, write_frame
+from scar.job.rows import PREDICTIONS, Rows, load_predictions, read_frame, save_predictions, write_rows
 
 KEYS = ["foundation/ab", "rows/cd"]
 
@@ -27,7 +27,7 @@ def job(tmp_path):
     folder.mkdir()
     rows = Rows(study="s", job="job", dataset="digits", encoder="pixels", seed=0, completion="scar")
     rows.add_classes("richness", [0.998, 0.5], ("one", "two"), stage="measures", subject="primary", factor=1)
-    write_frame(rows.frame(), folder / "rows.parquet")
+    write_rows(rows, folder / "rows.parquet")
     predicted = np.arange(40) % 3
     each = Predictions(raw=predicted, deployment=predicted, uniform=predicted, converged=True)
     save_predictions(folder / PREDICTIONS, predicted, {"primary": each})
