@@ -18,6 +18,7 @@ import numpy as np
 
 from scar import __version__
 from scar.common.files import CorruptArtefactError, replacing
+from scar.common.types import Ints
 from scar.evaluation.label_scores import LabelPredictions
 from scar.evaluation.scores import Predictions
 from scar.job.metrics import Metric
@@ -146,24 +147,54 @@ def write_rows(rows: Rows, path: Path) -> None:
 
 
 def expand(table: pa.Table) -> pd.DataFrame:
-    """Return stored rows as a frame with a row per class; rows without lists stay as they are, and all in their order."""
+    """Return stored rows as a frame with a row per class; rows without lists stay as they are, and all in their order.
+
+    Equal texts of a column are one object, so that a study of many jobs fits in memory.
+    """
+    import pandas as pd
     import pyarrow.compute as pc
 
-    if "values" not in table.column_names:
-        return table.to_pandas()
-    frame: pd.DataFrame = table.drop_columns(list(LISTS)).to_pandas()
-    lengths = pc.list_value_length(table["values"]).to_numpy(zero_copy_only=False)
-    listed = ~np.isnan(lengths.astype(np.float64))
-    if not listed.any():
-        return frame
-    times = np.where(listed, lengths, 1).astype(np.int64)
-    place = np.repeat(np.arange(len(frame)), times)
-    frame = frame.iloc[place].reset_index(drop=True)
-    for name, column in LISTS.items():
+    place = np.arange(len(table))
+    if "values" in table.column_names:
+        lengths = pc.list_value_length(table["values"])
+        place = np.repeat(place, pc.fill_null(lengths, 1).to_numpy())
+    columns: dict[str, Any] = {}
+    plain = [each.name for each in table.schema if each.name not in LISTS and not _is_text(each.type)]
+    numbers = table.select(plain).to_pandas()
+    for name in table.column_names:
+        if name in plain:
+            columns[name] = numbers[name].array.take(place)
+        elif name not in LISTS:
+            codes, texts = _coded(table[name])
+            columns[name] = texts[codes[place]]
+    for name, column in LISTS.items() if "values" in table.column_names else ():
         own = table[name].is_valid().to_numpy(zero_copy_only=False)[place]
         if own.any():
-            frame.loc[own, column] = pc.list_flatten(table[name]).to_numpy(zero_copy_only=False)
-    return frame
+            entries = pc.list_flatten(table[name])
+            if _is_text(entries.type):
+                codes, texts = _coded(entries)
+                columns[column][own] = texts[codes]
+            else:
+                columns[column][own] = entries.to_numpy(zero_copy_only=False)
+    return pd.DataFrame(columns, columns=[name for name in table.column_names if name not in LISTS], copy=False)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+def _coded(texts: pa.ChunkedArray | pa.Array) -> tuple[Ints, np.ndarray]:
+    """Return codes [n] of texts and what they stand for; a missing one is empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filled = pc.fill_null(texts.cast(pa.large_string()), "")
+    whole = filled.combine_chunks() if isinstance(filled, pa.ChunkedArray) else filled
+    coded = whole.dictionary_encode()
+    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+    return coded.indices.to_numpy(zero_copy_only=False), np.array(coded.dictionary.to_pylist(), dtype=object)
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -172,8 +203,8 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """Read what `write_rows` or `write_frame` wrote, a row per class.
+def read_stored(path: Path) -> pa.Table:
+    """Read what `write_rows` or `write_frame` wrote, as it is stored.
 
     Raises:
         CorruptArtefactError: it is no Parquet file, or a page has another checksum.
@@ -182,9 +213,25 @@ def read_frame(path: Path) -> pd.DataFrame:
     from pyarrow.parquet import read_table
 
     try:
-        return expand(read_table(path, page_checksum_verification=True))
+        return read_table(path, page_checksum_verification=True)
     except (ArrowException, OSError, ValueError) as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}; run its job again") from error
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read what `write_rows` or `write_frame` wrote, a row per class.
+
+    Raises:
+        CorruptArtefactError: it is no Parquet file, or a page has another checksum.
+    """
+    return expand(read_stored(path))
+
+
+def join_stored(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """Return the stored rows of several jobs as one frame, a row per class."""
+    import pyarrow as pa
+
+    return expand(pa.concat_tables(tables, promote_options="permissive"))
 
 
 def load_rows(study: Path) -> pd.DataFrame:
@@ -193,12 +240,10 @@ def load_rows(study: Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError: the study holds no finished job.
     """
-    import pandas as pd
-
     files = sorted(study.glob("jobs/*/rows.parquet"))
     if not files:
         raise FileNotFoundError(f"no finished job under {study}; run the study first, e.g. scar study={study.name} …")
-    return _typed(pd.concat([read_frame(file) for file in files], ignore_index=True))
+    return _typed(join_stored([read_stored(file) for file in files]))
 
 
 def save_predictions(

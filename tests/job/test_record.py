@@ -99,7 +99,7 @@ def test_a_version_is_what_its_name_says(tmp_path):
 def test_the_report_leaves_a_damaged_job_out_and_names_it(job, capsys):
     from scar.reporting.study_job import read_job
 
-    assert len(read_job(job)[1]) == 2
+    assert len(read_job(job)[1]["values"][0]) == 2
     flip(job / "rows.parquet", 900)
     found, frame = read_job(job)
     assert (found.done, len(frame)) == (False, 0)
