@@ -176,7 +176,8 @@ def expand(table: pa.Table) -> pd.DataFrame:
                 columns[column][own] = texts[codes]
             else:
                 columns[column][own] = entries.to_numpy(zero_copy_only=False)
-    return pd.DataFrame(columns, columns=[name for name in table.column_names if name not in LISTS], copy=False)
+    series = {name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in columns}
+    return pd.DataFrame(series, columns=[name for name in table.column_names if name not in LISTS])
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -213,7 +214,7 @@ def read_stored(path: Path) -> pa.Table:
     from pyarrow.parquet import read_table
 
     try:
-        return read_table(path, page_checksum_verification=True)
+        return read_table(path, page_checksum_verification=True, use_threads=False)
     except (ArrowException, OSError, ValueError) as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}; run its job again") from error
 
