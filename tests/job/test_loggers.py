@@ -1,6 +1,8 @@
 """Runs of Weights & Biases, read back from the files that an offline run leaves; no account is needed."""
 
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -280,3 +282,16 @@ def test_a_table_of_wandb_is_the_one_that_it_makes_row_by_row() -> None:
         assert made.data == expected.data
         assert made.columns == expected.columns
         assert made._column_types.to_json() == expected._column_types.to_json()
+
+
+def test_a_run_imports_nothing_that_launches_jobs_elsewhere(tmp_path):
+    about = "project='p', run_id='x', name='n', group='g', kind='job'"
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom scar.job._wandb_run import open_run\n"
+        f"run = open_run(Path({str(tmp_path)!r}), mode='offline', {about})\n"
+        "run.log({'a': 1})\nrun.finish()\n"
+        "print(sorted(m for m in sys.modules if m in ('wandb.sdk.launch', 'wandb.apis.public', 'torch')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert ended(tmp_path)[0].exit_code == 0
