@@ -81,13 +81,7 @@ class Rows:
         self.rows.append({**self.shared, **columns, "metric": str(metric), "value": float(value)})
 
     def add_classes(
-        self,
-        metric: str,
-        values: Iterable[float],
-        names: Sequence[str],
-        *,
-        classes: Any = None,
-        **columns: Any,
+        self, metric: str, values: Iterable[float], names: Sequence[str], *, classes: Any = None, **columns: Any
     ) -> None:
         """Add one measurement of several classes, in one row.
 
