@@ -90,6 +90,9 @@ def test_classes_are_stored_in_one_row_and_read_as_a_row_each(tmp_path):
     assert stored.metric.tolist() == ["accuracy", "need", "accuracy", "added"]
     assert stored.value.tolist()[::2] == [0.5, 0.7]
     assert stored["values"][3].tolist() == [4.0, 6.0]
+    apart = stored.explode(["class_names", "values"])  # as experiments/guides/dashboards.md says
+    assert apart[apart.metric == "need"]["values"].tolist() == list(range(200))
+    assert apart[apart.metric == "accuracy"].value.tolist() == [0.5, 0.7]
     frame = read_frame(tmp_path / "rows.parquet")
     assert frame.metric.tolist() == ["accuracy", *["need"] * 200, "accuracy", *["added"] * 2]
     needs = frame[frame.metric == "need"]
