@@ -170,10 +170,11 @@ def copy_jobs(job: Path, study: Path, *, groups: int, seeds: int) -> None:
     import pyarrow as pa
     from pyarrow.parquet import write_table
 
+    from scar.common.files import read_json, write_json
     from scar.job.rows import read_stored
 
     rows, settings = read_stored(job / "rows.parquet"), (job / "config.yaml").read_text()
-    status = json.loads((job / "status.json").read_text())
+    status = read_json(job / "status.json")
     encoder = rows["encoder"][0].as_py()
     for group in range(groups):
         for seed in range(seeds):
@@ -187,6 +188,7 @@ def copy_jobs(job: Path, study: Path, *, groups: int, seeds: int) -> None:
                 own = own.set_column(place, rows.schema.field(name), pa.repeat(pa.scalar(value, kind), len(rows)))
             write_table(own, folder / "rows.parquet")
             changed = re.sub(r"(?m)^seed: .*$", f"seed: {seed}", settings)
+            changed = re.sub(r"(?m)^(encoder:\n(?:  .*\n)*?  title: ).*$", rf"\g<1>encoder {group}", changed)
             (folder / "config.yaml").write_text(changed.replace(f"name: {encoder}\n", f"name: {encoder}{group}\n"))
-            (folder / "status.json").write_text(json.dumps({**status, "files": {}, "job": folder.name}))
+            write_json(folder / "status.json", {**status, "files": {}, "job": folder.name})
             (folder / "predictions.npz").hardlink_to(job / "predictions.npz")
