@@ -26,6 +26,10 @@ SUITES = (
     "extraction",
     "clustering",
     "second_run",
+    "small",
+    "classes",
+    "report",
+    "against",
     "gpu",
 )
 
@@ -39,12 +43,13 @@ def machine() -> str:
 
 
 def suites() -> dict[str, Callable]:
-    from experiments.benchmarks import clustering, extraction_rows, gpu_rows, other_rows, probe_rows
+    from experiments.benchmarks import against, clustering, extraction_rows, gpu_rows, other_rows, probe_rows, waits
 
     functions = (
         probe_rows.minibatch_rows, probe_rows.full_batch_rows, probe_rows.floor_rows, probe_rows.growth_rows,
         probe_rows.memory_rows, other_rows.measure_rows, other_rows.table2_rows, extraction_rows.extraction_rows,
-        clustering.clustering_rows, other_rows.second_run_rows, gpu_rows.gpu_rows,
+        clustering.clustering_rows, other_rows.second_run_rows, waits.small_rows, waits.class_rows, waits.report_rows,
+        against.against_rows, gpu_rows.gpu_rows,
     )  # fmt: skip
     return dict(zip(SUITES, functions, strict=True))
 

@@ -35,8 +35,18 @@ def plain(cell: Any) -> Any:
 
 def harmless_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with `harmless` cells."""
-    texts = [name for name in frame if any(isinstance(cell, str) for cell in frame[name])]
-    return frame.assign(**{name: frame[name].astype(object).map(harmless) for name in texts})
+    from pandas.api.types import is_numeric_dtype
+
+    changed = {}
+    for name in frame:
+        if is_numeric_dtype(frame[name].dtype):
+            continue
+        column = frame[name].astype(object)
+        texts = {cell for cell in column if isinstance(cell, str)}  # many rows, few texts
+        other = {text: harmless(text) for text in texts if harmless(text) != text}
+        if other:
+            changed[name] = column.map(lambda cell, own=other: own.get(cell, cell) if isinstance(cell, str) else cell)
+    return frame.assign(**changed)
 
 
 def write_rows(file: TextIO, header: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:

@@ -50,6 +50,7 @@ REFUSALS = {
     "not_calibrated": "its intervals held too seldom on fresh data; to have them all the same, name the score in forecast.scores",
     "nothing_held_out": "forecasts need a held-out part; give split.heldout a share",
     "noisy_labels": "the labels of the training set are worse than those held out, so that better ones gain more than forecast",
+    "too_costly": "samples times classes exceed forecast.most, so that its probes would take most of the job; raise it to have them all the same",
     "several_labels": "forecasts are of classes that exclude one another, and the samples carry several labels",
     "unseen_class": "the plan fills a class of which nobody has a sample, not even held out, so that nothing tells what it brings",
     "too_large": f"more than {REACH:g} times the samples that compositions were drawn from",

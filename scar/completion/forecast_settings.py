@@ -28,6 +28,7 @@ class ForecastConfig:
         seeds: ``"first"``: of seed 0 alone, with which sweeps begin; ``"all"``: of every seed.
         scores: that are forecast, some of `SCORES`, by default those of `HELD`; worst-class accuracy and macro-F1 have no calibrated interval.
         largest: samples that compositions are drawn from; of a larger training set a class-aware sub-sample.
+        most: product of these samples and the classes beyond which nothing is forecast: the cost of a probe grows with both.
     """
 
     name: str = "default"
@@ -35,6 +36,7 @@ class ForecastConfig:
     seeds: str = "first"
     scores: tuple[str, ...] = HELD
     largest: int = 4000
+    most: int = 1_000_000
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scores", tuple(self.scores))
@@ -52,6 +54,8 @@ class ForecastConfig:
                 )
         if self.largest < 100:
             raise ValueError(f"forecast.largest={self.largest} must be at least 100 samples")
+        if self.most < 1:
+            raise ValueError(f"forecast.most={self.most} must be at least 1; forecast.compositions=0 forecasts nothing")
 
 
 def why_none(forecast: ForecastConfig, probe: ProbeConfig, seed: int, *, heldout: bool) -> str:

@@ -121,11 +121,17 @@ class LearningCurveEstimator(FoundationEstimator):
     def _refit(
         self, times: Floats, drawn: Floats, weights: Floats, form: AccuracyForm, target: Floats | None
     ) -> Floats:
-        """Return the sizes [B, K], in multiples of the data, of the redrawn series [B, R, K]."""
+        """Return the sizes [B, K], in multiples of the data, of the redrawn series [B, R, K].
+
+        Few held-out samples make few different series; each is fitted once.
+        """
         draws, count, steps = drawn.shape
         series = np.moveaxis(drawn, 1, 0).reshape(count, draws * steps)
-        goal = None if target is None else np.tile(target, draws)
-        return self._reached(fit_accuracy(times, series, weights, form), goal).reshape(draws, steps)
+        keyed = series if target is None else np.vstack([series, np.tile(target, draws)])
+        _, first, place = np.unique(keyed, axis=1, return_index=True, return_inverse=True)
+        goal = None if target is None else keyed[-1, first]
+        reached = self._reached(fit_accuracy(times, series[:, first], weights, form), goal)
+        return reached[place].reshape(draws, steps)
 
     def _reached(self, fit: AccuracyFit, target: Floats | None) -> Floats:
         """Return the sizes [M] in multiples of the data: 0 where met, inf where not within the horizon."""

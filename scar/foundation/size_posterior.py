@@ -47,6 +47,8 @@ _TILTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 _CENTRES = np.linspace(np.log(5e-4), np.log(0.5), 60)
 _DEPARTURES = np.linspace(-2.0, 2.0, 5)
 _NEGLIGIBLE = 1e-3
+_SURE = 9.0
+# Standard deviations beyond which a normal distribution function is 0 or 1 to the last digit.
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,17 +121,24 @@ class SizePosterior:
     def below(self, threshold: float, times: Floats = TIMES) -> Floats:
         """Return the probabilities [K, T] that the curve has fallen below a threshold at t [T]."""
         error, shapes = _drift(times), self.shapes.logs(times)
-        found = [
-            self.weight[k] @ ndtr((np.log(threshold) - self._logs(k, times, shapes)) / error)
-            for k in range(len(self.weight))
-        ]
-        return np.maximum.accumulate(np.array(found), axis=1)
+        found = np.empty((len(self.weight), times.size))
+        for k, weight in enumerate(self.weight):
+            away = (np.log(threshold) - self._logs(k, times, shapes)) / error
+            share = (away > 0).astype(np.float64)
+            open_ = np.abs(away) < _SURE
+            share[open_] = ndtr(away[open_])
+            found[k] = weight @ share
+        return np.maximum.accumulate(found, axis=1)
 
     def centre(self, times: Floats) -> Floats:
         """Return the geometric means [K, T] of the curves at t [T]."""
-        shapes = self.shapes.logs(times)
-        logs = [weight @ self._logs(k, times, shapes) for k, weight in enumerate(self.weight)]
-        return np.asarray(np.exp(np.array(logs)))
+        of_shape = [np.bincount(h, w, self.shapes.slope.size) for w, h in zip(self.weight, self.shape, strict=True)]
+        level, departure = (
+            np.array([w @ each for w, each in zip(self.weight, values, strict=True)])
+            for values in (self.level, self.departure)
+        )
+        logs = level[:, None] + np.array(of_shape) @ self.shapes.logs(times) - np.outer(departure, np.log(times))
+        return np.asarray(np.exp(logs))
 
     def quantiles(self, k: int, times: Floats, shares: Floats) -> Floats:
         """Return the quantiles [T, S] of the curve of subject k at t [T]."""
@@ -222,28 +231,51 @@ def _level_priors(nodes: list[Floats], logs: list[Floats], tilt: Floats) -> list
     """Return for each class the log prior of its level at its nodes [L], as the other classes tell it.
 
     Args:
-        nodes: of each class, [L].
+        nodes: of each class, [L], evenly spaced.
         logs: log likelihoods there.
         tilt: [K] how much smaller than the others the class is, on the log scale.
     """
-    centre, spread, slope = (each.ravel() for each in np.meshgrid(_CENTRES, _SPREADS, _TILTS, indexing="ij"))
+    centre, slope, spread = np.meshgrid(_CENTRES, _TILTS, _SPREADS, indexing="ij")
     hyper = -0.5 * (np.log(spread / 0.7) / 0.7) ** 2 - 0.5 * ((slope - 0.5) / 0.3) ** 2
     hyper = hyper - 0.5 * ((centre - np.log(0.03)) / 2.0) ** 2
-    priors, told = [], []
-    for node, each, smaller in zip(nodes, logs, tilt, strict=True):
-        away = node - (centre + slope * smaller)[:, None]
-        like = [np.log(share) - 0.5 * (away / wide) ** 2 - np.log(wide) for share, wide in _mixed(spread[:, None])]
-        priors.append(np.logaddexp(*like) + np.log(node[1] - node[0]))
-        told.append(logsumexp(priors[-1] + each, axis=1))
-    total = hyper + np.sum(told, axis=0)
-    return [
-        logsumexp(prior + _normalised(total - own)[:, None], axis=0) for prior, own in zip(priors, told, strict=True)
-    ]
+    told = np.stack([_told(*each) for each in zip(nodes, logs, tilt, strict=True)])  # [K, C, T, S]
+    weights = hyper + told.sum(axis=0) - told  # what the other classes and the prior say
+    weights = np.exp(weights - weights.max(axis=(1, 2, 3), keepdims=True))
+    weights /= weights.sum(axis=(1, 2, 3), keepdims=True)
+    return [_prior(*each) for each in zip(nodes, weights, tilt, strict=True)]
 
 
-def _mixed(spread: Floats) -> tuple[tuple[float, Floats], tuple[float, Floats]]:
-    """Return shares and spreads of the classes that are like the others, and of those that are not."""
-    return (1.0 - ODD[0], spread), (ODD[0], np.maximum(spread, ODD[1]))
+def _told(nodes: Floats, logs: Floats, smaller: float) -> Floats:
+    """Return how likely the data of a class are [C, T, S] at centres, tilts and spreads of the levels, up to a constant."""
+    top = logs.max()
+    like = _densities(nodes, smaller) @ np.exp(logs - top)
+    return np.asarray(np.log(like @ _MIXTURE) + top)
+
+
+def _prior(nodes: Floats, weights: Floats, smaller: float) -> Floats:
+    """Return the log prior [L] of a level at its nodes for the weights [C, T, S] of centres, tilts and spreads."""
+    mixed = np.tensordot(weights @ _MIXTURE.T, _densities(nodes, smaller), axes=3)
+    return np.asarray(np.log(mixed) + np.log(nodes[1] - nodes[0]))
+
+
+def _densities(nodes: Floats, smaller: float) -> Floats:
+    """Return ``exp(-z²/2)`` [C, T, W, L] of the nodes around each centre, by the tilt, for every width of `_WIDTHS`."""
+    away = nodes - (_CENTRES[:, None] + _TILTS * smaller)[:, :, None, None]
+    return np.asarray(np.exp(-0.5 * (away / _WIDTHS[:, None]) ** 2))
+
+
+def _mixture() -> tuple[Floats, Floats]:
+    """Return the widths [W] of classes that are like the others and of those that are not, and the factors [W, S] at each spread."""
+    odd = np.maximum(_SPREADS, ODD[1])
+    widths = np.unique(np.append(_SPREADS, odd))
+    factors = np.zeros((widths.size, _SPREADS.size))
+    for s in range(_SPREADS.size):
+        for share, width in ((1.0 - ODD[0], _SPREADS[s]), (ODD[0], odd[s])):
+            factors[np.searchsorted(widths, width), s] += share / width
+    return widths, factors
+
+
+_WIDTHS, _MIXTURE = _mixture()
 
 
 def _kept(logs: Floats) -> tuple[Floats, ...]:

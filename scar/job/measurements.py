@@ -280,16 +280,15 @@ def _add_outlook(rows: Rows, job: Job) -> None:
             place |= {"subject": subjects[g], "key": common["key"]}
             rows.add(Metric.WHAT_IF_COST, ahead.costs[g], **place)
             if str(ahead.forecast.refused[g]) != "not_asked":  # plans of the seeds that a report looks ahead from
-                for j in np.flatnonzero(ahead.added[g]):
-                    of_class = {"class_id": int(j), "class_name": names[j]}
-                    rows.add(Metric.WHAT_IF_ADDED, ahead.added[g, j], **of_class, **place)
+                some = np.flatnonzero(ahead.added[g])
+                rows.add_classes(Metric.WHAT_IF_ADDED, ahead.added[g, some], names, classes=some, **place)
             _add_forecast(rows, ahead.forecast, g, flags=(), **place)
     seen = outlook.classes
-    for j in np.flatnonzero(~np.isnan(seen.now)):
-        value, low, high = seen.doubled[j]
-        of_class = {"class_id": int(j), "class_name": names[j], "flag": str(seen.verdicts[j])}
-        place = {"stage": "prospect", "subject": "primary", "fraction": 2.0, "key": common["key"]}
-        rows.add(Metric.RECALL_AHEAD, value, low=low, high=high, level=LEVEL, **of_class, **place)
+    some = np.flatnonzero(~np.isnan(seen.now))
+    value, low, high = seen.doubled[some].T
+    place = {"stage": "prospect", "subject": "primary", "fraction": 2.0, "key": common["key"], "level": LEVEL}
+    bounds = {"low": low, "high": high, "flag": seen.verdicts[some]}
+    rows.add_classes(Metric.RECALL_AHEAD, value, names, classes=some, **bounds, **place)
     listed = outlook.shopping
     rows.add_classes(Metric.TO_COLLECT, listed.add, names, stage="collect", **common)
     have = len(job.split.total) if job.steps.several else int(listed.have.sum())
@@ -314,8 +313,8 @@ def _add_round(rows: Rows, job: Job) -> None:
     if isinstance(forecaster := job.completion.forecaster.value, NoForecaster) and forecaster.reason == "not_asked":
         return  # other seeds than the first
     place = {"stage": ROUND_STAGE, "subject": config.completion.name, "key": str(job.next_round.key)}
-    for j in np.flatnonzero(step.counts):
-        rows.add(Metric.ROUND_ADDED, step.counts[j], class_id=int(j), class_name=job.steps.names[j], **place)
+    some = np.flatnonzero(step.counts)
+    rows.add_classes(Metric.ROUND_ADDED, step.counts[some], job.steps.names, classes=some, **place)
     rows.add(Metric.ROUND_COST, step.cost, n=int(step.counts.sum()), **place)
     value, low, high = step.gain
     rows.add(Metric.ROUND_GAIN, value, low=low, high=high, level=LEVEL, **place)

@@ -1,13 +1,15 @@
 """One row per measurement, appended job by job and read as one frame.
 
-A job's rows, its test outcomes by item and its plans lie in the folder of the job; a study is the set of job folders
+What was measured class by class is stored as one row whose cells are lists (`LISTS`), so that a job has as many rows
+whatever the number of classes, and read as a row per class. A job's rows, its test outcomes by item and its plans lie in the folder of the job; a study is the set of job folders
 below ``<output>/<study>/jobs``. Reading them needs neither torch nor the store.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -16,12 +18,14 @@ import numpy as np
 
 from scar import __version__
 from scar.common.files import CorruptArtefactError, replacing
+from scar.common.types import Ints
 from scar.evaluation.label_scores import LabelPredictions
 from scar.evaluation.scores import Predictions
 from scar.job.metrics import Metric
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from scar.config.schema import Config
 
@@ -42,6 +46,16 @@ COLUMNS = (
     *("subject", "fraction", "n", "estimator", "factor", "part", "class_id", "class_name", "metric"),
     *("value", "low", "high", "level", "flag", "version"),
 )
+LISTS = {
+    "classes": "class_id",
+    "class_names": "class_name",
+    "values": "value",
+    "lows": "low",
+    "highs": "high",
+    "flags": "flag",
+}
+"""Columns of stored rows that hold a list, one entry per class, and the columns that the entries fill; null where a row is
+of no class or the entries are all empty."""
 
 
 class Rows:
@@ -66,19 +80,50 @@ class Rows:
         self._check(columns)
         self.rows.append({**self.shared, **columns, "metric": str(metric), "value": float(value)})
 
-    def add_classes(self, metric: str, values: Iterable[float], names: tuple[str, ...], **columns: Any) -> None:
-        """Add one measurement per class; ``low``, ``high`` and ``flag`` may be sequences of the same length."""
+    def add_classes(
+        self, metric: str, values: Iterable[float], names: Sequence[str], *, classes: Any = None, **columns: Any
+    ) -> None:
+        """Add one measurement of several classes, in one row.
+
+        Args:
+            metric: what was measured.
+            values: [c] of the classes.
+            names: [K] of all classes.
+            classes: [c] which they are; all in their order if None.
+            columns: as in `add`; ``low``, ``high`` and ``flag`` may be sequences of c.
+
+        Raises:
+            ValueError: the metric is not registered, or there is no such column.
+        """
         per_class = {k: v for k, v in columns.items() if k in ("low", "high", "flag") and not isinstance(v, str)}
-        common = {k: v for k, v in columns.items() if k not in per_class}
-        for index, value in enumerate(values):
-            own = {k: v[index] for k, v in per_class.items()}
-            self.add(metric, value, class_id=index, class_name=names[index], **common, **own)
+        found = [float(value) for value in values]
+        which = np.arange(len(found)) if classes is None else np.asarray(classes, dtype=np.int64)
+        if not len(found):
+            return
+        self.add(metric, math.nan, **{k: v for k, v in columns.items() if k not in per_class})
+        lists = {"classes": which.tolist(), "class_names": [names[j] for j in which], "values": found}
+        for name, entries in per_class.items():
+            own = list(map(str, entries)) if name == "flag" else [float(each) for each in entries]
+            if name != "flag" or any(own):
+                lists[f"{name}s"] = own
+        self.rows[-1] |= lists
+
+    def table(self) -> pa.Table:
+        """Return the rows as they are stored."""
+        import pandas as pd
+        import pyarrow as pa
+
+        frame = _typed(pd.DataFrame(self.rows, columns=list(COLUMNS)))
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        kinds = {"class_id": pa.int32(), "class_name": pa.string(), "flag": pa.string()}
+        for name, column in LISTS.items():
+            entries = pa.array([row.get(name) for row in self.rows], pa.list_(kinds.get(column, pa.float64())))
+            table = table.append_column(name, entries)
+        return table
 
     def frame(self) -> pd.DataFrame:
-        """Return the rows with every column and its type."""
-        import pandas as pd
-
-        return _typed(pd.DataFrame(self.rows, columns=list(COLUMNS)))
+        """Return a row per measurement and class, with every column and its type."""
+        return _typed(expand(self.table()))
 
     @staticmethod
     def _check(columns: Mapping[str, Any]) -> None:
@@ -87,14 +132,74 @@ class Rows:
             raise ValueError(f"rows have no column {unknown[0]!r}; columns are {', '.join(COLUMNS)}")
 
 
+def write_rows(rows: Rows, path: Path) -> None:
+    """Write rows as Parquet, atomically, each page with a checksum."""
+    from pyarrow.parquet import write_table
+
+    with replacing(path) as temporary:
+        write_table(rows.table(), temporary, write_page_checksum=True)
+
+
+def expand(table: pa.Table) -> pd.DataFrame:
+    """Return stored rows as a frame with a row per class; rows without lists stay as they are, and all in their order.
+
+    Equal texts of a column are one object, so that a study of many jobs fits in memory.
+    """
+    import pandas as pd
+    import pyarrow.compute as pc
+
+    place = np.arange(len(table))
+    if "values" in table.column_names:
+        lengths = pc.list_value_length(table["values"])
+        place = np.repeat(place, pc.fill_null(lengths, 1).to_numpy())
+    columns: dict[str, Any] = {}
+    plain = [each.name for each in table.schema if each.name not in LISTS and not _is_text(each.type)]
+    numbers = table.select(plain).to_pandas()
+    for name in table.column_names:
+        if name in plain:
+            columns[name] = numbers[name].array.take(place)
+        elif name not in LISTS:
+            codes, texts = _coded(table[name])
+            columns[name] = texts[codes[place]]
+    for name, column in LISTS.items() if "values" in table.column_names else ():
+        own = table[name].is_valid().to_numpy(zero_copy_only=False)[place]
+        if own.any():
+            entries = pc.list_flatten(table[name])
+            if _is_text(entries.type):
+                codes, texts = _coded(entries)
+                columns[column][own] = texts[codes]
+            else:
+                columns[column][own] = entries.to_numpy(zero_copy_only=False)
+    series = {name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in columns}
+    return pd.DataFrame(series, columns=[name for name in table.column_names if name not in LISTS])
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind))
+
+
+def _coded(texts: pa.ChunkedArray | pa.Array) -> tuple[Ints, np.ndarray]:
+    """Return codes [n] of texts and what they stand for; a missing one is empty."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filled = pc.fill_null(texts.cast(pa.large_string()), "")
+    whole = filled.combine_chunks() if isinstance(filled, pa.ChunkedArray) else filled
+    coded = whole.dictionary_encode()
+    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+    return coded.indices.to_numpy(zero_copy_only=False), np.array(coded.dictionary.to_pylist(), dtype=object)
+
+
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame as Parquet, atomically, each page with a checksum."""
     with replacing(path) as temporary:
         frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
-def read_frame(path: Path) -> pd.DataFrame:
-    """Read what `write_frame` wrote.
+def read_stored(path: Path) -> pa.Table:
+    """Read what `write_rows` or `write_frame` wrote, as it is stored.
 
     Raises:
         CorruptArtefactError: it is no Parquet file, or a page has another checksum.
@@ -103,10 +208,25 @@ def read_frame(path: Path) -> pd.DataFrame:
     from pyarrow.parquet import read_table
 
     try:
-        frame: pd.DataFrame = read_table(path, page_checksum_verification=True).to_pandas()
+        return read_table(path, page_checksum_verification=True, use_threads=False)
     except (ArrowException, OSError, ValueError) as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}; run its job again") from error
-    return frame
+
+
+def read_frame(path: Path) -> pd.DataFrame:
+    """Read what `write_rows` or `write_frame` wrote, a row per class.
+
+    Raises:
+        CorruptArtefactError: it is no Parquet file, or a page has another checksum.
+    """
+    return expand(read_stored(path))
+
+
+def join_stored(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    """Return the stored rows of several jobs as one frame, a row per class."""
+    import pyarrow as pa
+
+    return expand(pa.concat_tables(tables, promote_options="permissive"))
 
 
 def load_rows(study: Path) -> pd.DataFrame:
@@ -115,12 +235,10 @@ def load_rows(study: Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError: the study holds no finished job.
     """
-    import pandas as pd
-
     files = sorted(study.glob("jobs/*/rows.parquet"))
     if not files:
         raise FileNotFoundError(f"no finished job under {study}; run the study first, e.g. scar study={study.name} …")
-    return _typed(pd.concat([read_frame(file) for file in files], ignore_index=True))
+    return _typed(join_stored([read_stored(file) for file in files]))
 
 
 def save_predictions(

@@ -31,7 +31,7 @@ from scar.job.loggers import Draw, JobLogger
 from scar.job.map_file import write_map
 from scar.job.measurements import measure_job
 from scar.job.record import JobRecord
-from scar.job.rows import PREDICTIONS, arm_name, named_arm, save_predictions, write_frame
+from scar.job.rows import PREDICTIONS, arm_name, named_arm, save_predictions, write_rows
 from scar.job.shared_bank import retrain_arms
 from scar.job.training_curves import arm_curves
 from scar.probes.probe_set import load_curve
@@ -117,10 +117,11 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
         retrain_arms([job])
         if logger.needs_banks:
             logger.log_bank("evaluation", arm_curves(job))
-        frame = measure_job(job, digest=folder.name).frame()
+        rows = measure_job(job, digest=folder.name)
+        frame = rows.frame()
         write_outcomes(folder / PREDICTIONS, job)
         plans, maps = write_plans(folder, job), write_map(folder, job)
-        write_frame(frame, folder / "rows.parquet")
+        write_rows(rows, folder / "rows.parquet")
         outcomes = {
             f"{arm_name(arm.subject, arm.fraction)}/{metric}": getattr(arm.scores.value, metric)
             for arm in job.arms

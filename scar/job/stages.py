@@ -425,7 +425,10 @@ def load_plans(folder: Path) -> list[CompletionPlan]:
 
 
 def compose(split: Split, *, forecast: ForecastConfig, seed: int) -> list[Ints]:
-    """Draw small training sets of many class mixes from the primary set."""
+    """Draw small training sets of many class mixes from the primary set; none where probes on them would cost too much."""
+    classes = len(np.unique(split.labels[split.primary]))
+    if min(len(split.primary), forecast.largest) * classes > forecast.most:
+        return []
     how = {"count": forecast.compositions, "largest": forecast.largest}
     return draw_compositions(split.primary, split.labels, seed=seed, **how)
 
@@ -434,6 +437,8 @@ def train_on_compositions(
     drawn: Sequence[Ints], penalty: float | None, data: Data, *, probe: ProbeConfig, seed: int, trainer: TrainerConfig
 ) -> ProbeSet:
     """Train one probe per composition, at the penalty of what is added to the primary set."""
+    if not drawn:
+        return ProbeSet.none()
     seeds = [derive_seed(seed, "composition", index) for index in range(len(drawn))]
     return train(drawn, seeds, [penalty] * len(drawn), data, probe=probe, trainer=trainer)
 
@@ -451,6 +456,8 @@ def prepare_forecasts(
     """Ask the probes on compositions what they get right; without them, say why nothing is forecast."""
     if probes is None or drawn is None:
         return NoForecaster(reason=refusal)
+    if not drawn:
+        return NoForecaster(reason="too_costly")
     if probes.converged.mean() < CONVERGED:
         return NoForecaster(reason="not_at_optimum")
     embeddings, steps, split = data

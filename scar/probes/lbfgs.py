@@ -15,6 +15,10 @@ from scar.probes.settings import ProbeConfig
 
 HISTORY = 10
 # Pairs of steps and gradient changes from which the curvature is estimated.
+LARGE = 1 << 17
+# Weights of a probe whose history leaves the cache, so that it is written in place rather than copied at every step.
+ALIGN = 16
+# Values between the beginnings of two such vectors are a multiple of it, so that each begins with a cache line.
 SLACK = 1e-7
 # Relative rounding error of the objective, which the line search forgives.
 SHORTEST = 1e-8
@@ -42,8 +46,7 @@ class LBFGSRun:
         self._point, self._gradient = block.start(), torch.zeros_like(block.start())
         self._direction = torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
-        self._steps = torch.zeros(count, HISTORY, self._point[0].numel(), device=device)
-        self._changes = torch.zeros_like(self._steps)
+        self._steps, self._changes = _Recent(self._point), _Recent(self._point)
         self._value = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
         self._length, self._slope = torch.ones(count, device=device), torch.zeros(count, device=device)
         self._level = torch.zeros(count, dtype=torch.int64, device=device)
@@ -100,11 +103,9 @@ class LBFGSRun:
     def _remember(self, accepted: Tensor, trial: Tensor, gradient: Tensor) -> None:
         """Append the step and the change of the gradient of each accepted probe; the oldest pair goes."""
         step, change = trial - self._point, gradient - self._gradient
-        useful = _wide(accepted & (_dot(step, change) > 1e-10 * _dot(change, change)))
-        for name, new in (("_steps", step), ("_changes", change)):
-            pairs = getattr(self, name)
-            longer = torch.cat([pairs[:, 1:], new.flatten(1)[:, None]], dim=1)
-            setattr(self, name, torch.where(useful, longer, pairs))
+        useful = accepted & (_dot(step, change) > 1e-10 * _dot(change, change))
+        self._steps.append(step, useful)
+        self._changes.append(change, useful)
 
     def _descent(self) -> Tensor:
         """Return minus the estimated inverse Hessian times the gradient.
@@ -113,7 +114,7 @@ class LBFGSRun:
         pair, it is ``γ g + S R⁻ᵀ((D + γ YᵀY) u - γ Yᵀg) - γ Y u`` with ``u = R⁻¹ Sᵀg``, D the diagonal of R
         (Byrd, Nocedal and Schnabel 1994). A pair not yet there is zero; so is its part.
         """
-        s, y, g = self._steps, self._changes, self._gradient.flatten(1)[:, :, None]
+        s, y, g = self._steps.rows, self._changes.rows, self._gradient.flatten(1)[:, :, None]
         sy, yy = (s @ y.mT).double(), (y @ y.mT).double()
         diagonal = sy.diagonal(dim1=1, dim2=2)
         known = diagonal > 0
@@ -143,8 +144,40 @@ class LBFGSRun:
         self._value = torch.where(over, torch.inf, self._value)
         self._direction = torch.where(_wide(over), 0.0, self._direction)
         self._spent = torch.where(over, 0, self._spent)
-        self._steps = torch.where(_wide(over), 0.0, self._steps)
-        self._changes = torch.where(_wide(over), 0.0, self._changes)
+        self._steps.forget(over)
+        self._changes.forget(over)
+
+
+class _Recent:
+    """The last `HISTORY` vectors of each of P probes; those not yet there are zero.
+
+    Attributes:
+        rows: [P, HISTORY, C · W], the newest last.
+    """
+
+    def __init__(self, point: Tensor) -> None:
+        self._width, self._start = point[0].numel(), 0
+        self._in_place = len(point) == 1 and self._width > LARGE  # of several probes, each has a history of its own
+        slots, stride = (2 * HISTORY, -(-self._width // ALIGN) * ALIGN) if self._in_place else (HISTORY, self._width)
+        self._room = torch.zeros(len(point), slots, stride, device=point.device)
+        self.rows = self._room[:, :HISTORY, : self._width]
+
+    def append(self, new: Tensor, useful: Tensor) -> None:
+        """Append vectors [P, C, W] to the probes where they are useful [P]."""
+        if not self._in_place:
+            longer = torch.cat([self.rows[:, 1:], new.flatten(1)[:, None]], dim=1)
+            self.rows = torch.where(_wide(useful), longer, self.rows)
+        elif bool(useful):
+            if self._start == HISTORY:
+                self._room[:, :HISTORY] = self._room[:, HISTORY:]
+                self._start = 0
+            self._start += 1
+            self.rows = self._room[:, self._start : self._start + HISTORY, : self._width]
+            self.rows[:, -1] = new.flatten(1)
+
+    def forget(self, over: Tensor) -> None:
+        """Set the vectors of some probes [P] to zero."""
+        self.rows[over] = 0.0
 
 
 def _wide(values: Tensor) -> Tensor:

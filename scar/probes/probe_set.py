@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,14 @@ class ProbeSet:
     far_rows: Ints
     curve: Floats32
     unit_norm: bool = False
+
+    @classmethod
+    def none(cls) -> ProbeSet:
+        """Return a set without a probe."""
+        dimensions = {"weights": 3, "biases": 2, "curve": 2}
+        arrays: dict[str, Any] = {name: np.zeros((0,) * dimensions.get(name, 1), np.float32) for name in _arrays()}
+        kinds = {"epochs": np.int64, "constant_features": np.int64, "far_rows": np.int64, "converged": np.bool_}
+        return cls(**arrays | {name: arrays[name].astype(kind) for name, kind in kinds.items()})
 
     def __len__(self) -> int:
         return len(self.weights)

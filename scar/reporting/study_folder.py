@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from scar.config.schema import Config
 from scar.evaluation.sequential import ONE_LOOK, Looks
 from scar.job.metrics import Metric
-from scar.job.rows import COLUMNS
+from scar.job.rows import COLUMNS, join_stored
 from scar.reporting.adaptive_seeds import read_looks
 from scar.reporting.axes import GROUP, select
 from scar.reporting.study_job import Outcomes, StudyJob, read_job
@@ -98,20 +99,23 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
     """
     paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(f) for f in folders]
     read = [read_job(file) for path in paths for file in _job_folders(path)]
-    jobs, frames = [job for job, _ in read], [frame for _, frame in read]
+    jobs, tables = [job for job, _ in read], [rows for _, rows in read]
     hidden = _hidden_axes(jobs)
-    for job, frame in zip(jobs, frames, strict=True):
+    for job in jobs:
         learn_titles(job.config)
-        for name in hidden if len(frame) else ():
-            job.columns[name] = frame[name] = str(_leaves(job.config).get(name, ""))
+        job.columns.update({name: str(_leaves(job.config).get(name, "")) for name in hidden if job.columns})
     if _saw_different_data(jobs, hidden):
         hidden.append(DATA)
-        for job, frame in zip(jobs, frames, strict=True):
-            job.columns[DATA] = frame[DATA] = str(job.status.get("version", ""))[:8]
-    kept = [frame for job, frame in zip(jobs, frames, strict=True) if job.done and len(frame)]
+        for job in jobs:
+            job.columns[DATA] = str(job.status.get("version", ""))[:8]
+    kept = []
+    for job, rows in zip(jobs, tables, strict=True):
+        if job.done and len(rows):
+            for name in hidden:
+                rows = rows.append_column(name, pa.repeat(job.columns[name], len(rows)))
+            kept.append(rows)
     axes = (*GROUP, *hidden)
-    rows = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
-    rows = rows.astype(dict.fromkeys(rows.select_dtypes("str").columns, object))  # one block: selections are fast
+    rows = join_stored(kept) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
     return Study(
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
         rows=_once(rows, axes), looks=max(map(read_looks, paths), key=lambda each: len(each.seeds)),

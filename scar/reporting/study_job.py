@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import yaml
 from numpy.typing import NDArray
 
@@ -17,7 +17,7 @@ from scar.common.console import errors, escape
 from scar.common.files import CorruptArtefactError
 from scar.common.types import Floats
 from scar.job.record import JobRecord
-from scar.job.rows import COLUMNS, DEPLOYMENT_MIX, PREDICTIONS, arm_name, load_predictions, read_frame
+from scar.job.rows import DEPLOYMENT_MIX, PREDICTIONS, arm_name, load_predictions, read_stored
 from scar.reporting.axes import GROUP
 
 DAMAGED = "damaged"
@@ -120,8 +120,8 @@ def _stored_name(subject: str, fraction: float | None, decision: str) -> str:
     return arm_name(subject, fraction) + ("" if decision == "raw" else f"/{decision}")
 
 
-def read_job(folder: Path) -> tuple[StudyJob, pd.DataFrame]:
-    """Read the state, the configuration and the rows of a job folder.
+def read_job(folder: Path) -> tuple[StudyJob, pa.Table]:
+    """Read the state, the configuration and the rows, as they are stored, of a job folder.
 
     A job whose files are not as it left them counts as ``"damaged"``: its rows are left out, and the report says so.
     """
@@ -129,20 +129,21 @@ def read_job(folder: Path) -> tuple[StudyJob, pd.DataFrame]:
     record, nested = JobRecord(folder), {}
     found = record.faults()
     status = {**record.read(), "status": record.status()} if record.path.exists() else {"status": "unfinished"}
-    frame = pd.DataFrame(columns=list(COLUMNS))
+    rows = pa.table({})
     try:
         config = _plain_yaml(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
         nested = {str(k): v for k, v in config.items()} if isinstance(config, dict) else {}
-        frame = read_frame(rows_file) if rows_file.exists() and not found else frame
+        rows = read_stored(rows_file) if rows_file.exists() and not found else rows
     except (ValueError, yaml.YAMLError, CorruptArtefactError) as error:
         found = [f"{type(error).__name__}: {error}"]
     if found:
         status = {**status, "status": DAMAGED, "error": "; ".join(found)}
         errors().print(f"[yellow]damaged[/] {escape(folder)}: {escape('; '.join(found[:3]))}; run its sweep again")
-    frame = frame if "mix" in frame else frame.assign(mix="")  # rows from before pools had a mix
+    if len(rows) and "mix" not in rows.column_names:  # rows from before pools had a mix
+        rows = rows.append_column("mix", pa.repeat("", len(rows)))
     names = (*GROUP, "seed", "completion")
-    columns = {name: frame[name].iloc[0] for name in names} if len(frame) else {}
-    return StudyJob(folder=folder, status=status, config=nested, columns=columns), frame
+    columns = {name: rows[name][0].as_py() for name in names} if len(rows) else {}
+    return StudyJob(folder=folder, status=status, config=nested, columns=columns), rows
 
 
 def _plain_yaml(text: str) -> Any:

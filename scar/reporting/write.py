@@ -192,7 +192,9 @@ def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str
     from scar.reporting.formats.croissant import render_croissant
 
     documents = {}
-    cards = make_cards(content.study, content.comparison, about, answers=content.answers, boards=content.boards)
+    cards = make_cards(
+        content.study, content.comparison, about, answers=content.answers, boards=content.boards, known=content.caveats
+    )
     for suffix, card in cards.items():
         documents[f"card{suffix}.md"] = render_card(card).encode()
         documents[f"croissant{suffix}.json"] = render_croissant(card, target).encode()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import gap_observations, only_factors, permuted, replaced
+from planted import gap_observations, only_factors, permuted, power_law_observations, replaced
 
 from scar.foundation.accuracy_curves import FORMS, accuracy_form, fit_accuracy
 from scar.foundation.learning_curve import LearningCurveEstimator
@@ -174,3 +174,32 @@ def test_invalid_parameters_are_named(field, value):
 def test_missing_heldout_counts_are_named():
     with pytest.raises(ValueError, match="heldout_misses is None"):
         LearningCurveEstimator().fit(replaced(observed(power, factors=(1, 2)), heldout_misses=None))
+
+
+def test_redrawn_series_that_are_alike_are_fitted_once(monkeypatch):
+    counts, heldout = np.full(40, 300), np.full(40, 2)
+    levels = np.random.default_rng(0).uniform(0.1, 0.4, 40)
+    seen = power_law_observations(np.random.default_rng(1), levels, 0.5, counts=counts, heldout=heldout)
+    fitted = []
+
+    def watched(times, accuracy, weights, form):
+        fitted.append(accuracy.shape[1])
+        return fit_accuracy(times, accuracy, weights, form)
+
+    monkeypatch.setattr("scar.foundation.learning_curve.fit_accuracy", watched)
+    few = LearningCurveEstimator(curve="power_law", draws=100).fit(seen)
+    assert max(fitted) < 1000
+    monkeypatch.setattr("scar.foundation.learning_curve.np.unique", every_column)
+    whole = LearningCurveEstimator(curve="power_law", draws=100).fit(seen)
+    assert max(fitted) == 4000
+    np.testing.assert_allclose(few.step_intervals_, whole.step_intervals_, rtol=1e-9)
+
+
+def every_column(values, **kwargs):
+    if "axis" not in kwargs:
+        return UNIQUE(values, **kwargs)
+    place = np.arange(values.shape[1])
+    return values, place, place
+
+
+UNIQUE = np.unique

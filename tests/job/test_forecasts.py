@@ -91,3 +91,13 @@ def test_rows_hold_the_plan_by_class_of_every_budget_that_is_looked_at(tmp_path)
 def test_probes_that_did_not_reach_their_optimum_forecast_nothing(tmp_path):
     job = open_job(Store(tmp_path), "probe.max_epochs=2", "forecast.compositions=30")
     assert job.completion.forecaster.value == NoForecaster(reason="not_at_optimum")
+
+
+def test_what_would_cost_too_much_is_refused_by_name_and_trains_nothing(tmp_path):
+    store = Store(tmp_path)
+    classes = open_job(store).num_classes
+    job = open_job(store, "forecast.compositions=30", "forecast.largest=100", f"forecast.most={100 * classes - 1}")
+    assert job.completion.forecaster.value == NoForecaster(reason="too_costly")
+    assert set(job.completion.outlook.value.reserve.forecast.refused) == {"too_costly"}
+    asked = open_job(store, "forecast.compositions=30", "forecast.largest=100", f"forecast.most={100 * classes}")
+    assert asked.completion.forecaster.value != job.completion.forecaster.value

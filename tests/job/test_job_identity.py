@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
@@ -11,7 +10,7 @@ from scar.config.job_identity import JobIdentity, job_identity
 from scar.config.nodes import ConfigError
 from scar.data.sources.table import TableSource
 from scar.job.record import JobRecord
-from scar.job.rows import load_rows
+from scar.job.rows import load_rows, read_frame
 from scar.job.run_job import run_job
 from scar.reporting.study_folder import load_study
 from scar.studies.common import compose_config
@@ -99,14 +98,14 @@ def test_a_table_is_called_as_its_file_is_unless_it_has_a_name():
 def test_grown_data_put_the_earlier_job_away_and_other_places_stay(tmp_path):
     grown, other = write_table(tmp_path / "grown.csv", 0), write_table(tmp_path / "b" / "grown.csv", 5)
     before, elsewhere = run(config_of(grown, tmp_path), tmp_path), run(config_of(other, tmp_path), tmp_path)
-    rows = pd.read_parquet(before / "rows.parquet")
+    rows = read_frame(before / "rows.parquet")
     write_table(grown, 0, 120)
     after = run(config_of(grown, tmp_path), tmp_path)
     assert not before.exists()
     assert after.exists()
     assert elsewhere.exists()
     (kept,) = (tmp_path / "s" / "versions").glob(f"*/jobs/{before.name}")
-    assert pd.read_parquet(kept / "rows.parquet").equals(rows)
+    assert read_frame(kept / "rows.parquet").equals(rows)
     assert JobRecord(kept).read()["status"] == "done"
     assert len(load_rows(tmp_path / "s").job.unique()) == 2
 

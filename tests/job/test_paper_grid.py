@@ -30,6 +30,7 @@ from tiny_families import (
 
 from scar.config.build import build
 from scar.foundation.settings import ESTIMATORS
+from scar.job.rows import read_frame
 from scar.job.run_job import run_job
 from scar.measures.steps import MEASURES
 
@@ -105,7 +106,7 @@ def rows_of(made: Made, dataset: str, encoder: str, modality: str, folder: Path)
     with initialize_config_module("scar.conf", version_base="1.3"):
         composed = compose("config", chosen)
     run_job(build(composed), folder / modality, settings=composed, overrides=chosen)
-    return pd.read_parquet(folder / modality / "rows.parquet")
+    return read_frame(folder / modality / "rows.parquet")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from scar.common.files import CorruptArtefactError, describe_files, write_json
 from scar.evaluation.scores import Predictions
 from scar.job.data_versions import Version
 from scar.job.record import JobRecord
-from scar.job.rows import PREDICTIONS, Rows, load_predictions, read_frame, save_predictions, write_frame
+from scar.job.rows import PREDICTIONS, Rows, load_predictions, read_frame, save_predictions, write_rows
 
 KEYS = ["foundation/ab", "rows/cd"]
 
@@ -27,7 +27,7 @@ def job(tmp_path):
     folder.mkdir()
     rows = Rows(study="s", job="job", dataset="digits", encoder="pixels", seed=0, completion="scar")
     rows.add_classes("richness", [0.998, 0.5], ("one", "two"), stage="measures", subject="primary", factor=1)
-    write_frame(rows.frame(), folder / "rows.parquet")
+    write_rows(rows, folder / "rows.parquet")
     predicted = np.arange(40) % 3
     each = Predictions(raw=predicted, deployment=predicted, uniform=predicted, converged=True)
     save_predictions(folder / PREDICTIONS, predicted, {"primary": each})
@@ -99,7 +99,7 @@ def test_a_version_is_what_its_name_says(tmp_path):
 def test_the_report_leaves_a_damaged_job_out_and_names_it(job, capsys):
     from scar.reporting.study_job import read_job
 
-    assert len(read_job(job)[1]) == 2
+    assert len(read_job(job)[1]["values"][0]) == 2
     flip(job / "rows.parquet", 900)
     found, frame = read_job(job)
     assert (found.done, len(frame)) == (False, 0)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from probe_problems import gaussian_classes
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from scar.probes import lbfgs
 from scar.probes.probe_set import ProbeTask
 from scar.probes.settings import ProbeConfig
 from scar.probes.train import train_probes
@@ -71,3 +73,24 @@ def test_too_few_evaluations_are_not_converged():
     probe = train_probes(X, Y, [ProbeTask(np.arange(500), VALIDATION, 0)], num_classes=CLASSES, config=config)
     assert not probe.converged[0]
     assert probe.epochs[0] == 3
+
+
+def test_a_long_history_is_kept_in_place_and_is_that_of_a_short_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = torch.from_numpy(rng.standard_normal((40, 1, 3, 7), dtype=np.float32))
+    useful = torch.from_numpy(rng.random(40) < 0.8)
+    found = {}
+    for limit in (0, 100):
+        monkeypatch.setattr(lbfgs, "LARGE", limit)
+        recent = lbfgs._Recent(vectors[0])
+        found[limit] = []
+        for index, each in enumerate(vectors):
+            recent.append(each, useful[index, None])
+            if index == 30:
+                recent.forget(torch.tensor([True]))
+            found[limit].append(recent.rows.clone())
+    assert recent._in_place is False
+    assert all(torch.equal(a, b) for a, b in zip(*found.values(), strict=True))
+    kept = vectors[:30][useful[:30]].flatten(1)[-lbfgs.HISTORY :]
+    assert torch.equal(found[0][29][0], kept)
+    assert (found[0][30] == 0).all()

@@ -7,7 +7,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from scar.evaluation.scores import SCORES, Predictions, score_decisions
-from scar.job.rows import PREDICTIONS, Rows, arm_name, save_predictions, write_frame
+from scar.job.rows import PREDICTIONS, Rows, arm_name, save_predictions, write_rows
 from scar.sampling.class_sizes import ClassSizes
 from scar.sampling.indicators import dataset_indicators
 
@@ -93,7 +93,7 @@ def _write_job(folder, group, seed, strategy, *, classes, n_test, gain, met, con
     predicted = {arm: decided(np.where(right, truth, (truth + 1) % classes)) for arm, right in outcomes.items()}
     for arm, classes_predicted in predicted.items():
         _add_scores(rows, arm, classes_predicted, truth, primary, added, total)
-    write_frame(rows.frame(), job / "rows.parquet")
+    write_rows(rows, job / "rows.parquet")
     save_predictions(job / PREDICTIONS, truth, predicted)
     config = {
         "dataset": {"name": dataset}, "encoder": {"name": encoder}, "regime": {"name": regime}, "seed": seed,

@@ -17,7 +17,17 @@ from scar.reporting.figures.growth_figure import draw_growth, growth_frame
 from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
-from scar.reporting.figures.style import EXTENSION, FOUNDATION, STRATEGY, TOTAL, new_figure, settle, share_glyphs
+from scar.reporting.figures.style import (
+    EXTENSION,
+    FOUNDATION,
+    LINES,
+    STRATEGY,
+    TOTAL,
+    new_figure,
+    settle,
+    share_glyphs,
+    thin_lines,
+)
 from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
 from scar.reporting.study_folder import load_study
@@ -323,3 +333,22 @@ def test_colours_are_told_apart_by_any_colour_vision(palette, vision):
     seen = lightness_and_colour(palette, SIMULATIONS.get(vision, np.eye(3)))
     apart = np.linalg.norm(seen[:, None] - seen[None], axis=-1)[np.triu_indices(len(palette), 1)]
     assert apart.min() > 12, apart
+
+
+def test_of_many_classes_a_spread_has_lines_and_the_title_says_so():
+    classes = np.repeat(np.arange(900), 2)
+    frame = pd.DataFrame(
+        {
+            **{"metric": "richness", "factor": np.tile([2, 1], 900), "class_id": classes},
+            **{"value": classes / 900, "n": np.tile([50.0, 100.0], 900), "class_name": [f"c{k}" for k in classes]},
+        }
+    )
+    drawn = [int(own.class_id.iloc[0]) for own in thin_lines(frame, "class_id")]
+    assert len(drawn) == LINES
+    assert (drawn[0], drawn[-1]) == (0, 899)
+    assert max(np.diff(drawn)) <= 5
+    assert len(thin_lines(frame[frame.class_id < LINES], "class_id")) == LINES
+    drawing = draw_measures(frame, title="many")
+    assert len(drawing.tips) == LINES
+    assert drawing.figure.get_suptitle() == f"many ({LINES} of 900 classes)"
+    assert len(drawing.data) == 1800

@@ -9,6 +9,7 @@ import pytest
 from synthetic import write_study
 
 from scar.commands.report import ReportConfig, write
+from scar.job.rows import read_frame
 from scar.measures.steps import MEASURES
 from scar.reporting.paper.against import (
     PAIRS,
@@ -53,7 +54,7 @@ def published_by_hand():
 
 def test_ours_and_the_published_values_are_those_of_their_rows(frame, root):
     own = frame[(frame.dataset == "cifar10")].set_index("quantity")
-    rows = pd.concat(pd.read_parquet(f) for f in (root / "cifar").glob("jobs/cifar10-*/rows.parquet"))
+    rows = pd.concat(read_frame(f) for f in (root / "cifar").glob("jobs/cifar10-*/rows.parquet"))
     published = published_by_hand()
     scar = rows[(rows.metric == "accuracy") & (rows.subject == "scar") & (rows.fraction == 0.25)].value.mean()
     assert own.loc["scar_acc_mean", ["published", "ours"]].tolist() == pytest.approx([published["scar_acc"], scar])

@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from synthetic import write_study
 
+from scar.job.rows import read_frame
 from scar.reporting.axes import keep, require_named_axes
 from scar.reporting.study_folder import load_study
 from scar.reporting.text import group_label, name_of
@@ -44,7 +45,7 @@ def test_an_unfinished_job_is_kept_but_its_rows_are_not(tmp_path):
 def test_conflicting_values_are_refused(tmp_path):
     folder = write_study(tmp_path / "s", seeds=1)
     rows = next(folder.glob("jobs/*-0-random/rows.parquet"))
-    frame = pd.read_parquet(rows)
+    frame = read_frame(rows)
     frame.loc[frame.subject == "total", "value"] += 0.01
     frame.to_parquet(rows)
     with pytest.raises(ValueError, match=r"different values for the same measurement.*total.*run the study again"):
@@ -61,7 +62,7 @@ def test_a_setting_that_varies_between_jobs_becomes_an_axis(tmp_path):
         config = OmegaConf.load(job / "config.yaml")
         config.probe.name = "converged"
         OmegaConf.save(config, other / "config.yaml")
-        frame = pd.read_parquet(job / "rows.parquet")
+        frame = read_frame(job / "rows.parquet")
         frame.assign(value=frame.value * 0.99).to_parquet(other / "rows.parquet")
     study = load_study(folder)
     assert study.axes == ("dataset", "encoder", "modality", "regime", "mix", "probe.name")
@@ -105,7 +106,7 @@ def test_pools_of_two_mixes_are_two_groups_and_a_label_names_the_pool(tmp_path):
 def test_rows_from_before_pools_had_a_mix_are_read_as_a_group_of_their_own(tmp_path):
     folder = write_study(tmp_path / "s", seeds=1)
     for file in folder.glob("jobs/*/rows.parquet"):
-        pd.read_parquet(file).drop(columns="mix").to_parquet(file)
+        read_frame(file).drop(columns="mix").to_parquet(file)
     (group,) = load_study(folder).groups()
     assert group["mix"] == ""
     assert group_label(group).endswith("long-tailed")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from synthetic import NAMES, write_study
 
+from scar.job.rows import read_frame
 from scar.reporting.comparison import compare
 from scar.reporting.formats.table import PAGE, escape_latex
 from scar.reporting.paper.paper_report import write_paper_table
@@ -30,7 +31,7 @@ def comparison(study):
 
 def raw(folder):
     """All rows as they lie on the disk, read without the project's code."""
-    frame = pd.concat([pd.read_parquet(file) for file in folder.glob("jobs/*/rows.parquet")])
+    frame = pd.concat([read_frame(file) for file in folder.glob("jobs/*/rows.parquet")])
     return frame.drop_duplicates(["stage", "subject", "fraction", "seed", "metric", "estimator", "class_id", "factor"])
 
 
@@ -244,7 +245,7 @@ def test_set_level_table_equals_a_recount_of_the_raw_rows(study_folder, study):
     line = characteristics(study).iloc[0]
     sql = "select metric, avg(value) from (select distinct seed, metric, subject, value from rows where {}) group by metric"
     with sqlite3.connect(":memory:") as database:
-        frames = [pd.read_parquet(file) for file in study_folder.glob("jobs/*/rows.parquet")]
+        frames = [read_frame(file) for file in study_folder.glob("jobs/*/rows.parquet")]
         pd.concat(frames).to_sql("rows", database, index=False)
         driven = dict(database.execute(sql.format("stage = 'dataset' and estimator = 'heldout'")).fetchall())
         sizes = dict(database.execute(sql.format("stage = 'dataset' and metric like 'n_%'")).fetchall())

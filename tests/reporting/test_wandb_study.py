@@ -12,6 +12,7 @@ from synthetic import write_study
 from scar.commands.report import ReportConfig, ReportPaths, write
 from scar.config.runtime import LoggerConfig
 from scar.job.loggers import JobLogger
+from scar.job.rows import read_frame
 from scar.reporting.figures.job_figures import job_figures
 from scar.reporting.formats._wandb_files import offline_runs, read_run
 from scar.reporting.formats.from_wandb import rebuild_study
@@ -32,7 +33,7 @@ def output(tmp_path_factory):
             tags=[], settings=job.config, draw=job_figures,
         )  # fmt: skip
         with logger as log:
-            frame = pd.read_parquet(job.folder / "rows.parquet")
+            frame = read_frame(job.folder / "rows.parquet")
             about = {"job": job.folder.name, "overrides": job.status["overrides"], "versions": job.status["versions"]}
             log.log(frame, job.plans, files=[job.folder / name for name in FILES], about=about)
     return folder

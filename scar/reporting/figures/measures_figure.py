@@ -17,9 +17,11 @@ from scar.reporting.figures.style import (
     MUTED,
     TOTAL,
     Drawing,
+    line_title,
     log2_axis,
     new_figure,
     styled,
+    thin_lines,
 )
 from scar.reporting.tables.characteristics import summarize
 from scar.reporting.text import decimal
@@ -67,14 +69,14 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
             _draw_lines(drawing, axes, own, colour)
             mean = own.groupby("n").value.mean()
             parts.append(f"mean {metric} {decimal(mean.iloc[0])} at {mean.index[0]:.0f} samples, {decimal(mean.iloc[-1])} at {mean.index[-1]:.0f}")  # fmt: skip
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left", color=INK)
+        figure.suptitle(line_title(title, frame.class_id.nunique()), fontsize=10, x=0.01, ha="left", color=INK)
     drawing.alt = f"Lines per class against subset size; {'; '.join(parts)}."
     return drawing
 
 
 def _draw_lines(drawing: Drawing, axes: Axes, own: pd.DataFrame, colour: str) -> None:
     widest = own.n.max()
-    for _, line in own.sort_values("n").groupby("class_id"):
+    for line in thin_lines(own.sort_values("n"), "class_id"):
         (thin,) = axes.plot(line.n, line.value, color=MUTED, linewidth=0.7, alpha=0.55)
         drawing.tip(thin, f"{line.class_name.iloc[0]}: {decimal(line.value.iloc[-1])} at {line.n.iloc[-1]:.0f} samples")
     mean = own.groupby("n").value.mean()

@@ -11,7 +11,18 @@ from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
 from scar.reporting.axes import require_named_axes
-from scar.reporting.figures.style import FOUNDATION, INK, MUTED, Drawing, log2_axis, new_figure, only_grid, styled
+from scar.reporting.figures.style import (
+    FOUNDATION,
+    INK,
+    MUTED,
+    Drawing,
+    line_title,
+    log2_axis,
+    new_figure,
+    only_grid,
+    styled,
+    thin_lines,
+)
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.text import count, known, listing, name_of, percent, size, size_interval
 
@@ -83,7 +94,7 @@ def draw_needs(
         if len(gaps):
             _draw_gaps(drawing, panels[0], gaps, enough, epsilon)
         _draw_ratios(drawing, panels[-1], needs, shown, driver)
-        figure.suptitle(title, fontsize=10, x=0.01, ha="left", color=INK)
+        figure.suptitle(line_title(title, gaps.class_id.nunique()), fontsize=10, x=0.01, ha="left", color=INK)
     drawing.alt = _describe(gaps, needs, enough, driver)
     return drawing
 
@@ -95,7 +106,8 @@ def _shown(needs: pd.DataFrame, driver: str) -> list[str]:
 
 
 def _draw_gaps(drawing: Drawing, axes: Axes, gaps: pd.DataFrame, enough: Mapping[str, Any], epsilon: float) -> None:
-    for class_name, own in gaps.sort_values("n").groupby("class_name", sort=False):
+    for own in thin_lines(gaps.sort_values("n"), "class_name", sort=False):
+        class_name = own.class_name.iloc[0]
         (line,) = axes.plot(own.n, 100 * own.value, color=MUTED, linewidth=0.7, alpha=0.55)
         drawing.tip(line, f"{class_name}: gap {percent(own.value.iloc[-1])} points at {count(own.n.iloc[-1])} samples")
     mean = gaps.groupby("n").value.mean()

@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -71,6 +72,8 @@ TICKS = 8
 """Of a logarithmic axis, at most."""
 _GLYPH = re.compile(r'<path id="([^"]+)"(?: d="[^"]*")? transform="scale\(0\.015625\)"/>')
 """The outline of a letter."""
+LINES = 200
+"""Classes that get a thin line in a figure, at most."""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -230,6 +233,19 @@ def only_grid(axes: Axes, axis: str) -> None:
     axes.grid(visible=False)
     axes.grid(visible=True, axis=axis)
     axes.tick_params(axis="y" if axis == "x" else "x", length=0)
+
+
+def thin_lines(frame: pd.DataFrame, by: str, *, sort: bool = True) -> list[pd.DataFrame]:
+    """Return the rows of each class by the column `by`; of more than `LINES`, those evenly spaced by their last value."""
+    last = frame.groupby(by, sort=False).value.last().sort_values(kind="stable")
+    if len(last) > LINES:
+        frame = frame[frame[by].isin(last.index[np.linspace(0, len(last) - 1, LINES).round().astype(int)])]
+    return [own for _, own in frame.groupby(by, sort=sort)]
+
+
+def line_title(title: str, classes: int) -> str:
+    """Return a title that says how many of the classes have a line, where not all do."""
+    return title if classes <= LINES else f"{title} ({LINES} of {classes} classes)"
 
 
 def log2_axis(axes: Axes) -> None:

@@ -75,6 +75,7 @@ def make_cards(
     *,
     answers: Sequence[Answers] = (),
     boards: Sequence[Board] = (),
+    known: Sequence[Caveat] | None = None,
 ) -> dict[str, Card]:
     """Return the cards of a study: file stem suffix (empty for a single group) → card.
 
@@ -84,11 +85,12 @@ def make_cards(
         about: what its owner knows.
         answers: about the first groups; those about the others are computed.
         boards: of the encoders that the study compares.
+        known: its caveats; they are collected if None.
     """
     groups = study.groups()
     found = [*answers, *(answer(study, comparison, group, boards) for group in groups[len(answers) :])]
     caveats: dict[str, list[Caveat]] = {}
-    for caveat in collect_caveats(study):
+    for caveat in collect_caveats(study) if known is None else known:
         caveats.setdefault(caveat.where, []).append(caveat)
     return {
         "" if len(groups) == 1 else f"_{_slug(group)}": make_card(

@@ -92,19 +92,23 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     index = ["class_name", "factor", "seed"]
     coverage = own[(own.metric == Metric.COVERAGE) & own.value.isna()]
     hits = own[own.metric == Metric.TRUE_POSITIVES].set_index(index).value
-    coverage = coverage.assign(hits=hits.reindex(pd.MultiIndex.from_frame(coverage[index])).to_numpy())
+    had = hits.reindex(pd.MultiIndex.from_frame(coverage[index]))
     seeds = own.seed.nunique()
+    lost: dict[str, tuple[set[int], set[int], list[float]]] = {}
+    for (name, factor, seed), count in zip(had.index.tolist(), had.tolist(), strict=True):
+        factors, of_seeds, counts = lost.setdefault(str(name), (set(), set(), []))
+        factors.add(int(factor))
+        of_seeds.add(int(seed))
+        counts += [count] if count == count else []
     lines = []
-    for name, lost in coverage.groupby("class_name", sort=False):
-        factors = sorted(int(f) for f in lost.factor.unique())
-        counts = lost.hits.dropna()
-        had = f" and has {_between(counts.min(), counts.max())} there" if len(counts) else ""
-        at = listing([f"1/{factor}" for factor in factors], limit=9)
+    for name, (factors, of_seeds, counts) in lost.items():
+        has = f" and has {_between(min(counts), max(counts))} there" if counts else ""
+        at = listing([f"1/{factor}" for factor in sorted(factors)], limit=9)
         said = (
-            f"coverage undefined at {at} of the data in {lost.seed.nunique()} of {seeds} seeds: "
-            f"it needs {min_count} rightly classified samples with a positive logit{had}."
+            f"coverage undefined at {at} of the data in {len(of_seeds)} of {seeds} seeds: "
+            f"it needs {min_count} rightly classified samples with a positive logit{has}."
         )
-        lines.append((str(name), said))
+        lines.append((name, said))
     if len(lines) <= SINGLE:
         return [f"{name}: {said}" for name, said in lines]
     alike: dict[str, list[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,16 +25,20 @@ def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         ValueError: the rows vary in an axis that is neither in `by` nor the seed.
     """
     require_named_axes(frame, by)
-    grouped = frame.groupby(list(by), dropna=False, sort=False)
+    grouped = frame.assign(missing=frame.value.isna()).groupby(list(by), dropna=False, sort=False)
     out = grouped.agg(
-        value=("value", lambda v: v.mean(skipna=True)), low=("low", "mean"), high=("high", "mean"),
+        value=("value", "mean"), low=("low", "mean"), high=("high", "mean"),
         spread_low=("value", "min"), spread_high=("value", "max"), seeds=("seed", "nunique"),
-        undefined=("value", lambda v: int(v.isna().sum())), flag=("flag", _join_flags),
+        undefined=("missing", "sum"),
     )  # fmt: skip
+    number, flags = grouped.ngroup(), dict[int, list[str]]()  # most rows have no flag
+    for group, flag in zip(number[frame.flag != ""], frame.flag[frame.flag != ""], strict=True):
+        flags.setdefault(int(group), []).append(flag)
+    out["flag"] = [_join_flags(flags.get(group, ())) for group in range(len(out))]
     return out.reset_index()
 
 
-def _join_flags(flags: pd.Series) -> str:
+def _join_flags(flags: Iterable[str]) -> str:
     return ";".join(sorted({part for flag in flags for part in str(flag).split(";") if part}))
 
 

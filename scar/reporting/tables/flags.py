@@ -58,7 +58,8 @@ TO_DO = {
     ),
     **dict.fromkeys(("absent_from_test", "absent_from_total", "coverage_undefined"), MORE),
     **dict.fromkeys(
-        ("truncated", "unconverged", "few_sizes", "too_few_sizes", "refused_not_at_optimum", "refused_nothing_held_out"), AGAIN
+        ("truncated", "unconverged", "few_sizes", "too_few_sizes", "refused_not_at_optimum", "refused_nothing_held_out", "refused_too_costly"),
+        AGAIN
     ),
     **dict.fromkeys(("majority_rate", "extrapolated", "at_prior", "at_edge", "unidentified", "bound_decreasing"), DOUBT),
     **dict.fromkeys(("gap_rising", "cannot_tell", "unreachable", "no_interval", "zero_training_error"), DOUBT),
