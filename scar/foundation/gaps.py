@@ -12,6 +12,10 @@ from scar.measures.observations import Observations
 
 _UNSEEN = 1e6
 """Variance of a point that was not seen: it has no say in a fit."""
+NEGATIVE = "gap_negative"
+"""Flag of a gap that is below zero by more than `SURELY` standard errors: what is held out is decided better than what the
+probes are trained on, as where the training labels are worse. No size follows from such a gap, and none is met."""
+SURELY = 3.0
 _ROUNDING = 1e-7
 """Least variance of a point, so that errors of zero leave the covariance invertible."""
 
@@ -43,6 +47,11 @@ class Gaps:
     def noise(self) -> Floats:
         """[R, K] variance of the noise of each gap."""
         return np.asarray(self.own + np.diagonal(self.common, axis1=1, axis2=2).T)
+
+    @property
+    def negative(self) -> NDArray[np.bool_]:
+        """[K] whether the gap at the largest size is surely below zero; see `NEGATIVE`."""
+        return np.asarray(self.defined & (self.gap[-1] < -SURELY * np.sqrt(self.noise[-1])))
 
     def observed(self) -> dict[str, Floats]:
         """Return what was measured, for figures: ``sizes`` [R], ``gap`` and ``gap_error`` [R, K], ``set_gap`` [R]."""
@@ -96,6 +105,11 @@ class Gaps:
             np.array([self.unseen @ share**2]),
             np.array([True]),
         )
+
+
+def below_zero(gaps: Gaps) -> bool:
+    """Tell whether the mean gap of the defined steps is surely below zero; see `NEGATIVE`."""
+    return bool(gaps.defined.any() and gaps.steps(gaps.defined).mean().negative[0])
 
 
 def measure_gaps(observations: Observations, *, error: str) -> Gaps:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import CurveMixture, fit_mixture, quantiles
-from scar.foundation.gaps import Gaps, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, below_zero, measure_gaps
 from scar.foundation.reach import needed, size_flags
 from scar.foundation.settings import ERRORS, SET_GAPS, FoundationConfig, check_choices, check_positive, check_shares
 from scar.measures.observations import Observations
@@ -60,7 +60,7 @@ class HeldoutEstimator(FoundationEstimator):
         step_sizes_: [K] whole-set samples at the observed class mix, likewise.
         flags_: of the set under ``"set"``, of step j under j: ``met``, ``extrapolated=<factor>`` beyond 4 times
             the data, ``unreachable``, ``undefined``, ``too_few_sizes`` (one), ``few_sizes`` (two: no
-            backtest), ``gap_rising``; of the set also ``undefined_steps``.
+            backtest), ``gap_rising``, ``gap_negative`` (``undefined``: training labels are worse than held-out ones); of the set also ``undefined_steps``.
         growth_: ``sizes`` [R], ``gap``, ``gap_error``, ``log_concept_size`` (ln of δ exp(2 n g²), Eq. 5) [R, K],
             ``set_gap`` [R], ``curve_sizes`` [T], ``curve`` [T, K], ``set_curve`` [T], ``pac_sizes`` [K] (what
             Eq. 5 at the largest size implies, n g² / ε²), ``form_weights``, ``set_form_weights`` (order of
@@ -92,12 +92,12 @@ class HeldoutEstimator(FoundationEstimator):
         self._steps, self._set = _mixtures(self._gaps)
         found = self.crossings(self.epsilon)
         largest = float(self._gaps.sizes[-1])
-        self.step_sizes_, self.step_intervals_ = (
-            needed(found.step_sizes, largest),
-            needed(found.step_intervals, largest),
-        )
-        sizes = needed(np.array([found.set_size, *found.set_interval]), largest)
-        self.foundation_size_, self.interval_ = float(sizes[0]), (float(sizes[1]), float(sizes[2]))
+        told = ~np.append(self._gaps.negative, below_zero(self._gaps))
+        sizes = np.where(told, needed(np.append(found.step_sizes, found.set_size), largest), math.nan)
+        intervals = needed(np.vstack([found.step_intervals, found.set_interval]), largest)
+        intervals = np.where(told[:, None], intervals, math.nan)
+        self.step_sizes_, self.step_intervals_ = sizes[:-1], intervals[:-1]
+        self.foundation_size_, self.interval_ = float(sizes[-1]), (float(intervals[-1, 0]), float(intervals[-1, 1]))
         self.flags_ = self._flags(largest)
         self.growth_ = self._growth()
         return self
@@ -132,6 +132,9 @@ class HeldoutEstimator(FoundationEstimator):
             each.extend(["few_sizes"] if count == 2 else [])
         for j in np.flatnonzero(rising):
             flags[int(j)].append("gap_rising")
+        for j in np.flatnonzero(self._gaps.negative):
+            flags[int(j)].append(NEGATIVE)
+        flags["set"].extend([NEGATIVE] if below_zero(self._gaps) else [])
         if not defined.all():
             flags["set"].append("undefined_steps")
         if defined.any() and _rising(self._gaps.steps(defined).mean())[0]:

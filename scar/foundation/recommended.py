@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import quantiles
-from scar.foundation.gaps import Gaps, measure_error, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, below_zero, measure_error, measure_gaps
 from scar.foundation.heldout import Crossings
 from scar.foundation.prospect import MULTIPLES, Prospect
 from scar.foundation.reach import TRUSTED_REACH, needed, size_flags
@@ -50,7 +50,7 @@ class RecommendedEstimator(FoundationEstimator):
             the data.
         step_sizes_: [K] whole-set samples at the observed class mix, likewise.
         flags_: of the set under ``"set"``, of step j under j: ``met``, ``cannot_tell``, ``extrapolated=<factor>`` beyond 4
-            times the data, ``unreachable``, ``undefined``, ``too_few_sizes`` (one); of the set also ``undefined_steps``.
+            times the data, ``unreachable``, ``undefined``, ``too_few_sizes`` (one), ``gap_negative`` beside ``cannot_tell``; of the set also ``undefined_steps``.
         growth_: ``sizes`` [R], ``gap`` and ``gap_error`` [R, K], ``set_gap`` [R], ``curve_sizes`` [T], and, [T] or [T, K],
             the geometric means ``curve`` and ``set_curve``.
         prospect_: what more data are expected to bring; None where there are too few sizes.
@@ -133,8 +133,9 @@ class RecommendedEstimator(FoundationEstimator):
         seen = self._gaps.steps(self._gaps.defined)
         error = np.sqrt(np.append(seen.unseen, seen.mean().unseen))
         likely = now >= 0.5
-        met[chosen] = likely & (1.0 - far < FAR) & (error <= self.epsilon)
-        untold[chosen] = (likely & ~met[chosen]) | ((now > UNDECIDED) & (1.0 - far > UNDECIDED))
+        negative = np.append(seen.negative, seen.mean().negative)
+        met[chosen] = likely & (1.0 - far < FAR) & (error <= self.epsilon) & ~negative
+        untold[chosen] = (likely & ~met[chosen]) | ((now > UNDECIDED) & (1.0 - far > UNDECIDED)) | negative
         return met, untold
 
     def _flags(self, sizes: Floats, untold: NDArray[np.bool_], largest: float) -> Flags:
@@ -143,6 +144,8 @@ class RecommendedEstimator(FoundationEstimator):
             [CANNOT_TELL] if unclear else size_flags(float(size), largest, few=few)
             for size, unclear in zip(sizes, untold, strict=True)
         ]
+        for j in np.flatnonzero(np.append(self._gaps.negative, below_zero(self._gaps))):
+            each[j].append(NEGATIVE)
         flags: Flags = dict(enumerate(each[:-1]))
         flags["set"] = [*each[-1], *([] if self._gaps.defined.all() else ["undefined_steps"])]
         return flags

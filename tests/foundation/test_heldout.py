@@ -1,10 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import gap_observations, only_factors, permuted, replaced
+from planted import gap_observations, only_factors, permuted, power_law_observations, replaced
 
 from scar.foundation.heldout import HeldoutEstimator
+from scar.foundation.recommended import RecommendedEstimator
 
 
 def falling(scale=0.15, turn=1500.0, power=1.2, levels=1.0):
@@ -110,6 +113,25 @@ def test_a_gap_that_does_not_fall_is_out_of_reach_and_flagged():
     assert fitted.foundation_size_ > 8000
     assert "gap_rising" in fitted.flags_["set"]
     assert "gap_rising" in fitted.flags_[0]
+
+
+@pytest.mark.parametrize("kind", [HeldoutEstimator, RecommendedEstimator])
+def test_a_gap_that_is_surely_below_zero_is_not_met(kind):
+    # As with wrong labels in training alone: the training error holds them, the held-out error does not.
+    fitted = kind().fit(gap_observations(lambda n: -0.08 + 20 / n, heldout=400))
+    assert math.isnan(fitted.foundation_size_)
+    assert np.isnan(fitted.step_sizes_).all()
+    assert all("gap_negative" in flags and "met" not in flags for flags in fitted.flags_.values())
+
+
+@pytest.mark.parametrize("kind", [HeldoutEstimator, RecommendedEstimator])
+def test_a_gap_of_zero_is_met_whichever_way_chance_moves_it(kind):
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        gaps = 1e-4 * np.ones(4)
+        seen = power_law_observations(rng, gaps, 0.5, counts=np.full(4, 4000), heldout=np.full(4, 2000))
+        fitted = kind(epsilon=0.03).fit(seen)
+        assert all(flags[0] == "met" for flags in fitted.flags_.values())
 
 
 def test_one_size_is_too_few_and_two_are_few():

@@ -33,6 +33,7 @@ EXPLANATIONS = PLAN_FLAGS | {
     "unidentified": "the data do not identify the growth rate",
     "bound_decreasing": "the bound falls with size, which contradicts the growth model",
     "gap_rising": "the gap rises with size",
+    "gap_negative": "what is held out is decided better than what the probes are trained on, as where the training labels are worse, so that no size follows",
     "few_sizes": "two subset sizes only, so the curve could not be backtested",
     "too_few_sizes": "too few subset sizes for a curve",
     "absent_from_primary": "absent from the primary set",
