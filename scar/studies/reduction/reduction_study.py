@@ -19,9 +19,9 @@ from scar.reporting.reduction.reduction_report import write_reduction
 from scar.reporting.reduction.results import RESULTS
 from scar.studies.common import write_csv
 from scar.studies.reduction.arm_differences import conclude, differences
-from scar.studies.reduction.arms import ARMS
+from scar.studies.reduction.arms import arms_of
 from scar.studies.reduction.reduction_measures import measure, score_frame
-from scar.studies.reduction.reduction_stages import ReductionStages
+from scar.studies.reduction.rival_stages import RivalStages
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def run(config: Config, folder: Path) -> None:
         config: pairs, reduction, encoder of the frozen embeddings, probe and estimators.
         folder: gets rows and differences, the tables, the figure, and the manifest of the reduced set.
     """
-    stages = ReductionStages(config, open_store(config))
+    stages = RivalStages(config, open_store(config))
     found = run_study(stages)
     save_manifest(stages, folder / "manifest.parquet")
     write_frame(found.rows, folder / RESULTS)
@@ -61,15 +61,17 @@ def run(config: Config, folder: Path) -> None:
     console().print(f"written: {folder / 'reduction.md'}", markup=False, highlight=False)
 
 
-def run_study(stages: ReductionStages) -> Found:
+def run_study(stages: RivalStages) -> Found:
     """Make what the store lacks, and read everything."""
     rows = measure(stages)
-    results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in ARMS}
+    results = {
+        arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in arms_of(stages.reduction)
+    }
     table = differences(results)
     return Found(rows, table, score_frame(stages), tuple(conclude(table, rows)))
 
 
-def save_manifest(stages: ReductionStages, path: Path) -> None:
+def save_manifest(stages: RivalStages, path: Path) -> None:
     """Write what became of every training pair under the first seed; ``dataset=pairs_manifest`` reads it."""
     own, kept = stages.pairs, stages.kept(stages.reduction, stages.reduction.seeds[0])
     manifest = make_manifest(
