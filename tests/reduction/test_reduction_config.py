@@ -40,7 +40,7 @@ def test_the_reduction_of_the_paper_has_its_sizes():
 def test_the_small_reduction_differs_from_that_of_the_paper_in_size_and_in_how_its_captioner_is_trained():
     small, whole = build(composed("reduction=small")).reduction, build(composed("reduction=tldr")).reduction
     assert (small.captioner.image_size, small.captioner.codebook_size, small.captioner.tokens) == (32, 256, 16)
-    assert len(small.seeds) >= 5
+    assert len(small.seeds) >= 3
     for name in ("share", "features", "keep", "refine", "pair_filter_share", "pair_threshold"):
         assert getattr(small, name) == getattr(whole, name)
     for name in ("codebook_init", "beta", "weight_decay", "decay_unit", "quantise_class_token"):

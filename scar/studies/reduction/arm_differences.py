@@ -29,6 +29,8 @@ NAMES = {
     "dedup": "pairs without near-duplicates", "similarity_dedup": "pairs by similarity without near-duplicates",
     "soft_cap": "pairs with repeats", "need": "pairs by need", "need_clean": "filtered pairs by need",
     "oracle_0": "random pairs with an oracle's captions", "oracle_25": "random pairs with captions of 25 % wrong facts",
+    "random_refined": "random pairs with refined captions",
+    "oracle_75": "random pairs with captions of 75 % wrong facts",
     "oracle_50": "random pairs with captions of 50 % wrong facts",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scar.common.console import console
@@ -74,14 +75,16 @@ def run_study(stages: RivalStages) -> Found:
 def save_manifest(stages: RivalStages, path: Path) -> None:
     """Write what became of every training pair under the first seed; ``dataset=pairs_manifest`` reads it."""
     own, kept = stages.pairs, stages.kept(stages.reduction, stages.reduction.seeds[0])
+    held = len(own.validation)
+    originals = [own.texts[row] for row in own.validation]
     manifest = make_manifest(
-        ids=own.ids[own.train],
-        cluster=kept.cluster,
-        kept=kept.mask,
-        reason=kept.reason.tolist(),
-        original=stages.original,
-        generated=stages.generated,
-        refined=stages.refined,
-        pair_score=stages.pair_scores(refined=False),
+        ids=np.concatenate([own.ids[own.train], own.ids[own.validation]]),
+        cluster=np.concatenate([kept.cluster, np.full(held, -1)]),
+        kept=np.concatenate([kept.mask, np.zeros(held, bool)]),
+        reason=[*kept.reason.tolist(), *["left out: validation part"] * held],
+        original=[*stages.original, *originals],
+        generated=[*stages.generated, *[""] * held],
+        refined=[*stages.refined, *originals],
+        pair_score=np.concatenate([stages.pair_scores(refined=False), np.full(held, np.nan)]),
     )
     write_manifest(manifest, path)
