@@ -13,7 +13,7 @@ class PairModelConfig:
 
     Attributes:
         towers: ``"clip"`` trains two transformers from scratch, ``"locked"`` two perceptrons, one over features of the
-            images that stay as they are and one over a bag of words; that costs a hundredth.
+            images that stay as they are and one over a bag of words; that costs a tenth.
         image_size: side of the images [px]; images of another size are resized.
         patch_size: side of a patch [px].
         width: of both towers.

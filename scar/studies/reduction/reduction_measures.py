@@ -36,12 +36,18 @@ def setting_of(case: Case | None, stages: RivalStages) -> str:
     return make_key("reduction", config={"reduction": reduction, "encoder_images": extra}).digest[:12]
 
 
+def trained_arms(stages: RivalStages) -> tuple[PairArm, ...]:
+    """Return the arms of a study; those of an oracle only where it is known what images show."""
+    known = stages.pairs.scene is not None
+    return tuple(arm for arm in arms_of(stages.reduction) if known or arm.captions != "oracle")
+
+
 def measure(stages: RivalStages) -> pd.DataFrame:
     """Return every row of a study; what the store lacks is made."""
     name, setting = stages.config.dataset.name, setting_of(None, stages)
     records: list[dict[str, Any]] = []
     for seed in stages.reduction.seeds:
-        for arm in arms_of(stages.reduction):
+        for arm in trained_arms(stages):
             about = {"kind": "arm", "table": "arms", "case": arm.name, "setting": setting, "seed": seed}
             records += [about | {"metric": m, "value": v} for m, v in _arm(stages, arm, seed).items()]
             records += [about | each for each in _budgets(stages, arm, seed)]

@@ -20,8 +20,7 @@ from scar.reporting.reduction.reduction_report import write_reduction
 from scar.reporting.reduction.results import RESULTS
 from scar.studies.common import write_csv
 from scar.studies.reduction.arm_differences import conclude, differences
-from scar.studies.reduction.arms import arms_of
-from scar.studies.reduction.reduction_measures import measure, score_frame
+from scar.studies.reduction.reduction_measures import measure, score_frame, trained_arms
 from scar.studies.reduction.rival_stages import RivalStages
 
 
@@ -66,7 +65,7 @@ def run_study(stages: RivalStages) -> Found:
     """Make what the store lacks, and read everything."""
     rows = measure(stages)
     results = {
-        arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in arms_of(stages.reduction)
+        arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)
     }
     table = differences(results)
     return Found(rows, table, score_frame(stages), tuple(conclude(table, rows)))
