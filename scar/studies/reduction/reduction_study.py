@@ -64,9 +64,7 @@ def run(config: Config, folder: Path) -> None:
 def run_study(stages: RivalStages) -> Found:
     """Make what the store lacks, and read everything."""
     rows = measure(stages)
-    results = {
-        arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)
-    }
+    results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)}
     table = differences(results)
     return Found(rows, table, score_frame(stages), tuple(conclude(table, rows)))
 
