@@ -31,7 +31,7 @@ from scar.studies.foundation_subset import foundation_subset_study
 from scar.studies.indicators.indicator_settings import IndicatorStudy
 from scar.studies.need import need_study
 from scar.studies.reduction.arms import ARMS
-from scar.studies.reduction.judge import planted_truth
+from scar.studies.reduction.reduction_measures import truth_of
 from scar.studies.reduction.rival_stages import RivalStages
 from scar.studies.rounds import rounds_study
 
@@ -329,8 +329,8 @@ def reduction_part(out: Path) -> pd.DataFrame:
         RivalStages(compose_config(overrides), Store(STORE)),
         next(arm for arm in ARMS if arm.name == "random"),
     )
-    own, rows = stages.pairs, stages.rows_of(arm, 0)
-    found = stages.result(arm, 0).values() | planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+    rows = stages.rows_of(arm, 0)
+    found = stages.result(arm, 0).values() | truth_of(stages.pairs, rows)
     kept = {name: value for name, value in found.items() if name in REDUCED}
     return pd.DataFrame({"case": arm.name, "seed": 0, "metric": list(kept), "value": list(kept.values())})
 

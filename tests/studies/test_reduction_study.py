@@ -18,6 +18,7 @@ from scar.studies.reduction.arm_differences import conclude, differences, verdic
 from scar.studies.reduction.arms import ARMS, COMPARED, cases
 from scar.studies.reduction.judge import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
+from scar.studies.reduction.reduction_measures import truth_of
 
 TINY = (
     *("experiment=reduction", "encoder=pixels_pca", "dataset.train_size=480", "dataset.test_size=96"),
@@ -136,6 +137,10 @@ def test_the_truth_is_counted_among_what_is_kept():
     assert planted_truth(np.array([3, 4]), wrong, again, ids)["redundant"] == 0.5
     assert planted_truth(np.array([3, 5]), wrong, again, ids)["redundant"] == 0.0
     assert planted_truth(kept, None, None, ids) == {}
+    made = make_pair_arrays(samples(mismatched=np.array(["yes", "no", "yes", "no"])), 8)
+    assert truth_of(made, np.array([1, 1])) == {"mismatches_kept": 0.5, "mismatched": 1.0}
+    held = make_pair_arrays(samples(mismatched=np.array(["yes", "no", "yes", "no"])), 8, validation_share=0.5)
+    assert truth_of(held, np.array([0]))["mismatches_kept"] == 1
 
 
 def test_purity_is_the_share_of_the_most_common_label():

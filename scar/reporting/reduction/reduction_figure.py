@@ -19,6 +19,7 @@ from scar.reporting.figures.style import (
 from scar.reporting.text import decimal, percent
 
 BINS = 40
+_COLOURS = 9
 LOOK = {"before": (MUTED, "all pairs, original captions"), "after": (FOUNDATION[0], "kept pairs, refined captions")}
 
 
@@ -78,13 +79,14 @@ def draw_curves(rows: pd.DataFrame, *, title: str) -> Drawing:
         drawing = Drawing(name="reduction_curves", title="Recall over steps", alt="", figure=figure)
         for place, name in enumerate(means.columns):
             colour, mark = colour_of(name, place), marker_of(name, place)
-            (line,) = axes.plot(means.index, means[name], color=colour, marker=mark, markersize=4, label=name)
+            dashes = "-" if place < _COLOURS else "--"
+            (line,) = axes.plot(means.index, means[name], dashes, color=colour, marker=mark, markersize=3, label=name)
             drawing.tip(line, f"{name}: {percent(means[name].iloc[-1], 1)} % at the end")
         axes.set_xlabel("steps")
         axes.set_ylabel("mean recall at 1 and 10, both ways")
         axes.set_title(title)
         only_grid(axes, "y")
-        axes.legend(fontsize="x-small", ncols=2)
+        axes.legend(fontsize="xx-small", ncols=3)
     drawing.data = means.reset_index()
     last = means.iloc[-1].sort_values(ascending=False)
     drawing.alt = "Mean recall at the last step: " + ", ".join(f"{n} {percent(v, 1)}" for n, v in last.items()) + "."

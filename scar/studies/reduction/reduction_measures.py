@@ -18,6 +18,7 @@ from scar.store.keys import Key, make_key
 from scar.studies.reduction.arms import ARMS, BUDGETS, CHARACTERIZED, Case, PairArm, arms_of, cases
 from scar.studies.reduction.caption_facts import caption_rows
 from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
+from scar.studies.reduction.pair_arrays import PairArrays
 from scar.studies.reduction.rival_stages import RivalStages
 
 COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
@@ -58,6 +59,18 @@ def measure(stages: RivalStages) -> pd.DataFrame:
     return pd.DataFrame.from_records([common | each for each in records], columns=list(COLUMNS))
 
 
+def truth_of(pairs: PairArrays, rows: Ints) -> dict[str, float]:
+    """Return `planted_truth` of some of the training pairs, among what is planted in them all.
+
+    Args:
+        pairs: of the study.
+        rows: positions among the training pairs; one that comes twice counts once.
+    """
+    train = pairs.train
+    wrong, again = (None if each is None else each[train] for each in (pairs.mismatched, pairs.duplicate_of))
+    return planted_truth(np.unique(rows), wrong, again, pairs.ids[train])
+
+
 def _budgets(stages: RivalStages, arm: PairArm, seed: int) -> Iterator[dict[str, Any]]:
     """Yield what an arm achieves at every budget and at every checkpoint."""
     found = stages.result(arm, seed)
@@ -78,7 +91,7 @@ def _arm(stages: RivalStages, arm: PairArm, seed: int) -> dict[str, float]:
     own, rows = stages.pairs, stages.rows_of(arm, seed)
     found = stages.result(arm, seed).values()
     found |= {"pairs": len(rows), "compression": len(own.train) / len(rows), "distinct_pairs": len(np.unique(rows))}
-    found |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+    found |= truth_of(own, rows)
     if arm.captions in ("original", "refined"):
         scores = stages.pair_scores(refined=arm.captions == "refined")[rows]
         found |= {"pair_score": float(scores.mean()), "pair_score_p5": float(np.quantile(scores, 0.05))}
@@ -175,7 +188,7 @@ def judge_cases(stages: RivalStages) -> list[dict[str, Any]]:
             rows, clusters = one.rows, one.cluster
             place = list(distinct).index(keys[each])
             values = {name: accuracies[place] for name, accuracies in right.items()} | {"pairs": float(len(rows))}
-            values |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+            values |= truth_of(own, rows)
             if own.labels is not None:
                 values |= {"purity": purity(clusters, own.labels[own.train]), "clusters": float(clusters.max() + 1)}
             found += [{"case": each[0], "seed": each[1], "metric": m, "value": float(v)} for m, v in values.items()]
