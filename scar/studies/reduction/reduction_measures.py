@@ -67,7 +67,8 @@ def truth_of(pairs: PairArrays, rows: Ints) -> dict[str, float]:
         rows: positions among the training pairs; one that comes twice counts once.
     """
     train = pairs.train
-    wrong, again = (None if each is None else each[train] for each in (pairs.mismatched, pairs.duplicate_of))
+    wrong = None if pairs.mismatched is None else pairs.mismatched[train]
+    again = None if pairs.duplicate_of is None else pairs.duplicate_of[train]
     return planted_truth(np.unique(rows), wrong, again, pairs.ids[train])
 
 
