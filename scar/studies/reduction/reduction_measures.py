@@ -19,6 +19,7 @@ from scar.studies.reduction.arms import ARMS, BUDGETS, CHARACTERIZED, Case, Pair
 from scar.studies.reduction.caption_facts import caption_rows
 from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays
+from scar.studies.reduction.pair_scorers import FOLDS
 from scar.studies.reduction.rival_stages import RivalStages
 
 COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
@@ -138,6 +139,20 @@ def characterize_arm(stages: RivalStages, arm: PairArm, seed: int, modality: str
     return stages.store.load(key, make, read)
 
 
+def score_aurocs(stages: RivalStages) -> dict[str, float]:
+    """Return how well each score tells the planted mismatches among the training pairs."""
+    upstream = [stages.pairs_key, *(stages.scorer_key(fold) for fold in range(FOLDS))]
+    key = make_key("score_aurocs", upstream=upstream, code=[score_aurocs])
+
+    def make(folder: Path) -> None:
+        assert stages.pairs.mismatched is not None
+        wrong = stages.pairs.mismatched[stages.pairs.train]
+        names = ("similarity", "neg_clip_loss")
+        write_json(folder / "aurocs.json", {name: mismatch_auroc(stages.ranked[name], wrong) for name in names})
+
+    return stages.store.load(key, make, lambda folder: dict(read_json(folder / "aurocs.json")))
+
+
 def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
     """Yield what is measured once: the captioner, its captions, and the pair score against the planted mismatches."""
     common = {"kind": "study", "table": "study", "setting": setting, "seed": stages.config.seed}
@@ -147,9 +162,7 @@ def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
     records += caption_rows(stages)
     own = stages.pairs
     if own.mismatched is not None and own.mismatched.any():
-        wrong = own.mismatched[own.train]
-        for name in ("similarity", "neg_clip_loss"):
-            records.append((f"score: {name}", {"auroc": mismatch_auroc(stages.ranked[name], wrong)}))
+        records += [(f"score: {name}", {"auroc": found}) for name, found in score_aurocs(stages).items()]
     for name, needs in stages.needs.items():
         sizes = np.bincount(stages.concepts)
         met = {"concepts": len(needs), "met": (needs <= sizes).mean(), "median_need": np.median(needs)}
