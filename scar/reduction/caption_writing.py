@@ -71,7 +71,7 @@ def _write(captioner: CodebookCaptioner, vectors: torch.Tensor, options: dict[st
     written: torch.Tensor = decoder.generate(
         input_ids=first,
         attention_mask=torch.ones_like(first),
-        encoder_hidden_states=vectors,
+        encoder_hidden_states=captioner.placed(vectors),
         encoder_attention_mask=torch.ones(vectors.shape[:2], device=vectors.device),
         # By itself, a decoder gets a cache without a place for what cross-attention has computed.
         past_key_values=EncoderDecoderCache(DynamicCache(config=decoder.config), DynamicCache(config=decoder.config)),

@@ -19,7 +19,13 @@ from scar.reduction.captioner_parts import build_decoder, build_encoder
 from scar.reduction.codebook import Codebook, Quantised, perplexity
 from scar.reduction.phase import Phase
 
-_NO_DECAY = ("encoder.pos_embed", "encoder.cls_token", "codebook.codes", "decoder.bert.embeddings.position_embeddings")
+_NO_DECAY = (
+    "encoder.pos_embed",
+    "encoder.cls_token",
+    "codebook.codes",
+    "places",
+    "decoder.bert.embeddings.position_embeddings",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +71,7 @@ class CodebookCaptioner(pl.LightningModule):
         self.encoder = build_encoder(config) if encoder is None else encoder
         self.codebook = Codebook(codes, beta=config.beta, commitment=config.commitment)
         self.decoder = build_decoder(config, tokenizer) if decoder is None else decoder
+        self.places = torch.nn.Parameter(torch.zeros(config.tokens, config.width)) if config.code_places else None
         self.history: list[dict[str, Any]] = []
         self.phase: Phase | None = None
         self.register_buffer("unused", torch.zeros(len(codes), dtype=torch.int64))
@@ -76,12 +83,16 @@ class CodebookCaptioner(pl.LightningModule):
         tokens: Tensor = self.encoder.forward_features(pixels)
         return tokens if self.config.quantise_class_token else tokens[:, 1:]
 
+    def placed(self, vectors: Tensor) -> Tensor:
+        """Return codes q [B, L, d] as the decoder reads them: with their places, if the config says so."""
+        return vectors if self.places is None else vectors + self.places
+
     def text_loss(self, vectors: Tensor, ids: Tensor) -> Tensor:
         """Return L_LM: the mean over all tokens of captions [B, T] of −ln p(token | those before it, q [B, L, d])."""
         padding = self.tokenizer.pad_token_id
         read = ids[:, :-1]
         states = self.decoder(
-            input_ids=read, attention_mask=read != padding, encoder_hidden_states=vectors, use_cache=False
+            input_ids=read, attention_mask=read != padding, encoder_hidden_states=self.placed(vectors), use_cache=False
         )
         return cross_entropy(states.logits.flatten(0, 1), ids[:, 1:].flatten(), ignore_index=padding)
 

@@ -44,6 +44,8 @@ class CaptionerConfig:
             ‖sg(e) − z‖² + β ‖e − sg(z)‖², ``"vqvae"`` that which moves the encoder, ‖e − sg(z)‖² + β ‖sg(e) − z‖².
         quantise_class_token: quantise the class token as well and show it to the decoder (L + 1 tokens); else the
             decoder sees the patch tokens alone.
+        code_places: add a learned embedding of its place in the image to every code that the decoder reads. An
+            interpretation: the paper does not say; without, the decoder reads a set.
         restart_dead: epochs after which an unused code is moved onto a token of the encoder; None never does.
         learning_rate: highest, after the warm-up.
         warmup_epochs: over which the learning rate rises from 0. An interpretation: the paper gives no length.
@@ -77,6 +79,7 @@ class CaptionerConfig:
     beta: float = 0.25
     commitment: str = "published"
     quantise_class_token: bool = False
+    code_places: bool = False
     restart_dead: int | None = None
     learning_rate: float = 3e-4
     warmup_epochs: float = 1.0

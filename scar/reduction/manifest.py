@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scar.common.files import replacing
 from scar.data.checks import validate_aligned
 
-COLUMNS = ("id", "cluster", "kept", "reason", "original", "generated", "refined", "pair_score", "image")
+COLUMNS = ("id", "cluster", "kept", "reason", "original", "generated", "refined", "pair_score", "image", "times")
 SUFFIXES = (".parquet", ".csv")
 
 
@@ -34,6 +34,7 @@ class Manifest:
         refined: [N] captions to train on; empty for pairs that are not kept.
         pair_score: [N] of the original caption; NaN where it was not computed.
         image: [N] reference of the image: a path relative to the manifest, or empty where the id is enough.
+        times: [N] how often a pair is trained on, 0 where it is not kept; above 1 under a soft cap.
     """
 
     ids: NDArray[np.str_]
@@ -45,11 +46,22 @@ class Manifest:
     refined: Sequence[str]
     pair_score: NDArray[np.float64]
     image: Sequence[str]
+    times: NDArray[np.int64]
 
     def __post_init__(self) -> None:
         validate_aligned(**vars(self))
         if len(np.unique(self.ids)) < len(self.ids):
             raise ValueError(f"{len(self.ids)} pairs have {len(np.unique(self.ids))} ids; ids must be unique")
+        if ((self.times > 0) != self.kept).any() or (self.times < 0).any():
+            row = (
+                int(np.flatnonzero((self.times > 0) != self.kept)[0])
+                if (self.times >= 0).all()
+                else int(self.times.argmin())
+            )
+            raise ValueError(
+                f"times[{row}]={self.times[row]} does not fit kept={bool(self.kept[row])}; a pair is kept once or more, or "
+                "not at all"
+            )
         bare = [row for row in np.flatnonzero(self.kept).tolist() if not self.refined[row].strip()]
         if bare:
             raise ValueError(
@@ -68,6 +80,7 @@ def make_manifest(
     refined: Sequence[str] | None = None,
     pair_score: ArrayLike | None = None,
     image: Sequence[str] | None = None,
+    times: ArrayLike | None = None,
 ) -> Manifest:
     """Make a manifest of aligned columns; what is not given is empty, and refined captions are then the original ones.
 
@@ -81,6 +94,7 @@ def make_manifest(
         refined: [N]; those of pairs that are not kept are dropped.
         pair_score: [N].
         image: [N].
+        times: [N]; None takes every kept pair once.
 
     Raises:
         ValueError: lengths differ, ids repeat, a kept pair has no caption.
@@ -102,6 +116,7 @@ def make_manifest(
         refined=[caption if flag else "" for caption, flag in zip(captions, flags.tolist(), strict=True)],
         pair_score=np.full(len(names), np.nan) if pair_score is None else np.asarray(pair_score, np.float64),
         image=nothing if image is None else list(image),
+        times=flags.astype(np.int64) if times is None else np.asarray(times, np.int64),
     )
 
 
@@ -115,6 +130,7 @@ def write_manifest(manifest: Manifest, path: Path) -> Path:
         raise ValueError(f"{path}: a manifest is {' or '.join(SUFFIXES)}")
     order = np.argsort(manifest.ids, kind="stable").tolist()
     values = {"id": manifest.ids.tolist(), "cluster": manifest.cluster.tolist(), "pair_score": _scores(manifest)}
+    values["times"] = manifest.times.tolist()
     values["kept"] = ["yes" if kept else "no" for kept in manifest.kept.tolist()]
     for name in ("reason", "original", "generated", "refined", "image"):
         values[name] = list(getattr(manifest, name))
@@ -137,6 +153,6 @@ def _write_csv(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 def _write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
-    types = {"cluster": pa.int64(), "pair_score": pa.float64()}
+    types = {"cluster": pa.int64(), "pair_score": pa.float64(), "times": pa.int64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     pq.write_table(pa.table(columns, schema=schema), path)

@@ -1,13 +1,13 @@
 """The pair model: two small towers and a contrastive loss, to judge a set of pairs by what can be learned from it.
 
-Wherever two training sets have the same size, models of one seed start from the same weights and see the same positions
-in the same order, so that the sets alone tell them apart.
+Models of one seed start from the same weights. Wherever two training sets have the same size, they also see the same
+positions in the same order, so that the sets alone tell them apart.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
-from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerBase
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import PreTrainedTokenizerBase
 
 from scar.common.randomness import derive_seed, generator
 from scar.common.types import Floats32
 from scar.reduction.pair_model_config import PairModelConfig
+from scar.reduction.pair_towers import ClipTowers, LockedTowers
 from scar.reduction.pictures import square_images
 
 _BATCH = 512
@@ -48,28 +50,40 @@ class PairModel(pl.LightningModule):
         config: its size and training.
         tokenizer: of the captions; its vocabulary decides the size of the word embeddings.
         seed: of the initial weights.
+        inputs: dimensions of the image features where the image tower is locked; images are then features [N, F], not
+            pictures.
 
     Attributes:
-        history: mean loss of every epoch.
+        history: mean loss of every epoch, of the last one as far as it went.
+        seen: what was made of it at each checkpoint, by the steps that had been taken.
         spent: seconds of training: ``"wall"`` and ``"cpu"``, over all threads and interruptions.
         pairs: how many it was trained on.
     """
 
-    def __init__(self, config: PairModelConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0) -> None:
+    def __init__(
+        self, config: PairModelConfig, tokenizer: PreTrainedTokenizerBase, *, seed: int = 0, inputs: int | None = None
+    ) -> None:
         super().__init__()
+        if (config.towers == "locked") != (inputs is not None):
+            raise ValueError(f"reduction.pair_model.towers={config.towers} and inputs={inputs} do not fit")
+        self.inputs = inputs
         self.config, self.tokenizer, self.seed = config, tokenizer, seed
         self.history: list[float] = []
+        self.seen: dict[int, dict[str, NDArray[Any]]] = {}
         self.spent = {"wall": 0.0, "cpu": 0.0}
         self.pairs = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "pair model"))
-            self.clip = CLIPModel(_clip_config(config, tokenizer))
+            self.towers: Any = (
+                ClipTowers(config, tokenizer) if inputs is None else LockedTowers(config, tokenizer, inputs)
+            )
+        self.averaged: AveragedModel | None = None
+        self._look: Callable[[PairModel], dict[str, NDArray[Any]]] | None = None
         self._losses: list[Tensor] = []
         self._data: tuple[Tensor, Tensor, Tensor] | None = None
-        self._steps = 0
 
-    def on_train_epoch_start(self) -> None:
-        """Start the clocks of the epoch."""
+    def on_train_start(self) -> None:
+        """Start the clocks."""
         self._begun = time.perf_counter(), time.process_time()
 
     def training_step(self, batch: Tensor, index: int) -> Tensor:
@@ -78,49 +92,74 @@ class PairModel(pl.LightningModule):
         pixels, tokens, lengths = (each[batch.to(each.device)].to(self.device) for each in self._data)
         images = normalize(self._image(pixels), dim=1)
         texts = normalize(self._text(tokens, lengths), dim=1)
-        logits = self.clip.logit_scale.clamp(max=_MOST).exp() * images @ texts.T
+        logits = self.towers.logit_scale.clamp(max=_MOST).exp() * images @ texts.T
         target = torch.arange(len(batch), device=self.device)
         loss = (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
         self._losses.append(loss.detach())
         return loss
 
+    def on_train_batch_end(self, outputs: Any, batch: Tensor, index: int) -> None:
+        """Average the weights, and look at the model where a checkpoint is due; looking does not count as training."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.towers)
+        step = self.trainer.global_step
+        self.trainer.should_stop = step >= self.config.steps  # max_steps takes a batch twice when it resumes
+        if self._look is None or step not in self.due():
+            return
+        self._stop_clocks()
+        trained = self.towers
+        self.use_average()
+        self.seen[step] = self._look(self)
+        self.towers = trained
+        self.train()
+        self._begun = time.perf_counter(), time.process_time()
+
     def on_train_epoch_end(self) -> None:
         """Note the loss and the time of the epoch."""
         self.history.append(float(torch.stack(self._losses).mean()))
         self._losses = []
+        self._stop_clocks()
+        self._begun = time.perf_counter(), time.process_time()
+
+    def due(self) -> list[int]:
+        """Return the steps after which the model is looked at."""
+        count = self.config.checkpoints
+        return [round(self.config.steps * (each + 1) / count) for each in range(count)]
+
+    def use_average(self) -> None:
+        """Put the averaged weights in place of the last ones."""
+        if self.averaged is not None:
+            self.towers = self.averaged.module
+
+    def _stop_clocks(self) -> None:
         wall, cpu = self._begun
         self.spent["wall"] += time.perf_counter() - wall
         self.spent["cpu"] += time.process_time() - cpu
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what a resumed training adds to."""
-        checkpoint["pair_model"] = {"history": self.history, "spent": self.spent}
+        checkpoint["pair_model"] = {"history": self.history, "spent": self.spent, "seen": _tensors(self.seen)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take it up again."""
-        self.history = list(checkpoint["pair_model"]["history"])
-        self.spent = dict(checkpoint["pair_model"]["spent"])
+        found = checkpoint["pair_model"]
+        self.history, self.spent = list(found["history"]), dict(found["spent"])
+        self.seen = {step: {name: each.numpy() for name, each in seen.items()} for step, seen in found["seen"].items()}
 
     def configure_optimizers(self) -> Any:
-        """AdamW, without decay of biases, norms and the temperature; warm-up, then a cosine to 0."""
-        named = [(name, each) for name, each in self.named_parameters() if each.requires_grad]
+        """AdamW, without decay of biases, norms and the temperature; the learning rate rises and stays."""
+        trained = [each for each in self.towers.parameters() if each.requires_grad]
         groups = [
-            {"params": [p for _, p in named if p.ndim > 1], "weight_decay": self.config.weight_decay},
-            {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate)
-        rising = max(1, round(self.config.warmup * self._steps))
-
-        def factor(step: int) -> float:
-            if step < rising:
-                return (step + 1) / rising
-            return float(0.5 * (1 + np.cos(np.pi * min(1.0, (step - rising) / max(1, self._steps - rising)))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        optimizer = torch.optim.AdamW(groups, lr=self.config.learning_rate, fused=True)
+        rising = max(1, round(self.config.warmup * self.config.steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / rising))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def train_dataloader(self) -> Batches:
-        """Return the batches of this epoch."""
+        """Return the batches of this epoch, of the first one outside of a training."""
         return self._batches(self.current_epoch)
 
     def _batches(self, epoch: int) -> Batches:
@@ -129,19 +168,29 @@ class PairModel(pl.LightningModule):
         size = min(self.config.batch_size, self.pairs)
         return Batches([torch.from_numpy(order[at : at + size]) for at in range(0, self.pairs - size + 1, size)])
 
-    def attach(self, images: NDArray[np.uint8], captions: Sequence[str]) -> None:
-        """Give it the pairs to train on."""
+    def attach(
+        self,
+        images: NDArray[Any],
+        captions: Sequence[str],
+        look: Callable[[PairModel], dict[str, NDArray[Any]]] | None = None,
+    ) -> None:
+        """Give it the pairs to train on, and what to make of it at every checkpoint."""
         self._data = (self._pixels(images), *self._tokens(captions))
         self.pairs = len(captions)
-        self._steps = self.config.epochs * len(self._batches(0))
+        self._look = look
+        if self.config.average:
+            averaging = get_ema_multi_avg_fn(self.config.average)  # type: ignore[no-untyped-call]
+            self.averaged = AveragedModel(self.towers, multi_avg_fn=averaging)
+            self.averaged.requires_grad_(False)
 
     def detach(self) -> None:
-        """Drop the pairs."""
-        self._data = None
+        """Drop the pairs, and keep the averaged weights alone."""
+        self.use_average()
+        self._data = self.averaged = self._look = None
 
     @torch.inference_mode()
-    def embed_images(self, images: NDArray[np.uint8]) -> Floats32:
-        """Return [N, E] rows of length 1 for uint8 images [N, H, W, 3]."""
+    def embed_images(self, images: NDArray[Any]) -> Floats32:
+        """Return [N, E] rows of length 1 for uint8 images [N, H, W, 3], or features [N, F] where the tower is locked."""
         self.eval()
         parts = [self._image(self._pixels(images[part]).to(self.device)) for part in _parts(len(images))]
         return _unit(parts, self.config.embed_dim)
@@ -156,23 +205,18 @@ class PairModel(pl.LightningModule):
             parts.append(self._text(tokens.to(self.device), lengths.to(self.device)))
         return _unit(parts, self.config.embed_dim)
 
-    def _image(self, pixels: Tensor) -> Tensor:
-        scaled = (pixels.permute(0, 3, 1, 2).float() - 127.5) / 127.5
-        features: Tensor = self.clip.visual_projection(self.clip.vision_model(pixel_values=scaled).pooler_output)
+    def _image(self, images: Tensor) -> Tensor:
+        features: Tensor = self.towers.image(images)
         return features
 
     def _text(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return the state of the last token of each text, which has seen all others."""
-        longest = int(lengths.max())
-        tokens = tokens[:, :longest].long()
-        mask = (torch.arange(longest, device=tokens.device) < lengths[:, None]).long()
-        states = self.clip.text_model(input_ids=tokens, attention_mask=mask).last_hidden_state
-        last = states[torch.arange(len(tokens), device=tokens.device), lengths.long() - 1]
-        projected: Tensor = self.clip.text_projection(last)
-        return projected
+        features: Tensor = self.towers.text(tokens[:, : int(lengths.max())].long(), lengths)
+        return features
 
-    def _pixels(self, images: NDArray[np.uint8]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(square_images(images, self.config.image_size)))
+    def _pixels(self, images: NDArray[Any]) -> Tensor:
+        if self.inputs is None:
+            return torch.from_numpy(np.ascontiguousarray(square_images(images, self.config.image_size)))
+        return torch.from_numpy(np.ascontiguousarray(images, dtype=np.float32))
 
     def _tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         encoded = self.tokenizer(
@@ -181,24 +225,11 @@ class PairModel(pl.LightningModule):
         return encoded["input_ids"].int(), encoded["attention_mask"].sum(dim=1).int()
 
 
-def _clip_config(config: PairModelConfig, tokenizer: PreTrainedTokenizerBase) -> CLIPConfig:
-    tower = {
-        "hidden_size": config.width,
-        "intermediate_size": 4 * config.width,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "projection_dim": config.embed_dim,
+def _tensors(seen: dict[int, dict[str, NDArray[Any]]]) -> dict[int, dict[str, Tensor]]:
+    """Return arrays as tensors, which a checkpoint can hold without pickling."""
+    return {
+        step: {name: torch.from_numpy(np.asarray(each)) for name, each in every.items()} for step, every in seen.items()
     }
-    marks = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": tokenizer.cls_token_id}
-    marks |= {"eos_token_id": tokenizer.sep_token_id}
-    text = tower | marks | {"vocab_size": len(tokenizer), "max_position_embeddings": config.max_tokens}
-    vision = tower | {"image_size": config.image_size, "patch_size": config.patch_size}
-    return CLIPConfig(
-        text_config=text,
-        vision_config=vision,
-        projection_dim=config.embed_dim,
-        logit_scale_init_value=float(np.log(1 / config.temperature)),
-    )
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -23,28 +24,32 @@ from scar.reduction.pair_model import PairModel
 from scar.reduction.pair_model_config import PairModelConfig
 from scar.reduction.tokens import make_tokenizer, open_tokenizer
 
-_CHECKPOINTS = 4
-"""Times that a training is saved, so that an interruption costs a part of it."""
-
 
 def train_pair_model(
     config: PairModelConfig,
-    images: NDArray[np.uint8],
+    images: NDArray[Any],
     captions: Sequence[str],
     *,
     seed: int,
     folder: Path,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    look: Callable[[PairModel], dict[str, NDArray[Any]]] | None = None,
 ) -> PairModel:
     """Train a pair model; one that was interrupted goes on from its last checkpoint.
 
     Args:
         config: size and training.
-        images: uint8 [N, H, W, 3]; scaled to ``config.image_size`` where they are of another size.
+        images: uint8 [N, H, W, 3], scaled to ``config.image_size`` where they are of another size; features [N, F] where
+            ``config.towers="locked"``.
         captions: [N] one text per image.
         seed: of the initial weights and of the order of the batches.
         folder: of the checkpoints; it is removed at the end.
         tokenizer: of the captions; None makes one from them. Models that are compared share one.
+        look: called at every checkpoint with the model as it is then, its weights averaged; what it returns is kept in
+            ``model.seen`` by the steps taken.
+
+    Returns:
+        The model after the last step, its weights averaged.
 
     Raises:
         ValueError: fewer than two pairs, images and captions of different number, or a loss that did not stay finite.
@@ -53,12 +58,15 @@ def train_pair_model(
         raise ValueError(f"{len(images)} images and {len(captions)} captions: a pair model needs two pairs or more")
     if tokenizer is None:
         tokenizer = make_tokenizer(captions, vocabulary=config.vocabulary)
-    model = PairModel(config, tokenizer, seed=seed)
-    model.attach(images, captions)
+    inputs = images.shape[1] if config.towers == "locked" else None
+    model = PairModel(config, tokenizer, seed=seed, inputs=inputs)
+    model.attach(images, captions, look)
     last = folder / "last.ckpt"
     with quiet_lightning(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "pair training"))
-        _trainer(config, folder).fit(model, ckpt_path=str(last) if last.is_file() else None)
+        _trainer(config, len(model.train_dataloader()), folder).fit(
+            model, ckpt_path=str(last) if last.is_file() else None
+        )
     model.detach()
     if not np.isfinite(model.history).all():
         raise ValueError(
@@ -73,30 +81,35 @@ def train_pair_model(
 def save(model: PairModel, folder: Path) -> None:
     """Write weights, tokenizer, config and what training cost, without pickling."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: each.contiguous() for name, each in model.clip.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {name: each.contiguous() for name, each in model.towers.state_dict().items()}, folder / "model.safetensors"
+    )
     model.tokenizer.save_pretrained(folder / "tokenizer")
     about = {"config": asdict(model.config), "seed": model.seed, "history": model.history, "spent": model.spent}
-    write_json(folder / "pair_model.json", about | {"pairs": model.pairs})
+    write_json(folder / "pair_model.json", about | {"pairs": model.pairs, "inputs": model.inputs})
 
 
 def load(folder: Path) -> PairModel:
     """Read what `save` wrote."""
     about = read_json(folder / "pair_model.json")
-    model = PairModel(PairModelConfig(**about["config"]), open_tokenizer(folder / "tokenizer"), seed=about["seed"])
-    model.clip.load_state_dict(load_file(folder / "model.safetensors"))
+    tokenizer, config = open_tokenizer(folder / "tokenizer"), PairModelConfig(**about["config"])
+    model = PairModel(config, tokenizer, seed=about["seed"], inputs=about["inputs"])
+    model.towers.load_state_dict(load_file(folder / "model.safetensors"))
     model.history, model.spent, model.pairs = about["history"], about["spent"], about["pairs"]
     model.eval()
     return model
 
 
-def _trainer(config: PairModelConfig, folder: Path) -> pl.Trainer:
-    every = max(1, config.epochs // _CHECKPOINTS)
+def _trainer(config: PairModelConfig, batches: int, folder: Path) -> pl.Trainer:
+    epochs = -(-config.steps // batches)  # only whole epochs are resumed to the same weights
+    every = max(1, epochs // config.checkpoints)
     keep = ModelCheckpoint(folder, filename="last", every_n_epochs=every, save_top_k=1, enable_version_counter=False)
     return pl.Trainer(
         accelerator=chosen_accelerator(config.accelerator),
         devices=1,
         precision=config.precision,
-        max_epochs=config.epochs,
+        min_epochs=0,
+        max_epochs=epochs,
         callbacks=[keep],
         reload_dataloaders_every_n_epochs=1,
         gradient_clip_val=1.0,

@@ -15,6 +15,8 @@ REFINEMENTS = ("original", "generated", "concatenated")
 """Which captions the kept pairs get."""
 DECODINGS = ("beam", "nucleus", "greedy")
 """How captions are generated."""
+COLLAPSED = {"method": "beam", "candidates": 1}
+"""The decoding that writes one caption for many images (§3.2, "captioning collapse")."""
 MOST_CLUSTERS = 3000
 """The paper's number (§3.2, Table 2f)."""
 
@@ -35,11 +37,15 @@ class ReductionConfig:
         decoding: how captions are generated, one of `DECODINGS`. The paper does not say.
         beams: of ``"beam"``.
         top_p: probability mass that ``"nucleus"`` samples from.
+        candidates: captions that are written of each image, of which the best by pair score is taken; above 1 they need
+            ``"nucleus"``.
+        match: quantile of the scores of the original captions that a written one has to reach; 0 takes all, unscored.
         generation_batch: images that are captioned at once.
         pair_filter_share: share of the pairs, those with the lowest pair score, left out before anything else.
         pair_threshold: pair score below which pairs are left out, in place of a share; None sets none.
         pair_model: the model that is trained on the pairs, to judge them and for the pair score.
         seeds: of the pair models that are compared.
+        arms: names of those that are trained and compared; none takes all.
     """
 
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
@@ -53,14 +59,18 @@ class ReductionConfig:
     decoding: str = "beam"
     beams: int = 3
     top_p: float = 0.9
+    candidates: int = 1
+    match: float = 0.0
     generation_batch: int = field(default=256, metadata={"runtime": True})
     pair_filter_share: float = 0.0
     pair_threshold: float | None = None
     pair_model: PairModelConfig = field(default_factory=PairModelConfig)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    arms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
+        object.__setattr__(self, "arms", tuple(self.arms))
         choices = {"features": FEATURES, "keep": RULES, "refine": REFINEMENTS, "decoding": DECODINGS}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -70,7 +80,7 @@ class ReductionConfig:
         for name in ("share", "top_p"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be a share in (0, 1]")
-        for name in ("components", "beams", "generation_batch"):
+        for name in ("components", "beams", "candidates", "generation_batch"):
             if getattr(self, name) < 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be at least 1")
         if self.clusters is not None and self.clusters < 1:
@@ -79,8 +89,13 @@ class ReductionConfig:
             raise ValueError(
                 f"reduction.duplicate_threshold={self.duplicate_threshold} is a cosine similarity in (-1, 1]"
             )
-        if not 0 <= self.pair_filter_share < 1:
-            raise ValueError(f"reduction.pair_filter_share={self.pair_filter_share} must be a share in [0, 1)")
+        for name in ("pair_filter_share", "match"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"reduction.{name}={getattr(self, name)} must be a share in [0, 1)")
+        if self.candidates > 1 and self.decoding != "nucleus":
+            raise ValueError(
+                f"reduction.candidates={self.candidates} of decoding={self.decoding} would be the same; use nucleus"
+            )
         if self.pair_filter_share and self.pair_threshold is not None:
             raise ValueError(
                 f"reduction.pair_filter_share={self.pair_filter_share} and reduction.pair_threshold="

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,32 @@ def test_what_is_written_is_read(tmp_path, scenes, suffix):
     assert np.isnan(scores).any()
     assert len(rows.ids) == 300
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_pair_that_is_kept_several_times_is_there_several_times(tmp_path, scenes, suffix):
+    manifest = manifest_of(scenes)
+    times = manifest.kept.astype(int)
+    times[[0, 4]] = (3, 2)
+    path = write_manifest(replace(manifest, times=times), tmp_path / f"manifest{suffix}")
+    found = PairsManifest(root=str(path), source=SCENES).load(tmp_path)
+    first, third = str(manifest.ids[0]), str(manifest.ids[4])
+    ids = found.ids[found.splits == TRAIN].tolist()
+    assert ids[:6] == [first, f"{first}~2", f"{first}~3", str(manifest.ids[2]), third, f"{third}~2"]
+    assert len(ids) == times.sum()
+    rows = [found.ids.tolist().index(name) for name in (first, f"{first}~3")]
+    assert found.payloads["text"][rows[0]] == found.payloads["text"][rows[1]]
+    np.testing.assert_array_equal(found.payloads["image"][rows[0]], found.payloads["image"][rows[1]])
+
+
+def test_a_number_of_times_that_does_not_fit_is_refused(tmp_path, scenes):
+    manifest = manifest_of(scenes)
+    with pytest.raises(ValueError, match=r"times\[0\]=0 does not fit kept=True"):
+        replace(manifest, times=np.zeros(len(manifest.ids), np.int64))
+    path = write_manifest(manifest, tmp_path / "manifest.csv")
+    path.write_text(path.read_text().replace(",1\n", ",many\n", 1))
+    with pytest.raises(ValueError, match="column 'times': 'many' must be a whole number from 1 to 1000"):
+        PairsManifest(root=str(path), source=SCENES).load(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])

@@ -49,6 +49,21 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(trained, t
     assert not same(weights(train(tmp_path / "other", clean=CLEAN, seed=1)), weights(trained))
 
 
+def test_a_decoder_that_is_told_places_reads_a_sequence_and_not_a_set(tmp_path):
+    placed, plain = (train(tmp_path / str(told), epochs=1, code_places=told) for told in (True, False))
+    assert plain.places is None
+    assert placed.places.abs().sum() > 0
+    ids = torch.tensor([[2, 5, 6, 3]])
+    placed.places.data.copy_(10 * torch.randn(placed.places.shape, generator=torch.Generator().manual_seed(1)))
+    vectors = 10 * torch.randn(1, placed.config.tokens, placed.config.width, generator=torch.Generator().manual_seed(0))
+    turned = vectors.flip(1)
+    with torch.inference_mode():
+        assert plain.text_loss(vectors, ids) == pytest.approx(float(plain.text_loss(turned, ids)), abs=1e-5)
+        assert abs(float(placed.text_loss(vectors, ids) - placed.text_loss(turned, ids))) > 1e-4
+    save(placed, tmp_path / "saved")
+    assert same(weights(load(tmp_path / "saved")), weights(placed))
+
+
 def test_training_leaves_the_generators_of_the_caller_alone(tmp_path):
     torch.manual_seed(5)
     expected = torch.rand(3)

@@ -20,7 +20,9 @@ def pairs(count: int, seed: int = 0) -> tuple[np.ndarray, list[str]]:
 
 
 def settings(**more) -> PairModelConfig:
-    return PairModelConfig(**TINY | {"epochs": 12, "batch_size": 16, "learning_rate": 5e-3} | more)
+    return PairModelConfig(
+        **TINY | {"steps": 72, "checkpoints": 4, "batch_size": 16, "learning_rate": 5e-3, "average": 0.5} | more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatc
     from scar.reduction import pair_training
     from scar.reduction.pair_model import PairModel
 
-    config, given = settings(epochs=4), pairs(32)
+    config, given = settings(steps=8, checkpoints=4), pairs(32)
     whole = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "whole")
     ended = PairModel.on_train_epoch_end
 
@@ -91,9 +93,67 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatc
     assert (tmp_path / "cut" / "last.ckpt").is_file()
     resumed = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut")
     assert resumed.history == pytest.approx(whole.history, rel=1e-5)
-    for name, weights in whole.clip.state_dict().items():
-        np.testing.assert_allclose(resumed.clip.state_dict()[name], weights, atol=1e-6, err_msg=name)
+    for name, weights in whole.towers.state_dict().items():
+        np.testing.assert_allclose(resumed.towers.state_dict()[name], weights, atol=1e-6, err_msg=name)
     assert not Path(tmp_path / "cut").exists()
+
+
+def look(model) -> dict[str, np.ndarray]:
+    return {"red": model.embed_texts(["a red picture"])}
+
+
+def test_what_it_is_at_a_checkpoint_does_not_depend_on_how_long_it_trains_or_on_interruptions(tmp_path, monkeypatch):
+    from scar.reduction import pair_training
+    from scar.reduction.pair_model import PairModel
+
+    given = pairs(32)
+    whole, short = (
+        pair_training.train_pair_model(
+            settings(steps=steps, checkpoints=steps // 2, warmup=1 / steps),
+            *given,
+            seed=3,
+            folder=tmp_path / "w",
+            look=look,
+        )
+        for steps in (8, 4)
+    )
+    assert list(whole.seen) == [2, 4, 6, 8]
+    np.testing.assert_allclose(whole.seen[4]["red"], short.seen[4]["red"], atol=1e-6)
+    np.testing.assert_allclose(whole.seen[8]["red"], whole.embed_texts(["a red picture"]), atol=1e-6)
+    assert np.abs(whole.seen[8]["red"] - whole.seen[4]["red"]).max() > 1e-3
+    ended = PairModel.on_train_epoch_end
+
+    def cut(self):
+        ended(self)
+        if len(self.history) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PairModel, "on_train_epoch_end", cut)
+    config = settings(steps=8, checkpoints=4, warmup=1 / 8)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut", look=look)
+    monkeypatch.setattr(PairModel, "on_train_epoch_end", ended)
+    resumed = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut", look=look)
+    assert sorted(resumed.seen) == [2, 4, 6, 8]
+    for step, each in whole.seen.items():
+        np.testing.assert_allclose(resumed.seen[step]["red"], each["red"], atol=1e-6)
+
+
+def test_a_locked_model_learns_from_features_and_reads_back(tmp_path):
+    from scar.reduction.pair_training import load, save, train_pair_model
+
+    images, captions = pairs(96)
+    features = images.reshape(96, -1).astype(np.float32) / 128 - 1
+    config = settings(towers="locked", learning_rate=1e-2)
+    model = train_pair_model(config, features, captions, seed=0, folder=tmp_path / "work")
+    nearest = (model.embed_images(features) @ model.embed_texts([f"a {name} picture" for name in COLOURS]).T).argmax(1)
+    assert np.mean([captions[i] == f"a {list(COLOURS)[n]} picture" for i, n in enumerate(nearest)]) > 0.9
+    save(model, tmp_path / "model")
+    np.testing.assert_array_equal(load(tmp_path / "model").embed_images(features), model.embed_images(features))
+    texts = ["a red picture", "white", "picture red a"]
+    alone = np.concatenate([model.embed_texts([text]) for text in texts])
+    np.testing.assert_allclose(model.embed_texts(texts), alone, atol=1e-5)
+    np.testing.assert_allclose(alone[0], alone[2], atol=1e-5)
 
 
 def test_models_of_one_seed_start_alike_and_see_the_same_positions(tmp_path):
@@ -104,7 +164,7 @@ def test_models_of_one_seed_start_alike_and_see_the_same_positions(tmp_path):
     one, two, other = (PairModel(settings(), tokenizer, seed=seed) for seed in (1, 1, 2))
     for each, seed in ((one, 0), (two, 5), (other, 0)):
         each.attach(*pairs(32, seed))
-    states = [each.clip.visual_projection.weight.detach().numpy() for each in (one, two, other)]
+    states = [each.towers.clip.visual_projection.weight.detach().numpy() for each in (one, two, other)]
     np.testing.assert_array_equal(states[0], states[1])
     assert not np.array_equal(states[0], states[2])
     orders = [np.concatenate([batch.numpy() for batch in each._batches(0)]) for each in (one, two, other)]
@@ -126,7 +186,10 @@ def test_pairs_that_do_not_fit_are_refused(tmp_path):
     [
         ("patch_size", 5, r"reduction\.pair_model\.patch_size=5 must divide image_size=32"),
         ("heads", 3, r"reduction\.pair_model\.heads=3 must divide width=64"),
-        ("epochs", 0, r"reduction\.pair_model\.epochs=0 must be at least 1"),
+        ("checkpoints", 0, r"reduction\.pair_model\.checkpoints=0 must be at least 1"),
+        ("steps", 3, r"reduction\.pair_model\.steps=3 must be at least checkpoints=8"),
+        ("average", 1.0, r"reduction\.pair_model\.average=1\.0 must be a share"),
+        ("towers", "three", r"reduction\.pair_model\.towers='three' is unknown; use one of clip, locked"),
         ("temperature", 0.0, r"reduction\.pair_model\.temperature=0\.0 must be above 0"),
         ("warmup", 1.0, r"reduction\.pair_model\.warmup=1\.0 must be a share"),
         ("precision", "64", r"reduction\.pair_model\.precision='64': use 32-true or bf16-mixed"),

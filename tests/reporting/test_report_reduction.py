@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from scar.commands.report import ReportConfig, ReportPaths, write
-from scar.reporting.reduction.reduction_figure import draw_scores
+from scar.reporting.reduction.reduction_figure import draw_curves, draw_scores
 from scar.reporting.reduction.reduction_report import reduction_tables, write_reduction
 from scar.reporting.reduction.reduction_rows import base_rows, cell, load_reduction, published, published_value
 from scar.reporting.reduction.results import RESULTS
 
-ARMS = {"full": 0.5, "full_short": 0.2, "random": 0.2, "random_refined": 0.25, "reduced": 0.22, "reduced_refined": 0.3}
+ARMS = {"full": 0.5, "random": 0.2, "random_refined": 0.25, "reduced": 0.22, "reduced_refined": 0.3}
 METRICS = ("tr_at_1", "tr_at_5", "tr_at_10", "ir_at_1", "ir_at_5", "ir_at_10", "zero_shot", "linear_probe")
 
 
@@ -22,6 +22,9 @@ def job(base: str = "b", *, shift: float = 0.0, also: str = "other") -> pd.DataF
         for arm, value in ARMS.items():
             one = about | {"kind": "arm", "table": "arms", "case": arm, "setting": base, "seed": seed}
             records += [one | {"metric": m, "value": value + shift + seed / 100} for m in METRICS]
+            curve = one | {"kind": "curve", "metric": "recall"}
+            records += [curve | {"table": str(steps), "value": value * steps / 100} for steps in (50, 100)]
+            records += [one | {"kind": "budget", "table": "50 steps", "metric": "recall", "value": value}]
             extra = {"pairs": 100.0, "compression": 4.0, "ir_median_rank": 7.0, "tr_median_rank": 6.0}
             extra |= {"wall_seconds": 12.0, "cpu_seconds": 9.0, "pair_score": 0.4, "mismatches_kept": 0.2}
             extra |= {"image_scale": 0.8, "text_authenticity": 0.7}
@@ -123,6 +126,16 @@ def test_the_figure_shows_both_distributions_and_the_planted_mismatches():
     assert drawing.data[["before", "after"]].sum().tolist() == pytest.approx([1, 1])
     assert drawing.data.mismatched.sum() == pytest.approx(10 / 80)
     assert "kept pairs" in drawing.alt
+
+
+def test_the_curves_show_every_arm_over_steps():
+    drawing = draw_curves(job(), title="scenes")
+    assert drawing.data is not None
+    assert drawing.data.steps.tolist() == [50, 100]
+    assert drawing.data["full"].tolist() == pytest.approx([0.25, 0.5])
+    assert drawing.alt.startswith("Mean recall at the last step: full 50.0")
+    (budgets,) = [each for each in reduction_tables(job()) if each.name.startswith("reduction_budgets")]
+    assert budgets.cells.set_index("Arm").loc["full", "50 steps"].startswith("50.0")
 
 
 def test_the_report_of_a_study_reads_every_job(tmp_path):

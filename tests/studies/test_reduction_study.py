@@ -18,11 +18,14 @@ from scar.studies.reduction.arm_differences import conclude, differences, verdic
 from scar.studies.reduction.arms import ARMS, COMPARED, cases
 from scar.studies.reduction.judge import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
+from scar.studies.reduction.reduction_measures import truth_of
 
 TINY = (
     *("experiment=reduction", "encoder=pixels_pca", "dataset.train_size=480", "dataset.test_size=96"),
     *("dataset.imbalance=2", "reduction.seeds=[0,1]", "reduction.share=0.5", "reduction.clusters=4"),
-    *("reduction.captioner.epochs=3", "reduction.captioner.codebook_size=32", "reduction.pair_model.epochs=2"),
+    *("reduction.captioner.epochs=3", "reduction.captioner.codebook_size=32", "reduction.candidates=2"),
+    *("reduction.pair_model.steps=8", "reduction.pair_model.checkpoints=4", "reduction.pair_model.batch_size=64"),
+    *("reduction.arms=[full,random,reduced,similarity_dedup,reduced_refined,need,soft_cap,oracle_25]",),
     *("probe=converged", "probe.max_epochs=20"),
 )
 """A size at which the whole study takes seconds; its numbers mean nothing."""
@@ -32,19 +35,20 @@ def result(found: float, n: int = 200, seed: int = 0, wall: float = 1.0) -> Pair
     """A pair model whose share of partners at rank 1, of right classes and of right probes is about `found`."""
     rng = np.random.default_rng(seed)
     above = np.where(rng.random(n) < found, 0, 50)
-    ranks = Ranks(above=above, ties=np.zeros(n, np.int64))
+    ranks = tuple(Ranks(above=each, ties=np.zeros(n, np.int64)) for each in (above + 20, above, above + 1))
     right = rng.random(n) < found
-    spent = {"wall": wall, "cpu": wall}
-    return PairResult(tr=ranks, ir=ranks, zero_shot=right, linear_probe=right, spent=spent, final_loss=1.0)
+    return PairResult(
+        steps=np.array([25, 50, 100]), validation=np.array([0.1, 0.9, 0.8]), tr=ranks, ir=ranks,
+        zero_shot=np.stack([right] * 3), linear_probe=right, spent={"wall": wall, "cpu": wall}, final_loss=1.0,
+    )  # fmt: skip
 
 
 def planted() -> dict[str, list[PairResult]]:
     """Refined captions help a lot, everything is best, the reduced set is as good as a random one."""
-    levels = {"full": 0.9, "full_short": 0.5, "random": 0.5, "random_refined": 0.5, "reduced": 0.5}
-    levels |= {"reduced_refined": 0.7}
+    levels = {arm.name: 0.5 for arm in ARMS} | {"full": 0.9, "reduced_refined": 0.7}
     walls = {"full": 4.0, "reduced_refined": 1.0}
     return {
-        name: [result(level, seed=seed, wall=walls.get(name, 1.0)) for seed in range(5)]
+        name: [result(level, n=2000, seed=seed, wall=walls.get(name, 1.0)) for seed in range(5)]
         for name, level in levels.items()
     }
 
@@ -63,28 +67,43 @@ def rows_of(results: dict[str, list[PairResult]]) -> pd.DataFrame:
     return pd.DataFrame([*records, about | {"seed": 0, "metric": "probe_image", "value": 0.6}])
 
 
-def test_planted_differences_are_found_and_equal_arms_are_not_told_apart():
+def test_planted_differences_are_found_and_equal_arms_are_equivalent():
     table = differences(planted())
-    said = {(r["first"], r["second"], r["metric"]): verdict(r) for r in table.to_dict("records")}
-    assert said["reduced_refined", "full", "tr_at_1"] == "worse"
-    assert said["reduced_refined", "random", "ir_at_1"] == "better"
-    assert said["reduced_refined", "reduced", "zero_shot"] == "better"
-    assert said["reduced", "random", "tr_at_1"] == "undecided"
-    assert set(zip(table["first"], table["second"], strict=True)) == set(COMPARED)
-    assert table[table.metric == "tr_at_5"].p_holm.isna().all()
-    assert (table.p_holm.dropna() >= table.p_value[table.p_holm.notna()]).all()
+    last = table[(table.metric == "recall") & (table.budget == 1)]
+    said = {(r["first"], r["second"]): verdict(r) for r in last.to_dict("records")}
+    assert said["reduced", "full"] == "worse"
+    assert said["reduced_refined", "reduced"] == "better"
+    assert said["need", "random"] == "equivalent"
+    assert set(said) == set(COMPARED)
+    assert table[table.metric == "tr_at_1"].p_holm.isna().all()
+    assert table[table.budget < 1].p_holm.isna().all()
+    assert (last.p_holm >= last.p_value).all()
+    some = differences({name: each for name, each in planted().items() if name in ("full", "random", "reduced")})
+    assert set(zip(some["first"], some["second"], strict=True)) == {
+        ("reduced", "full"), ("random", "full"), ("reduced", "random"),
+    }  # fmt: skip
+
+
+def test_a_budget_takes_the_checkpoint_that_is_best_on_the_validation_part_within_it():
+    one = result(0.5)
+    assert [one.chosen(budget) for budget in (0.25, 0.5, 1.0)] == [0, 1, 1]
+    assert one.values(0.25)["chosen_step"] == 25
+    assert one.values(0.25)["tr_at_1"] == 0
+    assert one.values()["recall"] == one.values()["tr_at_1"]
+    assert replace(one, validation=np.full(3, np.nan)).chosen() == 2
+    with pytest.raises(ValueError, match=r"budget=0\.1 of 100 steps ends before the first checkpoint"):
+        one.chosen(0.1)
 
 
 def test_the_findings_say_where_it_helped_where_it_hurt_and_where_nothing_was_shown():
     results = planted()
     said = conclude(differences(results), rows_of(results))
     against = {line.split(":")[0]: line for line in said}
-    assert "worse in TR@1" in against["reduced with refined captions against everything"]
-    assert "better in TR@1" in against["reduced with refined captions against random"]
-    assert "no difference shown in TR@1" in against["reduced against random"]
-    assert "better in" not in against["reduced against random"]
-    assert any("4.0 times less" in line and "takes 4 s" in line for line in said)
-    assert any("planted mismatches the reduced set keeps 20.0%" in line for line in said)
+    assert ": worse in mean recall" in against["TL;DR's pairs with refined captions against everything"]
+    assert ": better in mean recall" in against["TL;DR's pairs with refined captions against TL;DR's pairs"]
+    assert "equivalent (within 2 points)" in against["pairs by need against random pairs"]
+    assert any("takes 4 s" in line for line in said)
+    assert any("planted mismatches pairs by similarity without near-duplicates keep 20.0%" in line for line in said)
     assert any("uniform draws are better than random draws (+10.00 points" in line for line in said)
 
 
@@ -94,7 +113,8 @@ def test_a_result_reads_back_as_it_was_written(tmp_path):
     again = PairResult.load(tmp_path / "result.npz")
     assert again.values() == one.values()
     np.testing.assert_array_equal(again.items("ir_at_10"), one.items("ir_at_10"))
-    unlabelled = PairResult(tr=one.tr, ir=one.ir, zero_shot=None, linear_probe=None, spent=one.spent, final_loss=1.0)
+    assert one.values(0.25) == again.values(0.25)
+    unlabelled = replace(one, zero_shot=None, linear_probe=None)
     unlabelled.save(tmp_path / "none.npz")
     assert PairResult.load(tmp_path / "none.npz").zero_shot is None
     assert "zero_shot" not in unlabelled.values()
@@ -117,6 +137,10 @@ def test_the_truth_is_counted_among_what_is_kept():
     assert planted_truth(np.array([3, 4]), wrong, again, ids)["redundant"] == 0.5
     assert planted_truth(np.array([3, 5]), wrong, again, ids)["redundant"] == 0.0
     assert planted_truth(kept, None, None, ids) == {}
+    made = make_pair_arrays(samples(mismatched=np.array(["yes", "no", "yes", "no"])), 8)
+    assert truth_of(made, np.array([1, 1])) == {"mismatches_kept": 0.5, "mismatched": 1.0}
+    held = make_pair_arrays(samples(mismatched=np.array(["yes", "no", "yes", "no"])), 8, validation_share=0.5)
+    assert truth_of(held, np.array([0]))["mismatches_kept"] == 1
 
 
 def test_purity_is_the_share_of_the_most_common_label():
@@ -177,7 +201,7 @@ def test_material_keeps_every_caption_and_reads_back(tmp_path):
     made.save(tmp_path)
     again = PairArrays.load(tmp_path)
     assert again.texts == ["one", "two", "three", "four"]
-    texts, owners = again.test_captions()
+    texts, owners = again.captions_of(again.test)
     assert (texts, owners.tolist()) == (["two", "four", "vier"], [0, 1, 1])
     assert again.mismatched is not None
     assert again.mismatched.tolist() == [False, False, True, False]
@@ -185,6 +209,13 @@ def test_material_keeps_every_caption_and_reads_back(tmp_path):
     assert again.scene is None
     np.testing.assert_array_equal(again.images, made.images)
     assert make_pair_arrays(samples(), 16).images.shape == (4, 16, 16, 3)
+
+
+def test_a_validation_part_is_taken_out_of_the_training_part_alone():
+    made = make_pair_arrays(samples(), 8, validation_share=0.5, seed=3)
+    assert sorted([*made.train, *made.validation]) == [0, 2]
+    assert made.test.tolist() == [1, 3]
+    assert len(make_pair_arrays(samples(), 8).validation) == 0
 
 
 def test_the_texts_of_a_material_are_made_once_and_are_no_part_of_what_is_written(tmp_path):
@@ -223,19 +254,26 @@ def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
     (folder,) = (tmp_path / "outputs" / "reduction" / "jobs").iterdir()
     rows = pd.read_parquet(folder / "reduction.parquet")
     arms = rows[rows.kind == "arm"].pivot_table(index="case", columns="metric", values="value")
-    assert set(arms.index) == {arm.name for arm in ARMS}
-    assert arms.pairs[["random", "random_refined", "reduced", "reduced_refined"]].eq(240).all()
+    assert {"full", "random", "reduced", "similarity_dedup", "reduced_refined", "need", "soft_cap", "oracle_25"} == set(
+        arms.index
+    )
+    assert arms.pairs.drop("full").eq(216).all()
+    assert arms.distinct_pairs["soft_cap"] < 216
     assert arms.compression["reduced"] == 2.0
+    assert set(rows[rows.kind == "budget"].table) == {"2 steps", "4 steps", "8 steps"}
+    assert set(rows[rows.kind == "curve"].table) == {"2", "4", "6", "8"}
+    assert rows[(rows.case == "best candidate") & (rows.metric == "right")].value.between(0, 1).all()
+    assert (folder / "reduction_curves.png").stat().st_size
     assert arms.filter(regex="_at_").stack().between(0, 1).all()
-    assert {"image_authenticity", "text_scale", "mismatches_kept", "wall_seconds", "tr_median_rank"} <= set(
+    assert {"image_authenticity", "text_scale", "mismatches_kept", "wall_seconds", "tr_median_rank", "recall"} <= set(
         arms.columns
     )
     assert set(rows[rows.kind == "case"].table) == {"2b", "2c", "2d", "2e", "2f"}
     text = (folder / "reduction.md").read_text()
     assert all(f"Table {number} of the TL;DR paper" in text for number in ("2a", "2f", "3", "5", "6", "8"))
     manifest = pd.read_parquet(folder / "manifest.parquet")
-    assert (manifest.kept == "yes").sum() == 240
-    assert (manifest.refined != "").sum() == 240
+    assert (manifest.kept == "yes").sum() == 216
+    assert (manifest.refined != "").sum() == 216
     (tmp_path / "sitecustomize.py").write_text(
         "import atexit, sys\nheavy = ('torch', 'pytorch_lightning', 'timm', 'transformers')\n"
         "atexit.register(lambda: print('HEAVY', [name for name in heavy if name in sys.modules]))\n"

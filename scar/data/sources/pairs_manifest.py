@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,16 +19,19 @@ from scar.data.source import Source
 from scar.data.sources._columns import check_unique
 from scar.data.sources._listing import listing
 from scar.data.sources._pairs import make_pairs
-from scar.data.sources._table_files import ColumnTable, read_table
+from scar.data.sources._table_files import ColumnTable, first_row, read_table
 from scar.data.stratify import draw_test_part
 
 _KEPT = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+_MOST_TIMES = 1000
 _AGAIN = "write the manifest again from this dataset, or set dataset.source to the one that it was made from"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairsManifest(Source):
     """The pairs that a manifest keeps: `root` is its file, Parquet or CSV, with the columns ``id``, ``kept``, ``refined``.
+
+    A column ``times`` says how often a kept pair is there; the second time its id ends in ``~2``.
 
     With a source, images, labels and groups are those of its training part, and its test part stays as it is. Without
     one, the column ``image`` holds paths relative to the manifest, there are no labels, and a test part is drawn of the
@@ -111,25 +115,28 @@ class PairsManifest(Source):
                 f"{str(samples.ids[unlisted[0]])!r}; {_AGAIN}"
             )
         refined = {place[rows.ids[row]]: rows.refined[row] for row in np.flatnonzero(rows.kept).tolist()}
-        kept = np.array(sorted([*refined, *np.flatnonzero(samples.splits == TEST).tolist()]), np.int64)
+        times = {place[rows.ids[row]]: int(rows.times[row]) for row in np.flatnonzero(rows.kept).tolist()}
+        every = sorted([*refined, *np.flatnonzero(samples.splits == TEST).tolist()])
+        kept = np.repeat(every, [times.get(row, 1) for row in every]).astype(np.int64)
         note = f"{len(refined)} of {int(listed.sum())} training pairs kept, with the captions of the manifest"
         text = [_like(samples.payloads["text"][row], refined.get(row)) for row in kept.tolist()]
         reduced = replace(samples, notes=(*samples.notes, note)).take(kept)
+        reduced = replace(reduced, ids=np.array(_numbered(reduced.ids.tolist())))
         return validate_samples(replace(reduced, payloads={**reduced.payloads, "text": text}), name=self.name)
 
     def _of_files(self, rows: ManifestRows, folder: Path) -> Samples:
         """Return the kept pairs whose images lie beside the manifest."""
-        kept = np.flatnonzero(rows.kept)
+        kept = np.repeat(np.flatnonzero(rows.kept), rows.times[rows.kept])
         chosen = kept.tolist()
         return make_pairs(
             self,
-            ids=rows.ids[kept].tolist(),
+            ids=_numbered(rows.ids[kept].tolist()),
             payloads={
                 "image": ImageFiles([folder / rows.images[row] for row in chosen]),
                 "text": [(rows.refined[row],) for row in chosen],
             },
             splits=draw_test_part(np.zeros(len(kept), np.int64), self.test_fraction, self.seed),
-            notes=[f"{len(kept)} of {len(rows.ids)} pairs kept, with the captions of the manifest"],
+            notes=[f"{int(rows.kept.sum())} of {len(rows.ids)} pairs kept, with the captions of the manifest"],
         )
 
 
@@ -143,6 +150,7 @@ class ManifestRows:
         kept: [N].
         refined: [N] captions; those of the kept pairs are not empty.
         images: [N] paths relative to the manifest; none where they were not asked for.
+        times: [N] how often a kept pair is there, 1 where the manifest does not say.
     """
 
     table: ColumnTable
@@ -150,6 +158,7 @@ class ManifestRows:
     kept: NDArray[np.bool_]
     refined: Sequence[str]
     images: Sequence[str]
+    times: NDArray[np.int64]
 
 
 def read_rows(path: Path, *, images: bool = False) -> ManifestRows:
@@ -161,10 +170,11 @@ def read_rows(path: Path, *, images: bool = False) -> ManifestRows:
 
     Raises:
         ValueError: a column is missing, an id is empty or comes twice, ``kept`` is neither yes nor no, no pair is kept, a
-            kept pair has no caption, or an image path leaves the folder; the message names the row and the column.
+            kept pair has no caption or no count in the column ``times``, or an image path leaves the folder; the message names the row and the column.
         FileNotFoundError: an image of a kept pair is not there.
     """
-    columns = ("id", "kept", "refined", *(("image",) if images else ()))
+    counted = path.suffix in (".csv", ".parquet") and path.is_file() and "times" in first_row(path)
+    columns = ("id", "kept", "refined", *(("image",) if images else ()), *(("times",) if counted else ()))
     table = read_table(path, columns)
     ids = _texts(table, "id")
     for row, name in enumerate(ids):
@@ -183,7 +193,32 @@ def read_rows(path: Path, *, images: bool = False) -> ManifestRows:
     if not kept.any():
         raise ValueError(f"{path} keeps none of its {len(ids)} pairs; set kept to yes for some")
     paths = _image_paths(table, path.parent, kept) if images else []
-    return ManifestRows(table=table, ids=np.array(ids), kept=kept, refined=refined, images=paths)
+    times = _times(table, kept) if counted else kept.astype(np.int64)
+    return ManifestRows(table=table, ids=np.array(ids), kept=kept, refined=refined, images=paths, times=times)
+
+
+def _times(table: ColumnTable, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how often each pair is there."""
+    found = np.zeros(len(kept), np.int64)
+    for row in np.flatnonzero(kept).tolist():
+        value = str(table.columns["times"][row])
+        if not value.isascii() or not value.isdigit() or not 0 < int(value) <= _MOST_TIMES:
+            raise ValueError(
+                f"{table.where(row)}, column 'times': {value!r} must be a whole number from 1 to {_MOST_TIMES} for a pair "
+                "that is kept"
+            )
+        found[row] = int(value)
+    return found
+
+
+def _numbered(ids: Sequence[str]) -> list[str]:
+    """Return ids of which the second and further ones of a name are numbered."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in ids:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}~{seen[name]}")
+    return found
 
 
 def _texts(table: ColumnTable, column: str) -> list[str]:

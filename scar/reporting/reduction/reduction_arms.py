@@ -12,7 +12,7 @@ from scar.reporting.formats.table import Table
 from scar.reporting.reduction.reduction_rows import RETRIEVAL, Cell, base_rows, cell
 from scar.reporting.text import decimal, known, name_of, points, points_interval
 
-SHARES = RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}
+SHARES = {"recall": "Mean recall"} | RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}
 NUMBERS: dict[str, tuple[str, Callable[[Cell], str]]] = {
     "pairs": ("Pairs", Cell.count),
     "compression": ("Compression", lambda each: f"{each.value:.2f}"),
@@ -41,7 +41,13 @@ def arm_tables(rows: pd.DataFrame, differences: pd.DataFrame | None = None) -> l
     for dataset in rows.dataset.unique():
         own = base_rows(rows[rows.dataset == dataset])
         arms = own[own.kind == "arm"]
-        tables += [_results(arms, dataset), _truth(arms, dataset), _scar(arms, dataset), _once(own, dataset)]
+        tables += [
+            _results(arms, dataset),
+            _budgets(own, dataset),
+            _truth(arms, dataset),
+            _scar(arms, dataset),
+            _once(own, dataset),
+        ]
     tables = [table for table in tables if len(table.cells.columns) > 1]
     return [*tables, *([_differences(differences)] if differences is not None else [])]
 
@@ -57,8 +63,19 @@ def _results(arms: pd.DataFrame, dataset: str) -> Table:
     return _table(
         "reduction_arms", f"Pair models by training set, {name_of(dataset)}: percent, means over seeds", found, names, show, dataset,
         "TR: image to text, IR: text to image; equal scores count by their expectation. Recall, zero-shot and linear-probe "
-        "accuracy with 95 % intervals over seeds. All arms have equal epochs, except “full_short”, which takes as many steps as "
-        "a reduced set. Compression: all training pairs over those of the arm. Pair score: mean cosine by a model of all pairs.",
+        "accuracy with 95 % intervals over seeds. All arms take equally many steps. Compression: all training pairs over those of the arm. Pair score: mean cosine by a model of all pairs.",
+    )  # fmt: skip
+
+
+def _budgets(rows: pd.DataFrame, dataset: str) -> Table:
+    """Return the mean recall of every arm at every budget."""
+    own = rows[(rows.kind == "budget") & (rows.metric == "recall")]
+    budgets = list(dict.fromkeys(own.table))
+    found = {arm: {budget: cell(own, case=arm, table=budget) for budget in budgets} for arm in dict.fromkeys(own.case)}
+    return _table(
+        "reduction_budgets", f"Mean recall at equal steps, {name_of(dataset)}: percent", found, {b: b for b in budgets},
+        lambda _, each: each.percent(), dataset,
+        "Mean of recall at 1 and 10, both ways; of the checkpoints of a budget the best on the validation part.",
     )  # fmt: skip
 
 
@@ -105,7 +122,7 @@ def _once(rows: pd.DataFrame, dataset: str) -> Table:
 
 
 def _differences(frame: pd.DataFrame) -> Table:
-    shares = frame[frame.metric.isin(SHARES)]
+    shares = frame[frame.metric.isin(SHARES) & (frame.budget == 1)]
     cells = pd.DataFrame(
         {
             "Difference": shares["first"] + " − " + shares["second"],
@@ -113,6 +130,7 @@ def _differences(frame: pd.DataFrame) -> Table:
             "Points": [points(value) for value in shares.value],
             "Interval": [points_interval(low, high) for low, high in zip(shares.low, shares.high, strict=True)],
             "p (Holm)": [f"{p:.2g}" if known(p) else "not tested" for p in shares.p_holm],
+            "p (equivalent)": [f"{p:.2g}" if known(p) else "not tested" for p in shares.p_equivalence],
         }
     )
     return Table(
@@ -120,7 +138,9 @@ def _differences(frame: pd.DataFrame) -> Table:
         caption="Paired differences between arms, in points",
         cells=cells.reset_index(drop=True),
         values=frame,
-        notes=("95 % intervals over seeds × test items; p-values corrected over all that are tested.",),
+        notes=(
+            "95 % intervals over seeds × test items; p-values corrected over all that are tested; equivalent: within 2 points.",
+        ),
     )
 
 

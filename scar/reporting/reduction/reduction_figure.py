@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scar.reporting.figures.style import EXTENSION, FOUNDATION, MUTED, Drawing, new_figure, only_grid, styled
-from scar.reporting.text import decimal
+from scar.reporting.figures.style import (
+    EXTENSION,
+    FOUNDATION,
+    MUTED,
+    Drawing,
+    colour_of,
+    marker_of,
+    new_figure,
+    only_grid,
+    styled,
+)
+from scar.reporting.text import decimal, percent
 
 BINS = 40
+_COLOURS = 9
 LOOK = {"before": (MUTED, "all pairs, original captions"), "after": (FOUNDATION[0], "kept pairs, refined captions")}
 
 
@@ -51,3 +62,32 @@ def draw_scores(scores: pd.DataFrame, *, title: str) -> Drawing:
 
 def _frame(middle: np.ndarray, parts: list[tuple[str, np.ndarray]]) -> pd.DataFrame:
     return pd.DataFrame({"score": middle, **dict(parts)})
+
+
+def draw_curves(rows: pd.DataFrame, *, title: str) -> Drawing:
+    """Mean recall over the steps of training, a line per arm: means over seeds.
+
+    Args:
+        rows: of the study with the kind ``"curve"``.
+        title: of the dataset.
+    """
+    own = rows[(rows.kind == "curve") & (rows.metric == "recall")].assign(steps=lambda each: each.table.astype(int))
+    means = own.pivot_table(index="steps", columns="case", values="value", sort=False).sort_index()
+    with styled():
+        figure = new_figure(6.4, 4.2)
+        axes = figure.subplots()
+        drawing = Drawing(name="reduction_curves", title="Recall over steps", alt="", figure=figure)
+        for place, name in enumerate(means.columns):
+            colour, mark = colour_of(name, place), marker_of(name, place)
+            dashes = "-" if place < _COLOURS else "--"
+            (line,) = axes.plot(means.index, means[name], dashes, color=colour, marker=mark, markersize=3, label=name)
+            drawing.tip(line, f"{name}: {percent(means[name].iloc[-1], 1)} % at the end")
+        axes.set_xlabel("steps")
+        axes.set_ylabel("mean recall at 1 and 10, both ways")
+        axes.set_title(title)
+        only_grid(axes, "y")
+        axes.legend(fontsize="xx-small", ncols=3)
+    drawing.data = means.reset_index()
+    last = means.iloc[-1].sort_values(ascending=False)
+    drawing.alt = "Mean recall at the last step: " + ", ".join(f"{n} {percent(v, 1)}" for n, v in last.items()) + "."
+    return drawing

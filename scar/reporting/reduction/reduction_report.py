@@ -11,7 +11,7 @@ from rich.console import Console
 from scar.reporting.formats.table import Table, latex_document
 from scar.reporting.reduction.reduction_ablations import ablation_tables
 from scar.reporting.reduction.reduction_arms import arm_tables
-from scar.reporting.reduction.reduction_figure import draw_scores
+from scar.reporting.reduction.reduction_figure import draw_curves, draw_scores
 from scar.reporting.reduction.reduction_rows import load_reduction
 from scar.reporting.reduction.reduction_transfer import transfer_tables
 from scar.reporting.text import name_of
@@ -34,7 +34,7 @@ def write_reduction(
     *,
     formats: Sequence[str] = FORMATS,
 ) -> dict[str, Path]:
-    """Write reduction.md, reduction.tex, a CSV per table, and Figure 7.
+    """Write reduction.md, reduction.tex, a CSV per table, Figure 7 and the curves over steps.
 
     Args:
         target: folder.
@@ -42,7 +42,7 @@ def write_reduction(
         differences: between the arms of one job.
         scores: pair scores before and after, of one job.
         sentences: the findings in words.
-        formats: of the figure.
+        formats: of the figures.
 
     Returns:
         File name → path.
@@ -55,8 +55,10 @@ def write_reduction(
         "reduction.tex": latex_document(tables, header="Data reduction").encode(),
     }
     documents |= {f"{table.name}.csv": table.to_csv().encode() for table in tables}
-    if scores is not None:
-        drawing = draw_scores(scores, title=name_of(rows.dataset.iloc[0]))
+    title = name_of(rows.dataset.iloc[0])
+    drawings = [] if scores is None else [draw_scores(scores, title=title)]
+    drawings += [draw_curves(rows, title=title)] if (rows.kind == "curve").any() else []
+    for drawing in drawings:
         documents |= {f"{drawing.name}.{kind}": drawing.render(kind) for kind in formats}
     target.mkdir(parents=True, exist_ok=True)
     for name, data in documents.items():

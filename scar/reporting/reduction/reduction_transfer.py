@@ -12,7 +12,7 @@ from scar.reporting.reduction.reduction_rows import NONE, RETRIEVAL, SOURCE, bas
 from scar.reporting.text import MISSING, name_of
 
 ARMS = {
-    "random": "Rand", "full": "all pairs", "full_short": "all pairs, as many steps", "reduced": "TL;DR, original captions",
+    "random": "Rand", "full": "all pairs", "reduced": "TL;DR, original captions",
     "reduced_refined": "TL;DR",
 }  # fmt: skip
 """Arm → its name in the tables of the paper."""

@@ -8,66 +8,76 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scar.evaluation.hypotheses import holm, is_significant
+from scar.evaluation.hypotheses import decide, equivalence, holm
 from scar.evaluation.intervals import MeanEstimate, corrected_interval, crossed_interval
-from scar.studies.reduction.arms import COMPARED
+from scar.studies.reduction.arms import BUDGETS, COMPARED, RECOMMENDED
 from scar.studies.reduction.judge import PairResult
 
-TESTED = ("tr_at_1", "tr_at_10", "ir_at_1", "ir_at_10", "zero_shot", "linear_probe")
-"""Metrics by test item, higher is better; p-values are corrected over all of them and all of `COMPARED`."""
-SHOWN = ("tr_at_5", "ir_at_5")
-"""By test item as well, but not tested: they lie between two that are."""
-PER_SEED = ("tr_median_rank", "ir_median_rank", "wall_seconds", "cpu_seconds")
+TESTED = ("recall",)
+"""The metric by test item that is tested, the mean of recall at 1 and 10 both ways after all steps; p-values are
+corrected over all of `COMPARED`."""
+SHOWN = ("tr_at_1", "tr_at_10", "ir_at_1", "ir_at_10", "zero_shot", "linear_probe")
+"""By test item as well, with intervals but without a test."""
+PER_SEED = ("wall_seconds", "cpu_seconds")
 """One number per seed: intervals count the spread over seeds alone."""
+MARGIN = 0.02
+"""Difference of recall that counts as none, for the test of equivalence."""
 NAMES = {
-    "full": "everything", "full_short": "everything in as many steps", "random": "random", "reduced": "reduced",
-    "random_refined": "random with refined captions", "reduced_refined": "reduced with refined captions",
-    "tr_at_1": "TR@1", "tr_at_10": "TR@10", "ir_at_1": "IR@1", "ir_at_10": "IR@10", "zero_shot": "zero-shot accuracy",
-    "linear_probe": "linear probe",
+    "full": "everything", "random": "random pairs", "reduced": "TL;DR's pairs",
+    "reduced_refined": "TL;DR's pairs with refined captions", "reduced_collapsed": "TL;DR's pairs with collapsed captions",
+    "similarity": "pairs by similarity", "neg_clip_loss": "pairs by negative CLIP loss", "norm_sim": "pairs by norm similarity",
+    "dedup": "pairs without near-duplicates", "similarity_dedup": "pairs by similarity without near-duplicates",
+    "soft_cap": "pairs with repeats", "need": "pairs by need", "need_clean": "filtered pairs by need",
+    "oracle_0": "random pairs with an oracle's captions", "oracle_25": "random pairs with captions of 25 % wrong facts",
+    "random_refined": "random pairs with refined captions",
+    "oracle_75": "random pairs with captions of 75 % wrong facts",
+    "oracle_50": "random pairs with captions of 50 % wrong facts",
 }  # fmt: skip
 
 
 def differences(results: Mapping[str, list[PairResult]]) -> pd.DataFrame:
-    """Return one row per pair of arms and metric: first minus second, paired by seed and test item.
+    """Return one row per pair of arms, budget and metric: first minus second, paired by seed and test item.
 
     Args:
         results: arm → one result per seed, in the same order of seeds for every arm.
     """
     records = []
     for first, second in COMPARED:
-        for metric in (*TESTED, *SHOWN):
-            a, b = (_items(results[name], metric) for name in (first, second))
-            if a is None or b is None:
-                continue
-            estimate = crossed_interval(a - b)
-            records.append(_record(first, second, metric, estimate))
+        if not {first, second} <= set(results):
+            continue
+        for budget in BUDGETS:
+            for metric in (*TESTED, *SHOWN):
+                a, b = (_items(results[name], metric, budget) for name in (first, second))
+                if a is None or b is None or (metric == "linear_probe" and budget < 1):
+                    continue
+                records.append(_record(first, second, metric, budget, crossed_interval(a - b)))
         for metric in PER_SEED:
             pairs = zip(results[first], results[second], strict=True)
             each = [one.values()[metric] - two.values()[metric] for one, two in pairs]
-            records.append(_record(first, second, metric, corrected_interval(each, test_share=0.0)))
+            records.append(_record(first, second, metric, 1.0, corrected_interval(each, test_share=0.0)))
     frame = pd.DataFrame.from_records(records)
-    tested = frame.metric.isin(TESTED)
+    tested = frame.metric.isin(TESTED) & (frame.budget == 1)
     frame["p_holm"] = np.nan
     frame.loc[tested, "p_holm"] = holm(frame.loc[tested, "p_value"].to_numpy())
     return frame
 
 
-def _items(results: list[PairResult], metric: str) -> NDArray[np.float64] | None:
+def _items(results: list[PairResult], metric: str, budget: float) -> NDArray[np.float64] | None:
     """Return [S, n] scores by item, or None where a result has none."""
-    rows = [each.items(metric) for each in results]
+    rows = [each.items(metric, budget) for each in results]
     return None if any(row is None for row in rows) else np.stack([row for row in rows if row is not None])
 
 
-def _record(first: str, second: str, metric: str, estimate: MeanEstimate) -> dict[str, object]:
+def _record(first: str, second: str, metric: str, budget: float, estimate: MeanEstimate) -> dict[str, object]:
     kept = ("value", "low", "high", "p_value", "seeds", "flag")
-    return {"first": first, "second": second, "metric": metric, **{name: getattr(estimate, name) for name in kept}}
+    about = {"first": first, "second": second, "metric": metric, "budget": budget}
+    same = equivalence(estimate, MARGIN) if metric in TESTED else np.nan
+    return about | {name: getattr(estimate, name) for name in kept} | {"p_equivalence": same}
 
 
 def verdict(row: Mapping[str, float]) -> str:
-    """Return ``"better"``, ``"worse"`` or ``"undecided"`` by the corrected p-value of a difference."""
-    if not is_significant(row["p_holm"]):
-        return "undecided"
-    return "better" if row["value"] > 0 else "worse"
+    """Return ``"better"``, ``"worse"``, ``"equivalent"`` or ``"cannot tell"``; see `scar.evaluation.hypotheses.decide`."""
+    return decide(row["value"], row["p_holm"], row["p_equivalence"])
 
 
 def conclude(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
@@ -77,21 +87,21 @@ def conclude(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
         table: of `differences`.
         rows: of `scar.studies.reduction.reduction_measures.measure`.
     """
-    said = []
-    for first, second in COMPARED:
-        own = table[(table["first"] == first) & (table["second"] == second) & table.metric.isin(TESTED)]
-        if len(own):
-            said.append(f"{NAMES[first]} against {NAMES[second]}: {_compared(own)}.")
+    tested = table[table.metric.isin(TESTED) & (table.budget == 1)]
+    said = [
+        f"{NAMES[row['first']]} against {NAMES[row['second']]}: {SAID[verdict(row)]} in mean recall, "
+        f"{100 * row['value']:+.1f} points [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]."
+        for row in tested.to_dict("records")
+    ]
     return [*said, *_costs(rows), *_planted(rows), *_selectors(rows)]
 
 
-def _compared(own: pd.DataFrame) -> str:
-    parts: dict[str, list[str]] = {"better": [], "worse": [], "undecided": []}
-    for row in own.to_dict("records"):
-        interval = f" [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]" if row["low"] == row["low"] else ""
-        parts[verdict(row)].append(f"{NAMES[row['metric']]} {100 * row['value']:+.1f}{interval}")
-    heads = {"better": "better in", "worse": "worse in", "undecided": "no difference shown in"}
-    return "; ".join(f"{heads[kind]} {', '.join(listed)}" for kind, listed in parts.items() if listed)
+SAID = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent (within 2 points)",
+    "cannot tell": "no difference shown",
+}
 
 
 def means(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -105,9 +115,8 @@ def _costs(rows: pd.DataFrame) -> list[str]:
     arms = means(rows, "arm").loc["arms"]
     full, reduced = arms.loc["full"], arms.loc["reduced_refined"]
     return [
-        f"Training on everything takes {full.wall_seconds:.0f} s ({full.cpu_seconds:.0f} s of CPU time) for "
-        f"{full.pairs:.0f} pairs, on the reduced set {reduced.wall_seconds:.0f} s ({reduced.cpu_seconds:.0f} s) for "
-        f"{reduced.pairs:.0f}: {full.cpu_seconds / max(reduced.cpu_seconds, 1e-9):.1f} times less, without the captioner."
+        f"In equal steps training takes {full.cpu_seconds:.0f} s of CPU time for {full.pairs:.0f} pairs and "
+        f"{reduced.cpu_seconds:.0f} s for {reduced.pairs:.0f} with refined captions: what saves time is fewer steps."
     ]
 
 
@@ -115,13 +124,14 @@ def _planted(rows: pd.DataFrame) -> list[str]:
     arms, said = means(rows, "arm").loc["arms"], []
     for metric, what in (("mismatches_kept", "planted mismatches"), ("duplicates_kept", "near-duplicates")):
         if metric in arms:
-            kept = {name: arms[metric][name] for name in ("random", "reduced")}
+            kept = {name: arms[metric][name] for name in ("random", "reduced", RECOMMENDED)}
             said.append(
-                f"Of the {what} the reduced set keeps {kept['reduced']:.1%}, a random one {kept['random']:.1%}."
+                f"Of the {what} {NAMES[RECOMMENDED]} keep {kept[RECOMMENDED]:.1%}, the reduced set {kept['reduced']:.1%}, "
+                f"a random one {kept['random']:.1%}."
             )
     study = rows[(rows.kind == "study") & (rows.metric == "auroc")]
-    if len(study):
-        said.append(f"The pair score separates planted mismatches with an AUROC of {study.value.mean():.3f}.")
+    for row in study.to_dict("records"):
+        said.append(f"{row['case']} separates planted mismatches with an AUROC of {row['value']:.3f}.")
     return said
 
 

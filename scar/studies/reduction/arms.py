@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from scar.config.nodes import ConfigError
 from scar.reduction.keep import clusters_for
 from scar.reduction.settings import ReductionConfig
+
+BUDGETS = (0.25, 0.5, 1.0)
+"""Shares of the steps of a pair model at which the arms are compared; every arm has the same steps."""
+CAPTIONS = ("original", "refined", "collapsed", "oracle")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,38 +19,70 @@ class PairArm:
 
     Attributes:
         name: of the arm.
-        pairs: ``"full"``, ``"random"`` or ``"reduced"``.
-        refined: whether its captions are refined.
-        short: whether it takes as many steps as a reduced set does, rather than as many epochs.
+        pairs: ``"full"``, ``"random"``, ``"reduced"``, or one of `RIVALS`.
+        captions: one of `CAPTIONS`: the original ones; with those of the captioner; with those of beam search, unmatched;
+            with those of an oracle.
+        wrong: probability of each fact of the oracle's captions to be wrong.
     """
 
     name: str
     pairs: str
-    refined: bool = False
-    short: bool = False
+    captions: str = "original"
+    wrong: float = 0.0
 
 
-FULL = PairArm(name="full", pairs="full")
-ARMS = (
-    FULL,
-    PairArm(name="full_short", pairs="full", short=True),
-    PairArm(name="random", pairs="random"),
-    PairArm(name="random_refined", pairs="random", refined=True),
-    PairArm(name="reduced", pairs="reduced"),
-    PairArm(name="reduced_refined", pairs="reduced", refined=True),
+RIVALS = (
+    *("similarity", "neg_clip_loss", "norm_sim", "dedup", "similarity_dedup"),
+    *("soft_cap", "need", "need_clean"),
 )
-"""Four that the study is about; ``random_refined`` completes Table 2a, ``full_short`` costs what a reduced set costs."""
+"""Choices that the paper does not have; `scar.studies.reduction.rival_stages` says what each is."""
+RECOMMENDED = "similarity_dedup"
+"""Chosen on other scenes, see experiments/reduction/README.md."""
+ARMS = (
+    PairArm(name="full", pairs="full"),
+    PairArm(name="random", pairs="random"),
+    PairArm(name="reduced", pairs="reduced"),
+    PairArm(name="similarity_dedup", pairs="similarity_dedup"),
+    PairArm(name="need", pairs="need"),
+    PairArm(name="reduced_refined", pairs="reduced", captions="refined"),
+    PairArm(name="random_refined", pairs="random", captions="refined"),
+    PairArm(name="oracle_0", pairs="random", captions="oracle", wrong=0.0),
+    PairArm(name="oracle_25", pairs="random", captions="oracle", wrong=0.25),
+    PairArm(name="need_clean", pairs="need_clean"),
+    PairArm(name="similarity", pairs="similarity"),
+    PairArm(name="reduced_collapsed", pairs="reduced", captions="collapsed"),
+    PairArm(name="oracle_50", pairs="random", captions="oracle", wrong=0.5),
+    PairArm(name="oracle_75", pairs="random", captions="oracle", wrong=0.75),
+    PairArm(name="neg_clip_loss", pairs="neg_clip_loss"),
+    PairArm(name="norm_sim", pairs="norm_sim"),
+    PairArm(name="dedup", pairs="dedup"),
+    PairArm(name="soft_cap", pairs="soft_cap"),
+)
 COMPARED = (
-    ("reduced_refined", "full"),
-    ("reduced_refined", "full_short"),
-    ("reduced_refined", "random"),
-    ("reduced_refined", "reduced"),
-    ("reduced", "random"),
-    ("reduced", "full"),
-    ("random_refined", "random"),
-    ("random", "full"),
+    *((name, "full") for name in ("reduced", "reduced_refined", "random", RECOMMENDED)),
+    *((name, "random") for name in ("reduced", *RIVALS)),
+    *((name, "reduced") for name in (RECOMMENDED, "need", "need_clean", "reduced_refined", "reduced_collapsed")),
+    *((name, "random") for name in ("random_refined", "oracle_0", "oracle_25", "oracle_50", "oracle_75")),
 )
 """Differences that are tested, fixed before any result."""
+NEEDED = ("full", "random", "reduced", "reduced_refined", RECOMMENDED)
+"""Arms without which there is no report."""
+CHARACTERIZED = ("full", "random", "reduced", "reduced_refined", "need", RECOMMENDED)
+"""Arms whose images and captions SCAR is measured of."""
+
+
+def arms_of(base: ReductionConfig) -> tuple[PairArm, ...]:
+    """Return the arms that a study trains.
+
+    Raises:
+        ConfigError: one that it names is unknown, or one that every study needs is missing.
+    """
+    known = {arm.name: arm for arm in ARMS}
+    if unknown := sorted(set(base.arms) - set(known)):
+        raise ConfigError(f"reduction.arms names {unknown[0]!r}, which is none of {', '.join(known)}")
+    if base.arms and (missing := sorted(set(NEEDED) - set(base.arms))):
+        raise ConfigError(f"reduction.arms={list(base.arms)} lacks {missing[0]!r}, which the report needs; add it")
+    return tuple(arm for arm in ARMS if not base.arms or arm.name in base.arms)
 
 
 @dataclass(frozen=True, kw_only=True)

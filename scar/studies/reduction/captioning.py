@@ -1,4 +1,4 @@
-"""From the source to captions: pairs as arrays, the captioner, its codes and what it writes; all of it in the store."""
+"""From the source to codes: pairs as arrays, the captioner and what its codebook says; all of it in the store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scar.common.files import read_json, write_json
+from scar.common.files import write_json
 from scar.common.randomness import derive_seed
 from scar.config.nodes import ConfigError
 from scar.config.schema import Config
@@ -16,7 +16,6 @@ from scar.data.paths import data_folder
 from scar.data.source import Source
 from scar.job.algorithm import algorithm
 from scar.reduction.codes import Codes, read_codes
-from scar.reduction.refine import refine
 from scar.reduction.settings import ReductionConfig
 from scar.store.artefact import PARTIAL
 from scar.store.keys import Key, make_key
@@ -26,6 +25,8 @@ from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
 if TYPE_CHECKING:
     from scar.reduction.captioner import CodebookCaptioner
 
+VALIDATION_SHARE = 0.1
+"""Of the training pairs, on which checkpoints are chosen and nothing is trained."""
 _CLEAN_SHARE = 0.1
 """Clean pairs of the captioner's second phase, over the pairs of the first."""
 
@@ -52,15 +53,18 @@ class CaptionStages:
     @property
     def pairs_key(self) -> Key:
         """The pairs as arrays."""
+        settings = {"size": self._side, "validation": VALIDATION_SHARE, "seed": self.config.seed}
         upstream = [self.job.inputs.dataset.key]
-        return make_key("reduction_pairs", config={"size": self._side}, upstream=upstream, code=[make_pair_arrays])
+        return make_key("reduction_pairs", config=settings, upstream=upstream, code=[make_pair_arrays])
 
     @cached_property
     def pairs(self) -> PairArrays:
         """All pairs of the source."""
 
         def make(folder: Path) -> None:
-            make_pair_arrays(self.job.samples(), self._side).save(folder)
+            make_pair_arrays(
+                self.job.samples(), self._side, validation_share=VALIDATION_SHARE, seed=self.config.seed
+            ).save(folder)
 
         return self.store.load(self.pairs_key, make, PairArrays.load)
 
@@ -116,39 +120,6 @@ class CaptionStages:
                 part.rename(folder / part.name)
 
         return read_codes(self._obtain(key, make))[1]
-
-    @property
-    def generated_key(self) -> Key:
-        """Captions of the training images by the captioner."""
-        kept = ("decoding", "beams", "top_p")
-        settings = {name: getattr(self.reduction, name) for name in kept} | {"seed": self.config.seed}
-        return make_key(
-            "captions", config=settings, upstream=[self.captioner_key(self.reduction)], code=[CaptionStages]
-        )
-
-    @cached_property
-    def generated(self) -> list[str]:
-        """T_g of every training image."""
-
-        def make(folder: Path) -> None:
-            from scar.reduction.caption_writing import generate
-
-            own = self.reduction
-            texts = generate(
-                self._open_captioner(own), self._images(), method=own.decoding, beams=own.beams, top_p=own.top_p,
-                seed=self.config.seed, batch_size=own.generation_batch,
-            )  # fmt: skip
-            write_json(folder / "captions.json", texts)
-
-        def read(folder: Path) -> list[str]:
-            return [str(text) for text in read_json(folder / "captions.json")]
-
-        return self.store.load(self.generated_key, make, read)
-
-    @cached_property
-    def refined(self) -> list[str]:
-        """T of every training image: its caption, refined."""
-        return refine(self.original, self.generated, mode=self.reduction.refine)
 
     @cached_property
     def original(self) -> list[str]:

@@ -28,6 +28,8 @@ PROMPTS = ("{}", "a {}", "one {}", "a picture of a {}", "an image with a {}")
 """Captions of a class, whose mean embedding stands for it."""
 DIRECTIONS = ("tr", "ir")
 """Image to text and text to image, named as the paper does."""
+RECALLS = ("tr_at_1", "tr_at_10", "ir_at_1", "ir_at_10")
+"""Whose mean is ``"recall"``."""
 _VALIDATION = 0.1
 _LEAST = 8
 """Samples that a class needs to be characterized: fewer cannot be divided into parts."""
@@ -35,51 +37,95 @@ _LEAST = 8
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairResult:
-    """What one pair model achieves on the test part, by item.
+    """What one pair model achieves on the test part, by item, at each of C checkpoints of its training.
+
+    A budget is a share of the steps. The model of a budget is the one of its checkpoints that does best on the validation
+    part; it is chosen without the test part.
 
     Attributes:
-        tr: ranks of the captions, one query per image [n].
-        ir: ranks of the images, one query per caption [q].
-        zero_shot: [n] whether an image is nearest to the prompts of its class; None without labels.
-        linear_probe: [n] whether a linear probe on the image embeddings names its class; None without labels.
+        steps: [C] that had been taken.
+        validation: [C] mean of recall at 10 both ways on the validation part; NaN where there is none.
+        tr: C ranks of the captions, one query per image [n].
+        ir: C ranks of the images, one query per caption [q].
+        zero_shot: [C, n] whether an image is nearest to the prompts of its class; None without labels.
+        linear_probe: [n] whether a linear probe on the image embeddings, after the last step, names its class; None
+            without labels.
         spent: seconds of training, ``"wall"`` and ``"cpu"``.
         final_loss: mean contrastive loss of the last epoch.
     """
 
-    tr: Ranks
-    ir: Ranks
+    steps: Ints
+    validation: NDArray[np.float64]
+    tr: tuple[Ranks, ...]
+    ir: tuple[Ranks, ...]
     zero_shot: NDArray[np.bool_] | None
     linear_probe: NDArray[np.bool_] | None
     spent: Mapping[str, float]
     final_loss: float
 
-    def items(self, metric: str) -> NDArray[np.float64] | None:
-        """Return the score of every item, whose mean is the metric: ``tr_at_1`` …, ``zero_shot``, ``linear_probe``."""
+    def chosen(self, budget: float = 1.0) -> int:
+        """Return the checkpoint that stands for a budget: the best on the validation part, the last without one.
+
+        Raises:
+            ValueError: no checkpoint lies within it.
+        """
+        within = int((self.steps <= budget * self.steps[-1] + 0.5).sum())
+        if not within:
+            raise ValueError(f"budget={budget} of {self.steps[-1]} steps ends before the first checkpoint")
+        seen = self.validation[:within]
+        return within - 1 if np.isnan(seen).all() else int(np.nanargmax(seen))
+
+    def items(self, metric: str, budget: float = 1.0) -> NDArray[np.float64] | None:
+        """Return the score of every item at a budget, whose mean is the metric.
+
+        Args:
+            metric: ``"tr_at_1"`` …, ``"zero_shot"``, ``"linear_probe"``, or ``"recall"``, the mean of those of `RECALLS`
+                with captions of one image taken together.
+            budget: share of the steps; the linear probe has the last one alone.
+        """
+        return self.items_at(metric, self.chosen(budget))
+
+    def items_at(self, metric: str, checkpoint: int) -> NDArray[np.float64] | None:
+        """Return the score of every item at a checkpoint."""
+        if metric == "recall":
+            tr, ir = self.tr[checkpoint], self.ir[checkpoint]
+            if len(tr.above) != len(ir.above):
+                return None
+            return np.asarray((tr.found(1) + tr.found(10) + ir.found(1) + ir.found(10)) / 4)
         direction, _, depth = metric.partition("_at_")
         if direction in DIRECTIONS:
-            ranks: Ranks = getattr(self, direction)
+            ranks: Ranks = getattr(self, direction)[checkpoint]
             return ranks.found(int(depth))
         found: NDArray[np.bool_] | None = getattr(self, metric)
-        return None if found is None else found.astype(np.float64)
+        if found is None:
+            return None
+        return (found if metric == "linear_probe" else found[checkpoint]).astype(np.float64)
 
-    def values(self) -> dict[str, float]:
-        """Return every metric that it has."""
-        recalls = {f"{d}_at_{depth}": self.items(f"{d}_at_{depth}") for d in DIRECTIONS for depth in DEPTHS}
-        classified = {name: self.items(name) for name in ("zero_shot", "linear_probe")}
-        found = {name: float(each.mean()) for name, each in (recalls | classified).items() if each is not None}
-        found |= {f"{d}_median_rank": float(np.median(getattr(self, d).ranks())) for d in DIRECTIONS}
+    def values(self, budget: float = 1.0) -> dict[str, float]:
+        """Return every metric that it has at a budget."""
+        at = self.chosen(budget)
+        names = ["recall", *(f"{d}_at_{depth}" for d in DIRECTIONS for depth in DEPTHS), "zero_shot", "linear_probe"]
+        items = {name: self.items_at(name, at) for name in names}
+        found = {name: float(each.mean()) for name, each in items.items() if each is not None}
+        found |= {f"{d}_median_rank": float(np.median(getattr(self, d)[at].ranks())) for d in DIRECTIONS}
         found |= {f"{clock}_seconds": seconds for clock, seconds in self.spent.items()}
-        return found | {"final_loss": self.final_loss}
+        return found | {"final_loss": self.final_loss, "chosen_step": float(self.steps[at])}
 
     def save(self, path: Path) -> None:
         """Write one npz file, without pickling."""
-        arrays = {f"{d}_{part}": getattr(getattr(self, d), part) for d in DIRECTIONS for part in ("above", "ties")}
+        arrays = {
+            f"{d}_{part}": np.stack([getattr(each, part) for each in getattr(self, d)])
+            for d in DIRECTIONS
+            for part in ("above", "ties")
+        }
         arrays |= {
             name: getattr(self, name) for name in ("zero_shot", "linear_probe") if getattr(self, name) is not None
         }
         costs = np.array([self.spent["wall"], self.spent["cpu"], self.final_loss])
         with path.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, costs=costs, **arrays)
+            np.savez_compressed(
+                file, allow_pickle=False, costs=costs, steps=self.steps, validation=self.validation, **arrays
+            )
 
     @classmethod
     def load(cls, path: Path) -> PairResult:
@@ -87,10 +133,19 @@ class PairResult:
         with np.load(path, allow_pickle=False) as archive:
             found = dict(archive)
         wall, cpu, loss = found["costs"].tolist()
-        tr, ir = (Ranks(above=found[f"{d}_above"], ties=found[f"{d}_ties"]) for d in DIRECTIONS)
+        tr, ir = (
+            tuple(
+                Ranks(above=above, ties=ties)
+                for above, ties in zip(found[f"{d}_above"], found[f"{d}_ties"], strict=True)
+            )
+            for d in DIRECTIONS
+        )
         named, probed = (found.get(name) for name in ("zero_shot", "linear_probe"))
         spent = {"wall": wall, "cpu": cpu}
-        return cls(tr=tr, ir=ir, zero_shot=named, linear_probe=probed, spent=spent, final_loss=loss)
+        return cls(
+            steps=found["steps"], validation=found["validation"], tr=tr, ir=ir, zero_shot=named, linear_probe=probed,
+            spent=spent, final_loss=loss,
+        )  # fmt: skip
 
 
 def retrieve_both_ways(images: Floats32, captions: Floats32, owners: Ints) -> dict[str, Ranks]:

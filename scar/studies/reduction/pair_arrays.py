@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scar.common.files import read_json, write_json
+from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.data.samples import TEST, TRAIN, Samples
 from scar.reduction.pictures import square_images
@@ -21,7 +22,7 @@ OPTIONAL = ("labels", "mismatched", "duplicate_of", "scene")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairArrays:
-    """All pairs of a source, training and test part.
+    """All pairs of a source: training, validation and test part.
 
     Attributes:
         ids: [N].
@@ -30,6 +31,7 @@ class PairArrays:
         labels: [N] class indices, or None.
         class_names: [K].
         train: rows of the training part, sorted.
+        validation: rows that were taken out of the training part and that nothing is trained on, sorted.
         test: rows of the test part, sorted.
         mismatched: [N] whether the caption belongs to another scene, or None where nobody knows.
         duplicate_of: [N] id that each repeats, empty for none, or None.
@@ -42,6 +44,7 @@ class PairArrays:
     labels: Ints | None
     class_names: tuple[str, ...]
     train: Ints
+    validation: Ints
     test: Ints
     mismatched: NDArray[np.bool_] | None
     duplicate_of: NDArray[np.str_] | None
@@ -52,11 +55,10 @@ class PairArrays:
         """The caption of every item that trains."""
         return [each[0] for each in self.captions]
 
-    def test_captions(self) -> tuple[list[str], Ints]:
-        """Return all captions of the test part [q] and the position in `test` of the image of each [q]."""
-        texts = [text for row in self.test for text in self.captions[row]]
-        counts = [len(self.captions[row]) for row in self.test]
-        return texts, np.repeat(np.arange(len(self.test)), counts)
+    def captions_of(self, rows: Ints) -> tuple[list[str], Ints]:
+        """Return all captions of some rows [n]: the texts [q], and the position 0..n-1 of the image of each [q]."""
+        texts = [text for row in rows for text in self.captions[row]]
+        return texts, np.repeat(np.arange(len(rows)), [len(self.captions[row]) for row in rows])
 
     def save(self, folder: Path) -> None:
         """Write arrays and captions, without pickling."""
@@ -82,12 +84,14 @@ class PairArrays:
         )
 
 
-def make_pair_arrays(samples: Samples, resolution: int) -> PairArrays:
+def make_pair_arrays(samples: Samples, resolution: int, *, validation_share: float = 0.0, seed: int = 0) -> PairArrays:
     """Read all pairs of a source.
 
     Args:
         samples: with payloads of images and texts.
         resolution: side to which images are scaled unless all of them have it.
+        validation_share: of the training part that is set aside, with the faults that it has.
+        seed: of the draw.
 
     Raises:
         ValueError: the source holds no pairs of images and texts, or has no test part.
@@ -98,6 +102,8 @@ def make_pair_arrays(samples: Samples, resolution: int) -> PairArrays:
     train, test = (np.flatnonzero(samples.splits == part) for part in (TRAIN, TEST))
     if not len(test):
         raise ValueError("dataset has no test part, on which a reduction is judged")
+    shuffled = generator(seed, "pair validation").permutation(train)
+    held = round(validation_share * len(train))
     groups = samples.groups
     return PairArrays(
         ids=samples.ids,
@@ -105,7 +111,8 @@ def make_pair_arrays(samples: Samples, resolution: int) -> PairArrays:
         captions=[_captions(samples.payloads["text"][row]) for row in range(len(samples))],
         labels=samples.labels,
         class_names=samples.class_names,
-        train=train,
+        train=np.sort(shuffled[held:]),
+        validation=np.sort(shuffled[:held]),
         test=test,
         mismatched=groups["mismatched"] == "yes" if "mismatched" in groups else None,
         duplicate_of=groups.get("duplicate_of"),

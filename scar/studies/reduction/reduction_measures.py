@@ -14,34 +14,45 @@ from scar.common.files import read_json, write_json
 from scar.common.types import Ints
 from scar.measures.steps import MEASURES
 from scar.reduction.pair_score import mismatch_auroc
-from scar.reduction.refine import collapse
 from scar.store.keys import Key, make_key
-from scar.studies.reduction.arms import ARMS, FULL, Case, PairArm, cases
+from scar.studies.reduction.arms import ARMS, BUDGETS, CHARACTERIZED, Case, PairArm, arms_of, cases
+from scar.studies.reduction.caption_facts import caption_rows
 from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
-from scar.studies.reduction.reduction_stages import ReductionStages
+from scar.studies.reduction.pair_arrays import PairArrays
+from scar.studies.reduction.pair_scorers import FOLDS
+from scar.studies.reduction.rival_stages import RivalStages
 
 COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
-"""``kind`` is ``"arm"`` (pair models), ``"case"`` (judged by probes) or ``"study"``; ``setting`` names a reduction, ``base``
+"""``kind`` is ``"arm"`` (pair models after all steps), ``"budget"`` (after a share of them), ``"curve"`` (at a checkpoint),
+``"case"`` (judged by probes) or ``"study"``; ``setting`` names a reduction, ``base``
 that of the study.
 """
 MODALITIES = ("image", "text")
+SHOWN_AT_BUDGETS = ("recall", "tr_at_1", "tr_at_10", "ir_at_1", "ir_at_10", "zero_shot")
 
 
-def setting_of(case: Case | None, stages: ReductionStages) -> str:
+def setting_of(case: Case | None, stages: RivalStages) -> str:
     """Return a name of the reduction of a case, or of the study: what is trained and what is judged bear the same."""
     reduction = stages.reduction if case is None else case.reduction
     extra = bool(case is not None and case.encoder_images)
     return make_key("reduction", config={"reduction": reduction, "encoder_images": extra}).digest[:12]
 
 
-def measure(stages: ReductionStages) -> pd.DataFrame:
+def trained_arms(stages: RivalStages) -> tuple[PairArm, ...]:
+    """Return the arms of a study; those of an oracle only where it is known what images show."""
+    known = stages.pairs.scene is not None
+    return tuple(arm for arm in arms_of(stages.reduction) if known or arm.captions != "oracle")
+
+
+def measure(stages: RivalStages) -> pd.DataFrame:
     """Return every row of a study; what the store lacks is made."""
     name, setting = stages.config.dataset.name, setting_of(None, stages)
     records: list[dict[str, Any]] = []
     for seed in stages.reduction.seeds:
-        for arm in ARMS:
+        for arm in trained_arms(stages):
             about = {"kind": "arm", "table": "arms", "case": arm.name, "setting": setting, "seed": seed}
             records += [about | {"metric": m, "value": v} for m, v in _arm(stages, arm, seed).items()]
+            records += [about | each for each in _budgets(stages, arm, seed)]
         console().print(f"[dim]{name}: pair models of seed {seed} done[/]")
     records += list(_study(stages, setting))
     records += judge_cases(stages)
@@ -49,23 +60,53 @@ def measure(stages: ReductionStages) -> pd.DataFrame:
     return pd.DataFrame.from_records([common | each for each in records], columns=list(COLUMNS))
 
 
-def _arm(stages: ReductionStages, arm: PairArm, seed: int) -> dict[str, float]:
+def truth_of(pairs: PairArrays, rows: Ints) -> dict[str, float]:
+    """Return `planted_truth` of some of the training pairs, among what is planted in them all.
+
+    Args:
+        pairs: of the study.
+        rows: positions among the training pairs; one that comes twice counts once.
+    """
+    train = pairs.train
+    wrong = None if pairs.mismatched is None else pairs.mismatched[train]
+    again = None if pairs.duplicate_of is None else pairs.duplicate_of[train]
+    return planted_truth(np.unique(rows), wrong, again, pairs.ids[train])
+
+
+def _budgets(stages: RivalStages, arm: PairArm, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield what an arm achieves at every budget and at every checkpoint."""
+    found = stages.result(arm, seed)
+    for budget in BUDGETS:
+        values = found.values(budget)
+        steps = round(budget * int(found.steps[-1]))
+        for metric in (*SHOWN_AT_BUDGETS, "chosen_step"):
+            if metric in values:
+                yield {"kind": "budget", "table": f"{steps} steps", "metric": metric, "value": values[metric]}
+    for at, steps in enumerate(found.steps.tolist()):
+        for metric in SHOWN_AT_BUDGETS:
+            items = found.items_at(metric, at)
+            if items is not None:
+                yield {"kind": "curve", "table": f"{steps}", "metric": metric, "value": float(items.mean())}
+
+
+def _arm(stages: RivalStages, arm: PairArm, seed: int) -> dict[str, float]:
     own, rows = stages.pairs, stages.rows_of(arm, seed)
     found = stages.result(arm, seed).values()
-    found |= {"pairs": len(rows), "compression": len(own.train) / len(rows)}
-    found |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
-    scores = stages.pair_scores(refined=arm.refined)[rows]
-    found |= {"pair_score": float(scores.mean()), "pair_score_p5": float(np.quantile(scores, 0.05))}
-    if own.labels is not None:
+    found |= {"pairs": len(rows), "compression": len(own.train) / len(rows), "distinct_pairs": len(np.unique(rows))}
+    found |= truth_of(own, rows)
+    if arm.captions in ("original", "refined"):
+        scores = stages.pair_scores(refined=arm.captions == "refined")[rows]
+        found |= {"pair_score": float(scores.mean()), "pair_score_p5": float(np.quantile(scores, 0.05))}
+    if own.labels is not None and arm.name in CHARACTERIZED:
         for modality in MODALITIES:
             measured = characterize_arm(stages, arm, seed, modality)
             found |= {f"{modality}_{name}": measured[name] for name in (*MEASURES, "foundation_size", "classes")}
     return found
 
 
-def characterize_arm(stages: ReductionStages, arm: PairArm, seed: int, modality: str) -> dict[str, float]:
+def characterize_arm(stages: RivalStages, arm: PairArm, seed: int, modality: str) -> dict[str, float]:
     """Return SCAR of the images, or of the captions, of an arm; arms with the same ones share it."""
-    refined = arm.refined and modality == "text"
+    refined = arm.captions == "refined" and modality == "text"
     upstream: list[Key] = [stages.pairs_key, *stages.choice_key(arm, seed)]
     upstream += [stages.generated_key] if refined else []
     upstream += [stages.frozen_key()] if modality == "image" else []
@@ -98,24 +139,40 @@ def characterize_arm(stages: ReductionStages, arm: PairArm, seed: int, modality:
     return stages.store.load(key, make, read)
 
 
-def _study(stages: ReductionStages, setting: str) -> Iterator[dict[str, Any]]:
+def score_aurocs(stages: RivalStages) -> dict[str, float]:
+    """Return how well each score tells the planted mismatches among the training pairs."""
+    upstream = [stages.pairs_key, *(stages.scorer_key(fold) for fold in range(FOLDS))]
+    key = make_key("score_aurocs", upstream=upstream, code=[score_aurocs])
+
+    def make(folder: Path) -> None:
+        assert stages.pairs.mismatched is not None
+        wrong = stages.pairs.mismatched[stages.pairs.train]
+        names = ("similarity", "neg_clip_loss")
+        write_json(folder / "aurocs.json", {name: mismatch_auroc(stages.ranked[name], wrong) for name in names})
+
+    return stages.store.load(key, make, lambda folder: dict(read_json(folder / "aurocs.json")))
+
+
+def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
     """Yield what is measured once: the captioner, its captions, and the pair score against the planted mismatches."""
     common = {"kind": "study", "table": "study", "setting": setting, "seed": stages.config.seed}
     history = read_json(stages.captioner(stages.reduction) / "history.json")
     last = {name: value for name, value in history[-1].items() if isinstance(value, int | float)}
     records = [("captioner", {"first_loss": history[0]["loss"], **last})]
-    for name, texts in (("original", stages.original), ("generated", stages.generated), ("refined", stages.refined)):
-        records.append((name, {k: v for k, v in vars(collapse(texts)).items() if isinstance(v, int | float)}))
+    records += caption_rows(stages)
     own = stages.pairs
     if own.mismatched is not None and own.mismatched.any():
-        score = stages.pair_scores(refined=False)
-        records.append(("pair score", {"auroc": mismatch_auroc(score, own.mismatched[own.train])}))
+        records += [(f"score: {name}", {"auroc": found}) for name, found in score_aurocs(stages).items()]
+    for name, needs in stages.needs.items():
+        sizes = np.bincount(stages.concepts)
+        met = {"concepts": len(needs), "met": (needs <= sizes).mean(), "median_need": np.median(needs)}
+        records.append((f"need: {name}", met | {"median_size": np.median(sizes)}))
     for case, values in records:
         for metric, value in values.items():
             yield common | {"case": case, "metric": metric, "value": float(value)}
 
 
-def judge_cases(stages: ReductionStages) -> list[dict[str, Any]]:
+def judge_cases(stages: RivalStages) -> list[dict[str, Any]]:
     """Judge the reductions of the ablations without a pair model: by probes on what they keep, and by the truth.
 
     A linear probe is trained on the frozen image embeddings that are kept, and one on their original captions, to name
@@ -145,7 +202,7 @@ def judge_cases(stages: ReductionStages) -> list[dict[str, Any]]:
             rows, clusters = one.rows, one.cluster
             place = list(distinct).index(keys[each])
             values = {name: accuracies[place] for name, accuracies in right.items()} | {"pairs": float(len(rows))}
-            values |= planted_truth(own.train[rows], own.mismatched, own.duplicate_of, own.ids)
+            values |= truth_of(own, rows)
             if own.labels is not None:
                 values |= {"purity": purity(clusters, own.labels[own.train]), "clusters": float(clusters.max() + 1)}
             found += [{"case": each[0], "seed": each[1], "metric": m, "value": float(v)} for m, v in values.items()]
@@ -159,7 +216,7 @@ def judge_cases(stages: ReductionStages) -> list[dict[str, Any]]:
     return [each | about[each["case"]] for each in records]
 
 
-def _probe_all(stages: ReductionStages, sets: Sequence[tuple[Ints, int]]) -> dict[str, list[float]]:
+def _probe_all(stages: RivalStages, sets: Sequence[tuple[Ints, int]]) -> dict[str, list[float]]:
     """Return the test accuracy of a probe on each set of training pairs (positions, seed), by modality."""
     own = stages.pairs
     if own.labels is None:
@@ -181,14 +238,14 @@ def _probe_all(stages: ReductionStages, sets: Sequence[tuple[Ints, int]]) -> dic
     return found
 
 
-def score_frame(stages: ReductionStages) -> pd.DataFrame:
+def score_frame(stages: RivalStages) -> pd.DataFrame:
     """Return the pair scores of Figure 7: of all pairs before, and of the kept and refined ones after."""
-    after = next(arm for arm in ARMS if arm.name == "reduced_refined")
+    named = {arm.name: arm for arm in ARMS}
     seed = stages.reduction.seeds[0]
     own, parts = stages.pairs, []
-    for name, arm in (("before", FULL), ("after", after)):
+    for name, arm in (("before", named["full"]), ("after", named["reduced_refined"])):
         rows = stages.rows_of(arm, seed)
         wrong = np.zeros(len(rows), bool) if own.mismatched is None else own.mismatched[own.train[rows]]
-        scores = stages.pair_scores(refined=arm.refined)[rows]
+        scores = stages.pair_scores(refined=arm.captions == "refined")[rows]
         parts.append(pd.DataFrame({"set": name, "score": scores, "mismatched": wrong}))
     return pd.concat(parts, ignore_index=True)

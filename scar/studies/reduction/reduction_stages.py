@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 
 from scar.common.randomness import derive_seed, generator
 from scar.common.types import Floats32, Ints
-from scar.config.nodes import ConfigError
 from scar.encoders.tfidf import TfidfSvd
 from scar.reduction.cluster_features import cluster_features
 from scar.reduction.keep import Kept, find_rule, keep
@@ -28,7 +26,6 @@ CHOOSING = (
     *("pair_filter_share", "pair_threshold"),
 )
 """Settings that decide which pairs are kept."""
-_IMAGE_DIMENSION = 128
 _TEXT_DIMENSION = 64
 _TEXT_CLUSTERS = 24
 """Clusters of captions that the probe of the rules ``hard`` and ``gradient`` predicts from the images."""
@@ -36,31 +33,6 @@ _TEXT_CLUSTERS = 24
 
 class ReductionStages(PairModelStages):
     """Everything that a study of a reduction reads, made where the store lacks it."""
-
-    def frozen_key(self) -> Key:
-        """Reduced embeddings of the study's encoder."""
-        if "image" not in self.job.inputs.towers:
-            raise ConfigError(f"encoder={self.config.encoder.name} reads no images; a reduction needs one that does")
-        upstream = [self.job.inputs.towers["image"].key, self.pairs_key]
-        return make_key(
-            "frozen_images", config={"dimension": _IMAGE_DIMENSION}, upstream=upstream, code=[ReductionStages]
-        )
-
-    @cached_property
-    def frozen_images(self) -> Floats32:
-        """[N, D] of all images: leading principal components, learned from the training part, of the study's encoder."""
-
-        def make(folder: Path) -> None:
-            rows, train = np.asarray(self.job.inputs.towers["image"].value.array()), self.pairs.train
-            kept = min(_IMAGE_DIMENSION, rows.shape[1], len(train))
-            fitted = PCA(kept, svd_solver="randomized", random_state=0).fit(rows[train])
-            np.save(folder / "images.npy", fitted.transform(rows).astype(np.float32), allow_pickle=False)
-
-        def read(folder: Path) -> Floats32:
-            rows: Floats32 = np.load(folder / "images.npy", allow_pickle=False)
-            return rows
-
-        return self.store.load(self.frozen_key(), make, read)
 
     @cached_property
     def text_encoder(self) -> Callable[[list[str]], Floats32]:
@@ -79,7 +51,7 @@ class ReductionStages(PairModelStages):
         settings = {name: getattr(reduction, name) for name in CHOOSING} | {"seed": seed, "encoder": encoder_images}
         upstream = [self.captioner_key(reduction)]
         upstream += [self.frozen_key()] if encoder_images else []
-        upstream += [self.scores_key(refined=False)] if self._filters(reduction) else []
+        upstream += self._scorer_keys() if self._filters(reduction) else []
         return make_key("kept", config=settings, upstream=upstream, code=[ReductionStages])
 
     def kept(self, reduction: ReductionConfig, seed: int, *, encoder_images: bool = False) -> Kept:

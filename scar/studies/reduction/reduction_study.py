@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from scar.common.console import console
@@ -19,9 +20,8 @@ from scar.reporting.reduction.reduction_report import write_reduction
 from scar.reporting.reduction.results import RESULTS
 from scar.studies.common import write_csv
 from scar.studies.reduction.arm_differences import conclude, differences
-from scar.studies.reduction.arms import ARMS
-from scar.studies.reduction.reduction_measures import measure, score_frame
-from scar.studies.reduction.reduction_stages import ReductionStages
+from scar.studies.reduction.reduction_measures import measure, score_frame, trained_arms
+from scar.studies.reduction.rival_stages import RivalStages
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ def run(config: Config, folder: Path) -> None:
         config: pairs, reduction, encoder of the frozen embeddings, probe and estimators.
         folder: gets rows and differences, the tables, the figure, and the manifest of the reduced set.
     """
-    stages = ReductionStages(config, open_store(config))
+    stages = RivalStages(config, open_store(config))
     found = run_study(stages)
     save_manifest(stages, folder / "manifest.parquet")
     write_frame(found.rows, folder / RESULTS)
@@ -61,25 +61,27 @@ def run(config: Config, folder: Path) -> None:
     console().print(f"written: {folder / 'reduction.md'}", markup=False, highlight=False)
 
 
-def run_study(stages: ReductionStages) -> Found:
+def run_study(stages: RivalStages) -> Found:
     """Make what the store lacks, and read everything."""
     rows = measure(stages)
-    results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in ARMS}
+    results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)}
     table = differences(results)
     return Found(rows, table, score_frame(stages), tuple(conclude(table, rows)))
 
 
-def save_manifest(stages: ReductionStages, path: Path) -> None:
+def save_manifest(stages: RivalStages, path: Path) -> None:
     """Write what became of every training pair under the first seed; ``dataset=pairs_manifest`` reads it."""
     own, kept = stages.pairs, stages.kept(stages.reduction, stages.reduction.seeds[0])
+    held = len(own.validation)
+    originals = [own.texts[row] for row in own.validation]
     manifest = make_manifest(
-        ids=own.ids[own.train],
-        cluster=kept.cluster,
-        kept=kept.mask,
-        reason=kept.reason.tolist(),
-        original=stages.original,
-        generated=stages.generated,
-        refined=stages.refined,
-        pair_score=stages.pair_scores(refined=False),
+        ids=np.concatenate([own.ids[own.train], own.ids[own.validation]]),
+        cluster=np.concatenate([kept.cluster, np.full(held, -1)]),
+        kept=np.concatenate([kept.mask, np.zeros(held, bool)]),
+        reason=[*kept.reason.tolist(), *["left out: validation part"] * held],
+        original=[*stages.original, *originals],
+        generated=[*stages.generated, *[""] * held],
+        refined=[*stages.refined, *originals],
+        pair_score=np.concatenate([stages.pair_scores(refined=False), np.full(held, np.nan)]),
     )
     write_manifest(manifest, path)
