@@ -325,6 +325,13 @@ def pools_part(*data: str) -> Callable[[Path], pd.DataFrame]:
     return measure
 
 
+def pools_lite_part(out: Path) -> pd.DataFrame:
+    own = "dataset=cifar10", "encoder=efficientnet_lite1", "regime=natural", "pool.mix=natural", "seed=0,1"
+    scar("experiment=pools", *own, "completion=random,class_average,scar", out=out)
+    table = compare(load_study(out / "pools")).planners
+    return table[table.metric.isin(POOLED)]
+
+
 def pools_claims(expected: pd.DataFrame) -> list[str]:
     shown = expected[(expected.fraction == 0.25) & (expected.second == "random")]
     shown = shown[shown.metric.isin(["matched_balanced_accuracy", "balanced_accuracy"])]
@@ -443,6 +450,9 @@ PARTS |= {
     "pools/own": replace(
         PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
         measure=pools_part("dataset=ag_news", "encoder=wordllama", "dataset.train_size=null"),
+    ),
+    "pools/lite": replace(
+        PARTS["pools"], data=("dataset=cifar10",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]), measure=pools_lite_part,
     ),
     "completion_study/own": replace(
         PARTS["completion_study"], data=("dataset=ag_news",), measure=completion_own_part, claims=completion_own_claims,
