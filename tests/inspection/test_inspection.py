@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from browser import browser
+from sklearn.datasets import load_digits
 
+import scar
 from scar.config.nodes import ConfigError
 from scar.data.source import Source
 from scar.data.sources.corrected import Corrected
@@ -315,3 +317,15 @@ def test_the_page_fits_asks_nothing_and_axe_finds_nothing_serious(planted, tab, 
     assert tab.requests() == []
     assert tab.run("document.scrollingElement.scrollWidth") <= width
     assert tab.serious() == []
+
+
+@pytest.mark.slow
+def test_what_an_answer_proposes_for_vectors_of_ones_own_can_be_done(tmp_path):
+    x, y = (part[:400] for part in load_digits(return_X_y=True))
+    proposed = scar.characterize(x, y).decision.free.partition("scar ")[2].split(",")[0]
+    np.save(tmp_path / "embeddings.npy", x)
+    np.save(tmp_path / "labels.npy", y)
+    overrides = proposed.replace("FOLDER", str(tmp_path)).split()
+    config = compose_config([*overrides, f"paths.store_dir={tmp_path / 'store'}", "trainer.threads=1"])
+    run(config, tmp_path / "out", SETTINGS)
+    assert (tmp_path / "out" / "inspection.html").exists()
