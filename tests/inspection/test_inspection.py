@@ -25,7 +25,7 @@ from scar.inspection.near_duplicates import content_groups, find_pairs
 from scar.inspection.neighbours import find_neighbours, planned_bytes
 from scar.inspection.options import InspectionSettings
 from scar.studies.common import compose_config
-from scar.studies.inspection_study import run
+from scar.studies.inspection_study import run, summary
 
 SETTINGS = InspectionSettings(neighbours=20, effect_seeds=2, shown=5)
 
@@ -87,6 +87,17 @@ def test_the_page_shows_thumbnails_and_loads_nothing(planted):
     with (folder / "inspection.csv").open() as file:
         kinds = {row["kind"] for row in csv.DictReader(file)}
     assert {LABEL, OUTLIER, BORDER} <= kinds
+
+
+def test_samples_that_are_only_ranked_are_not_called_found(planted):
+    inspection, _, folder = planted
+    page = (folder / "inspection.html").read_text()
+    assert f"{OUTLIER} (a ranking)" in page
+    assert f"{len(inspection.of(OUTLIER))} ranked, none of them called wrong, the first 5 shown" in page
+    assert f"{LABEL} ({len(inspection.of(LABEL))})" in page
+    lines = {line.partition(":")[0]: line for line in summary(inspection)}
+    assert f"{BORDER}: {len(inspection.of(BORDER))} ranked; first" in lines[BORDER]
+    assert "ranked" not in lines[LABEL]
 
 
 def test_findings_say_what_the_plan_adds_of_their_class(planted):

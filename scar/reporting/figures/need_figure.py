@@ -11,7 +11,17 @@ from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
 from scar.reporting.axes import require_named_axes
-from scar.reporting.figures.style import FOUNDATION, INK, MUTED, Drawing, log2_axis, new_figure, only_grid, styled
+from scar.reporting.figures.style import (
+    FOUNDATION,
+    INK,
+    MUTED,
+    Drawing,
+    log2_axis,
+    new_figure,
+    only_grid,
+    shortened,
+    styled,
+)
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.text import count, known, listing, name_of, percent, size, size_interval
 
@@ -149,7 +159,7 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
     axes.axvline(1, color=MUTED, linewidth=1.0, linestyle="dashed")
     log2_axis(axes)
     axes.set_xlim(low / 1.15, high * 1.15)
-    axes.set_yticks(range(len(shown)), shown)
+    axes.set_yticks(range(len(shown)), shortened(shown))
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("Need over size of the class (edges: met, unreachable)")
     only_grid(axes, "x")
