@@ -51,6 +51,11 @@ from scar.sampling.indicators import dataset_indicators
 
 UNTRIED = "scar"
 """The planner of `Characterization.plan`, proposed where nothing is forecast."""
+HOW_TO_LOOK = (
+    "scar experiment=inspect dataset=embeddings_file dataset.root=FOLDER, with these embeddings and labels saved by numpy.save "
+    "in FOLDER as embeddings.npy and labels.npy,"
+)
+"""What finds suspects and duplicates among samples that no command has read."""
 TIED = 0.001
 """Forecast gains that differ by no more are taken for equal."""
 
@@ -489,7 +494,7 @@ class Characterization:
                 chance=math.nan if ahead is None else float(ahead.chance(float(self.samples))),
                 ahead=None if ahead is None else (float(ahead.multiples[-1]), float(ahead.probability[-1])),
                 purchase=purchase,
-                how_to_look="" if self.several else "scar experiment=inspect dataset=…",
+                how_to_look="" if self.several else HOW_TO_LOOK,
                 several=self.several,
                 planner=planner,
                 unmended=self._unmended(),

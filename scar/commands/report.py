@@ -17,6 +17,7 @@ from scar.common.console import OUTPUTS, announce, console, errors, escape, set_
 from scar.common.extras import told
 from scar.common.files import CorruptArtefactError
 from scar.common.named import check_name
+from scar.config.nodes import reason
 from scar.config.runtime import LoggerConfig
 from scar.data.paths import data_folder
 from scar.reporting.reduction.results import has_reductions
@@ -126,7 +127,8 @@ def build(composed: DictConfig) -> ReportConfig:
         merged = OmegaConf.merge(schema, composed)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise ValueError(f"{error.full_key or 'report'}: {str(error).splitlines()[0]}") from error
+        key = error.full_key or "report"
+        raise ValueError(f"{key}={OmegaConf.select(composed, key)!r}: {reason(error, key)}") from error
     assert isinstance(config, ReportConfig)
     return config
 

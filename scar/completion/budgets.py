@@ -18,6 +18,8 @@ from scar.sampling.pool_mix import MIXES
 
 LARGEST_SHARE = 0.5
 """Of the smallest pool, where pools are compared."""
+NAMED = 8
+"""Classes that an error lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +177,8 @@ def _known(field_name: str, values: Mapping[str, float], names: Sequence[str], w
     for name in values:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(list(names)[:8])}"
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(names[:NAMED])}{more}"
             raise ValueError(f"budgets.{field_name}: {name!r} is no {what} of the dataset{hint}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
@@ -42,16 +43,20 @@ def make_typed(schema: type, node: Any, name: str) -> Any:
         return replace(made, **nested) if nested else made
     except OmegaConfBaseException as error:
         key = str(error.full_key or error.key or "")
-        said = (
-            str(error)
-            .splitlines()[0]
-            .replace(
-                "Invalid value assigned: AnyNode is not a ListConfig, list or tuple", "a list is needed, e.g. [1, 2]"
-            )
-        )
+        said = reason(error, f"{name}.{key}")
         raise ConfigError(f"{name}.{key}={OmegaConf.select(node, key)!r}: {said}") from error
     except (ValueError, TypeError) as error:
         raise ConfigError(str(error)) from error
+
+
+def reason(error: OmegaConfBaseException, key: str) -> str:
+    """Return what is wrong with the value of a key in words of ours, where OmegaConf speaks of its own classes."""
+    said = str(error).splitlines()[0]
+    if "is not a ListConfig, list or tuple" in said:
+        return "a list is needed, e.g. [1, 2]"
+    if re.match(r"Cannot assign \w+ to Dict\[", said):
+        return f"values by name are needed, e.g. {key}.NAME=1"
+    return said
 
 
 def _made(schema: type, values: dict[str, Any]) -> Any:

@@ -28,6 +28,8 @@ KINDS = {
     MISMATCH: "1 − agreement of the two sides of the pair.",
 }
 """Kinds of findings, in the order in which they are shown, and what their score is; the highest are looked at first."""
+RANKED = (OUTLIER, BORDER)
+"""Kinds that order samples without calling any of them a finding."""
 COLUMNS = (
     *("kind", "rank", "score", "id", "split", "class_name", "suggested", "other_id", "other_split", "other_class"),
     *("across_splits", "modality", "planned", "row", "other_row"),

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from scar.encoders.previews import excerpt, thumbnail
-from scar.inspection.findings import KINDS
+from scar.inspection.findings import KINDS, RANKED
 from scar.inspection.inspection import Inspection
 from scar.job.metrics import Metric, Number
 
@@ -37,7 +37,9 @@ def render(inspection: Inspection, effects: pd.DataFrame | None = None, *, shown
         table = inspection.of(kind)
         first = table.head(shown)
         lines = [_line(row, samples.payloads) for row in first.to_dict("records")]
-        sections.append({"kind": kind, "meaning": meaning, "found": len(table), "lines": lines})
+        sections.append(
+            {"kind": kind, "meaning": meaning, "found": len(table), "ranked": kind in RANKED, "lines": lines}
+        )
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string((files("scar.inspection") / "findings_page.html").read_text(encoding="utf-8"))
     style = (files("scar.reporting.formats") / "report.css").read_text(encoding="utf-8")

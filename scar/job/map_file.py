@@ -53,10 +53,10 @@ def job_slices(job: Job) -> list[Slice]:
 
 
 def slice_name(each: Slice, names: tuple[str, ...]) -> str:
-    """Return the classes that most of the items of a slice have, ``"Shirt 61 %, Coat 24 %"``."""
+    """Return the classes that most of the items of a slice have, ``"Shirt (61 %), Coat (24 %)"``."""
     largest = np.argsort(-each.classes, kind="stable")[:NAMED]
     shares = each.classes / max(int(each.classes.sum()), 1)
-    return ", ".join(f"{names[index]} {100 * shares[index]:.0f} %" for index in largest if shares[index] >= 0.05)
+    return ", ".join(f"{names[index]} ({100 * shares[index]:.0f} %)" for index in largest if shares[index] >= 0.05)
 
 
 def map_points(job: Job, slices: list[Slice]) -> MapPoints:

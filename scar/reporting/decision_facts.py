@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +35,10 @@ ORACLE = "oracle"
 """Sees what no planner may see: shown, never proposed."""
 PREFERRED = ("tempered", "scar")
 """Proposed where none is shown to be better than random draws; the first was worse than no other in the study `pools`."""
+ABOUT_DATA = ("dataset", "encoder", "modality", "labels", "split", "paths", "store")
+"""Keys of a command that say which data are meant, how they are seen, and where results lie."""
+SEEN = ("dataset", "encoder")
+"""Groups of settings that an inspection shares with the jobs of its data."""
 
 
 def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any], boards: Sequence[Board] = ()) -> Facts:
@@ -46,7 +52,7 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
     """
     rows = study.of(group)
     planner, why = _planner_to_use(comparison, group, study.budget_base)
-    several, place = has_several(rows), f"dataset={group['dataset']} encoder={group['encoder']}"
+    several = has_several(rows)
     plain = select(primary_arms(comparison, LEADING), group).set_index("subject").value
     return Facts(
         what="the primary set",
@@ -59,7 +65,7 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         purchase=_purchase(study, comparison, group, planner),
         raw=float(plain.get("primary", math.nan)),
         **_corrections(study, group),
-        how_to_look="" if several else f"scar experiment=inspect {place} study={study.folders[0].name}",
+        how_to_look="" if several else _inspection_of(study, group),
         several=several,
         planner=why,
         encoder=_encoder_to_use(study, group, boards),
@@ -68,6 +74,22 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         untested=_classes_without(rows, "test"),
         to_label=_to_label(rows, planner),
     )
+
+
+def _inspection_of(study: Study, group: Mapping[str, Any]) -> str:
+    """Return the command that inspects the data of a group, as its jobs were told to read them."""
+    job = next(iter(study.finished(group)), None)
+    overrides = [] if job is None else [str(each) for each in job.status.get("overrides", [])]
+    keys = {each: each.lstrip("+~").partition("=")[0] for each in overrides}
+    kept = [each for each in overrides if re.split("[.@]", keys[each])[0] in ABOUT_DATA]
+    named = [f"{axis}={group[axis]}" for axis in SEEN if axis not in keys.values()]
+    read = {} if job is None else _settings(job, "dataset")
+    sizes = [
+        f"dataset.{part}={read[part]}"
+        for part in ("train_size", "test_size")
+        if read.get(part) is not None and f"dataset.{part}" not in keys.values()
+    ]
+    return shlex.join(["scar", "experiment=inspect", *named, *kept, *sizes, f"study={study.folders[0].name}"])
 
 
 def _classes_without(rows: pd.DataFrame, part: str) -> list[str]:
@@ -232,7 +254,8 @@ def _forecast(rows: pd.DataFrame, planner: str, fraction: float) -> tuple[Interv
 
 def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     """What an inspection of the same data by the same encoder found, and what acting on it changes."""
-    job = next((job for job in study.jobs if _inspects(job, group)), None)
+    sources = [_source(job) for job in study.finished(group)]
+    job = next((job for job in study.jobs if _inspects(job, group, sources)), None)
     if job is None:
         return {"looked": False}
     found = read_frame(job.folder / FOUND)
@@ -246,9 +269,21 @@ def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _inspects(job: StudyJob, group: Mapping[str, Any]) -> bool:
-    about = {name: (job.config.get(name) or {}).get("name") for name in ("dataset", "encoder")}
-    return job.done and (job.folder / FOUND).exists() and all(group[name] == value for name, value in about.items())
+def _inspects(job: StudyJob, group: Mapping[str, Any], sources: Sequence[tuple[Any, ...]]) -> bool:
+    """Tell whether a job inspected the data of a group: by their names, or read from where its jobs read, however called."""
+    if not job.done or not (job.folder / FOUND).exists():
+        return False
+    return _source(job) in sources or all(group[part] == _settings(job, part).get("name") for part in SEEN)
+
+
+def _source(job: StudyJob) -> tuple[Any, ...]:
+    """Where a job reads its data, and what sees them."""
+    data, encoder = (_settings(job, part) for part in SEEN)
+    return (*map(data.get, ("name", "root", "file")), *map(encoder.get, ("name", "model")))
+
+
+def _settings(job: StudyJob, part: str) -> dict[str, Any]:
+    return job.config.get(part) or {}
 
 
 def _correction(number: float, effects: pd.DataFrame | None, variant: str) -> Correction | None:

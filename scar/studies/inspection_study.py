@@ -12,7 +12,7 @@ from pathlib import Path
 from scar.common.console import console
 from scar.config.schema import Config
 from scar.inspection.effects_of_acting import measure_effects
-from scar.inspection.findings import KINDS
+from scar.inspection.findings import KINDS, RANKED
 from scar.inspection.findings_page import render
 from scar.inspection.inspection import Inspection, inspect_job
 from scar.inspection.options import InspectionSettings
@@ -52,5 +52,6 @@ def summary(inspection: Inspection) -> list[str]:
         across = int((table["across_splits"] == True).sum())  # noqa: E712  of a column with empty cells
         leaks = f", {across} across splits" if kind.endswith("duplicate") else ""
         if len(table):
-            lines.append(f"{kind}: {len(table)}{leaks}; first {table['id'].iloc[0]}")
+            how_many = f"{len(table)} ranked" if kind in RANKED else len(table)
+            lines.append(f"{kind}: {how_many}{leaks}; first {table['id'].iloc[0]}")
     return lines

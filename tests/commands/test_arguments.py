@@ -58,6 +58,8 @@ def test_rows_are_chosen_without_a_plus():
 def test_one_study_or_several():
     with pytest.raises(ValueError, match=r"study=a beside studies=\['b'\]"):
         build_report(composed("study=a", "studies=[b]", name="report"))
+    with pytest.raises(ValueError, match="studies='a': a list is needed"):
+        build_report(composed("studies=a", name="report"))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_one_study_or_several():
     [
         ("subsets.factors=3", r"subsets\.factors=3: a list is needed"),
         ("subsets.factors=[1,2,2.5]", r"subsets\.factors\[2\]=2\.5"),
+        ("budgets.maximum=10", r"budgets\.maximum=10: values by name are needed, e\.g\. budgets\.maximum\.NAME=1"),
     ],
 )
 def test_a_bad_value_is_named(argument, said):

@@ -47,12 +47,13 @@ def test_values_out_of_range_are_named(given, message):
     ("config", "message"),
     [
         (BudgetsConfig(costs={"dgo": 1.0}), r"budgets\.costs: 'dgo' is no class of the dataset; did you mean 'dog'"),
+        (BudgetsConfig(costs={"zebra": 1.0}), r"'zebra' is no class of the dataset; there are .*, fish\d and 2 more$"),
         (BudgetsConfig(modality_costs={"smell": 1.0}), r"budgets\.modality_costs: 'smell' is no modality"),
     ],
 )
 def test_unknown_names_are_refused(config, message):
     with pytest.raises(ValueError, match=message):
-        config.class_costs(NAMES, ("image",))
+        config.class_costs([*NAMES, *(f"fish{n}" for n in range(10 - len(NAMES)))], ("image",))
 
 
 def test_infeasible_limits_name_the_limit_and_the_class():

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from browser import browser
+from sklearn.datasets import load_digits
 
+import scar
 from scar.config.nodes import ConfigError
 from scar.data.source import Source
 from scar.data.sources.corrected import Corrected
@@ -23,7 +25,7 @@ from scar.inspection.near_duplicates import content_groups, find_pairs
 from scar.inspection.neighbours import find_neighbours, planned_bytes
 from scar.inspection.options import InspectionSettings
 from scar.studies.common import compose_config
-from scar.studies.inspection_study import run
+from scar.studies.inspection_study import run, summary
 
 SETTINGS = InspectionSettings(neighbours=20, effect_seeds=2, shown=5)
 
@@ -85,6 +87,17 @@ def test_the_page_shows_thumbnails_and_loads_nothing(planted):
     with (folder / "inspection.csv").open() as file:
         kinds = {row["kind"] for row in csv.DictReader(file)}
     assert {LABEL, OUTLIER, BORDER} <= kinds
+
+
+def test_samples_that_are_only_ranked_are_not_called_found(planted):
+    inspection, _, folder = planted
+    page = (folder / "inspection.html").read_text()
+    assert f"{OUTLIER} (a ranking)" in page
+    assert f"{len(inspection.of(OUTLIER))} ranked, none of them called wrong, the first 5 shown" in page
+    assert f"{LABEL} ({len(inspection.of(LABEL))})" in page
+    lines = {line.partition(":")[0]: line for line in summary(inspection)}
+    assert f"{BORDER}: {len(inspection.of(BORDER))} ranked; first" in lines[BORDER]
+    assert "ranked" not in lines[LABEL]
 
 
 def test_findings_say_what_the_plan_adds_of_their_class(planted):
@@ -315,3 +328,15 @@ def test_the_page_fits_asks_nothing_and_axe_finds_nothing_serious(planted, tab, 
     assert tab.requests() == []
     assert tab.run("document.scrollingElement.scrollWidth") <= width
     assert tab.serious() == []
+
+
+@pytest.mark.slow
+def test_what_an_answer_proposes_for_vectors_of_ones_own_can_be_done(tmp_path):
+    x, y = (part[:400] for part in load_digits(return_X_y=True))
+    proposed = scar.characterize(x, y).decision.free.partition("scar ")[2].split(",")[0]
+    np.save(tmp_path / "embeddings.npy", x)
+    np.save(tmp_path / "labels.npy", y)
+    overrides = proposed.replace("FOLDER", str(tmp_path)).split()
+    config = compose_config([*overrides, f"paths.store_dir={tmp_path / 'store'}", "trainer.threads=1"])
+    run(config, tmp_path / "out", SETTINGS)
+    assert (tmp_path / "out" / "inspection.html").exists()

@@ -1,5 +1,7 @@
 """The map of a job: drawn for seed 0 alone, no part of any other key, and whole in one file."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from scar.config.job_identity import job_identity
 from scar.job import previews as module
 from scar.job.algorithm import algorithm
 from scar.job.flow import artefacts
-from scar.job.map_file import job_slices, map_points, quantised, write_map
+from scar.job.map_file import job_slices, map_points, quantised, slice_name, write_map
 from scar.job.map_points import MAP, RIGHT, SLICES, UNKNOWN, MapPoints, Previews
 from scar.job.previews import EXCERPT, show_samples, telling_words
 from scar.sampling.layout import PARTS
@@ -181,3 +183,8 @@ def test_a_picture_that_cannot_be_read_is_left_out(job, monkeypatch):
     monkeypatch.setattr(module, "thumbnail", broken)
     found = show_samples(job.map.layout.value, job.samples, job.split.test, job.classes, texts=True, pictures=10)
     assert found.pictures == {}
+
+
+def test_a_class_whose_name_is_a_number_is_told_from_its_share_of_a_slice():
+    one = SimpleNamespace(classes=np.array([0, 21, 79]))
+    assert slice_name(one, ("0", "7", "8")) == "8 (79 %), 7 (21 %)"

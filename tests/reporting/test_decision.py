@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from omegaconf import OmegaConf
 from synthetic import write_study
 from test_report_inspection import add_inspection
 
@@ -125,6 +126,47 @@ def test_what_costs_nothing_counts_what_an_inspection_found(tmp_path):
     assert "removing 2 duplicates, whose effect was not measured" in said
     assert "nobody looked" not in said
     assert "removing 1 duplicate," in decide(replace(FACTS, looked=True, remove=Correction(samples=1))).free
+
+
+def tell_jobs(folder, overrides, *, encoder="pixels", **dataset):
+    """Let every job of a study have been told these overrides, and read these data."""
+    for path in folder.glob("jobs/*/status.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"overrides": overrides}))
+        config = OmegaConf.create({"dataset": dataset, "encoder": {"name": encoder}})
+        OmegaConf.save(config, path.parent / "config.yaml")
+
+
+def decision_of(folder):
+    study = load_study(folder)
+    return answer(study, compare(study), study.groups()[0]).decision
+
+
+def test_the_proposed_inspection_reads_the_data_that_the_jobs_read(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    told = [
+        "seed=0",
+        "dataset=table",
+        "dataset.root=my notes.csv",
+        "encoder=pixels",
+        "subsets=quick",
+        "paths.output_dir=out",
+    ]
+    tell_jobs(folder, told, name="table", root="my notes.csv", train_size=None)
+    command = "scar experiment=inspect dataset=table 'dataset.root=my notes.csv' encoder=pixels paths.output_dir=out study=s does."
+    assert command in decision_of(folder).free
+    tell_jobs(folder, ["experiment=quickstart"], name="fashion_mnist", train_size=900, test_size=None)
+    command = "dataset=fashion_mnist encoder=efficientnet_lite0 dataset.train_size=900 study=s does."
+    assert command in decision_of(folder).free
+
+
+def test_an_inspection_of_a_table_counts_for_the_study_that_is_called_as_the_table(tmp_path):
+    folder = write_study(tmp_path / "s", seeds=1)
+    inspected = add_inspection(folder)
+    tell_jobs(folder, ["dataset=table"], name="table", root="notes.csv")
+    assert "relabelling 7 suspects" in decision_of(folder).free
+    config = OmegaConf.create({"dataset": {"name": "table", "root": "other.csv"}, "encoder": {"name": "pixels"}})
+    OmegaConf.save(config, inspected / "config.yaml")
+    assert "nobody looked" in decision_of(folder).free
 
 
 def test_the_planner_to_use_beat_random_draws_or_the_text_says_that_none_did(tmp_path):

@@ -44,7 +44,7 @@ def points(strategy="scar", *, n=N, classes=4, texts=True, pictures=0, seed=0, s
         ids=[f"{i:03d}" for i in range(n)],
         about={
             "method": "tsne", "why_not": "", "names": list(NAMES[:classes]), "sizes": dict.fromkeys(("primary", "reserve", "heldout", "test"), n),
-            "strategy": strategy, "fraction": 0.25, "reached": 0.99, "reach": 1.6, "slices": ["T-shirt/top 100 %"] if slices else [],
+            "strategy": strategy, "fraction": 0.25, "reached": 0.99, "reach": 1.6, "slices": ["T-shirt/top (100 %)"] if slices else [],
         },
         previews=Previews(
             texts=[f"{SECRET} {i} </script>" for i in range(n)] if texts else [],
@@ -60,9 +60,9 @@ def add_maps(study, **changed):
             points(str(job.columns["completion"]), **changed).save(job.folder / MAP)
             rows = [
                 {"cluster": 1, "size": 100, "right": 0.55, "low": 0.42, "high": 0.68, "rest": 0.9, "alike": 0.8, "gain": 0.0875,
-                 "classes": "Coat 61 %, Shirt 24 %", "judged": 3, "is_low": 1},
+                 "classes": "Coat (61 %), Shirt (24 %)", "judged": 3, "is_low": 1},
                 {"cluster": 0, "size": 140, "right": 0.88, "low": 0.79, "high": 0.94, "rest": 0.8, "alike": "", "gain": -0.03,
-                 "classes": "Bag 90 %", "judged": 3, "is_low": 0},
+                 "classes": "Bag (90 %)", "judged": 3, "is_low": 0},
             ]  # fmt: skip
             pd.DataFrame(rows).to_csv(job.folder / SLICES, index=False)
             status = json.loads((job.folder / "status.json").read_text())
@@ -165,7 +165,7 @@ def test_slices_say_what_they_would_gain_and_how_many_were_judged(folder, paths)
     group = study.groups()[0]
     table = slices_table(study.finished(group), group=group, seed=0)
     assert table.cells.iloc[0].tolist() == [
-        "1: Coat 61 %, Shirt 24 %", "100", "55.0 [42.0, 68.0]", "90.0", "80.0", "+8.75", "yes",
+        "1: Coat (61 %), Shirt (24 %)", "100", "55.0 [42.0, 68.0]", "90.0", "80.0", "+8.75", "yes",
     ]  # fmt: skip
     assert len(table.cells) == 1  # the other is not below the rest
     assert "All 3 intervals hold at once with 95 %" in table.notes[0]

@@ -3,7 +3,7 @@
 import pytest
 from browser import browser
 from PIL import Image
-from synthetic import write_study
+from synthetic import NAMES, write_study
 
 from scar.reporting.write import write_report
 
@@ -138,3 +138,11 @@ def test_nothing_runs_over_the_edge_from_small_phones_to_wide_screens(tab, page)
         tab.open(page, width=width)
         tab.run("for (const each of document.querySelectorAll('details')) each.open = true")
         assert tab.run("document.scrollingElement.scrollWidth") <= width, width
+
+
+def test_a_long_name_of_a_class_runs_over_no_edge(tab, tmp_path, monkeypatch):
+    monkeypatch.setattr("synthetic.NAMES", ("L" * 60, *NAMES[1:]))
+    page = write_report(write_study(tmp_path / "s", seeds=1), resamples=100, formats=[])["report.html"]
+    tab.open(page, width=390)
+    tab.run("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert tab.run("document.scrollingElement.scrollWidth") <= 390

@@ -105,6 +105,21 @@ def test_the_figures_of_a_page_share_the_outlines_of_letters(study):
         assert {e.get("href")[1:] for e in root.iter() if e.get("href", "").startswith("#")} <= own | set(there)
 
 
+def test_of_a_long_name_beside_an_axis_the_beginning_is_shown(tmp_path, monkeypatch):
+    names = ("L" * 60, *NAMES[1:4])
+    monkeypatch.setattr("synthetic.NAMES", names)
+    own = load_study(write_study(tmp_path / "s", seeds=1))
+    recalls = recalls_frame(own.outcomes(own.groups()[0]), names, fraction=0.25)
+    for drawing in (
+        draw_plan(plan_by_class(own.rows, seed=0, estimator="heldout"), title="plan"),
+        draw_recalls(recalls, fraction=0.25, title="classes"),
+        needs_drawing(own.rows),
+    ):
+        shown = [text.get_text() for axes in drawing.figure.axes for text in axes.get_yticklabels()]
+        assert f"{'L' * 27}…" in shown, drawing.name
+        assert "L" * 60 not in shown
+
+
 def test_hover_texts_reach_the_svg(study):
     drawing = draw_plan(plan_by_class(study.rows, seed=0, estimator="heldout"), title="plan")
     titles = [e.text for e in ElementTree.fromstring(drawing.inline_svg()).iter("{http://www.w3.org/2000/svg}title")]

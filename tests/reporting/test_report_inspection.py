@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 from synthetic import write_study
 
-from scar.inspection.findings import COLUMNS, DUPLICATE, LABEL
+from scar.inspection.findings import COLUMNS, DUPLICATE, LABEL, OUTLIER
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.inspection_table import SHOWN, inspection_tables
 from scar.reporting.write import write_report
@@ -75,6 +75,14 @@ def test_the_report_shows_them_and_is_written_again_when_they_change(folder):
     table = pd.read_csv(inspected / "inspection.csv")
     table.head(1).to_csv(inspected / "inspection.csv", index=False)
     assert "Found: label error 1." in write_report(folder, **options)["report.html"].read_text()
+
+
+def test_samples_that_are_only_ranked_are_not_counted_as_found(folder):
+    inspected = add_inspection(folder)
+    table = pd.read_csv(inspected / "inspection.csv")
+    ranked = table.head(1).assign(kind=OUTLIER)
+    pd.concat([table, ranked]).to_csv(inspected / "inspection.csv", index=False)
+    assert inspection_tables(load_study(folder))[0].notes[0] == "Found: label error 7, duplicate 2."
 
 
 def test_an_inspection_has_no_part_in_the_axes_of_its_study(folder):

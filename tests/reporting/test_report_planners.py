@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from scipy import stats
 from synthetic import write_study
 
@@ -11,6 +12,7 @@ from scar.evaluation.hypotheses import holm
 from scar.evaluation.scores import SCORES
 from scar.reporting.comparison import compare
 from scar.reporting.figures.planners_figure import draw_planners
+from scar.reporting.figures.style import settle, styled
 from scar.reporting.group_scores import BASELINES
 from scar.reporting.paper.table2 import completion_table
 from scar.reporting.study_folder import load_study
@@ -164,6 +166,17 @@ def test_the_figure_says_what_it_shows(comparison):
     drawing = draw_planners(comparison)
     assert "water filling" in drawing.alt or "oracle" in drawing.alt
     assert len(drawing.render("png")) > 10_000
+
+
+def test_the_titles_of_its_panels_do_not_touch_with_one_regime(comparison):
+    few = comparison.planners[comparison.planners.regime == comparison.planners.regime.iloc[0]]
+    figure = draw_planners(replace(comparison, planners=few)).figure
+    with styled():
+        settle(figure)
+    titles = figure.findobj(lambda each: isinstance(each, Text) and "over random" in each.get_text())
+    left, right = sorted((each.get_window_extent() for each in titles), key=lambda each: each.x0)
+    assert left.x1 < right.x0
+    assert right.x1 <= figure.bbox.x1
 
 
 def test_the_report_writes_the_tables(study, tmp_path):

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scar.reporting.figures.style import INK, MARKERS, MUTED, Drawing, colour_of, new_figure, only_grid, styled
+from scar.reporting.figures.style import (
+    INK,
+    MARKERS,
+    MUTED,
+    Drawing,
+    colour_of,
+    new_figure,
+    only_grid,
+    shortened,
+    styled,
+)
 from scar.reporting.group_scores import STRATEGIES
 from scar.reporting.study_job import Outcomes
 from scar.reporting.text import listing, name_of, percent, points, share
@@ -73,7 +83,7 @@ def draw_recalls(
                 (dot,) = axes.plot([100 * row.value], [place], **look)
                 ends = f"seeds {percent(row.low)} to {percent(row.high)}"
                 drawing.tip(dot, f"{class_name}, {name_of(subject)}: {percent(row.value)} % ({ends})")
-        axes.set_yticks(range(len(order)), order)
+        axes.set_yticks(range(len(order)), shortened(order))
         axes.set_ylim(len(order) - 0.4, -0.6)
         budget = "" if np.isnan(fraction) else f"; strategies at {share(fraction)} of {base}"
         axes.set_xlabel(f"Recall on the test part [%], mean over seeds{budget}")

@@ -20,6 +20,7 @@ from scar.reporting.figures.style import (
     log2_axis,
     new_figure,
     only_grid,
+    shortened,
     styled,
     thin_lines,
 )
@@ -161,7 +162,7 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
     axes.axvline(1, color=MUTED, linewidth=1.0, linestyle="dashed")
     log2_axis(axes)
     axes.set_xlim(low / 1.15, high * 1.15)
-    axes.set_yticks(range(len(shown)), shown)
+    axes.set_yticks(range(len(shown)), shortened(shown))
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel("Need over size of the class (edges: met, unreachable)")
     only_grid(axes, "x")

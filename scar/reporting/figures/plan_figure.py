@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from scar.reporting.figures.style import EXTENSION, FOUNDATION, GRID, INK, MUTED, Drawing, new_figure, only_grid, styled
+from scar.reporting.figures.style import (
+    EXTENSION,
+    FOUNDATION,
+    GRID,
+    INK,
+    MUTED,
+    Drawing,
+    new_figure,
+    only_grid,
+    shortened,
+    styled,
+)
 from scar.reporting.tables.plan_table import need_text
 from scar.reporting.text import count, known, listing, name_of, size
 
@@ -44,7 +55,7 @@ def draw_plan(plan: pd.DataFrame, *, title: str, name: str = "plan", strategy: s
             drawing.tip(bars[index], f"{row['class_name']}: {count(row['primary'])} + {count(row['added'])}, enough: {need_text(row)}")  # fmt: skip
             _draw_need(axes, index, row, float(primary[index] + added[index]), edge)
         axes.plot([], [], marker="D", color=FOUNDATION[0], markersize=5, label="enough, with interval")
-        axes.set_yticks(place, shown.class_name.tolist())
+        axes.set_yticks(place, shortened(shown.class_name.tolist()))
         axes.set_xlim(0, edge * 1.14)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlabel("Samples of the class")

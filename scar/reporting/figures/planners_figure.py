@@ -54,7 +54,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, planners: list[str], re
     axes.set_xticks(range(len(regimes)), [name_of(regime) for regime in regimes], rotation=50, ha="right")
     axes.set_yticks(range(len(planners)), [name_of(planner) for planner in planners])
     axes.grid(visible=False)
-    axes.set_title(f"{Metric.of(metric).header}, points over random")
+    axes.set_title(f"{Metric.of(metric).header},\npoints over random", fontsize=8.5)
     row, column = np.unravel_index(np.nanargmax(values), values.shape)
     best = f"{name_of(planners[row])} in {name_of(regimes[column])}, {points(values[row, column] / 100)}"
     return f"{Metric.of(metric).header}: best {best}."

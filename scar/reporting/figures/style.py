@@ -70,6 +70,8 @@ RC = {
 
 TICKS = 8
 """Of a logarithmic axis, at most."""
+LETTERS = 28
+"""Of the name of a class beside an axis; longer ones would leave no room for what is drawn."""
 _GLYPH = re.compile(r'<path id="([^"]+)"(?: d="[^"]*")? transform="scale\(0\.015625\)"/>')
 """The outline of a letter."""
 LINES = 200
@@ -260,6 +262,11 @@ def few_ticks(axes: Axes) -> None:
     """Keep a handful of ticks on both axes of a small panel."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def shortened(names: Sequence[str]) -> list[str]:
+    """Names as they stand beside an axis: of long ones the beginning."""
+    return [name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…" for name in names]
 
 
 def marker_of(strategy: str, position: int = 0) -> str:

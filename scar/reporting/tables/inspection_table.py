@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.common.spreadsheets import read_frame
+from scar.inspection.findings import RANKED
 from scar.job.metrics import Metric, Number
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
@@ -70,8 +71,9 @@ def _other(row: dict[Any, Any]) -> str:
 
 
 def _counts(found: pd.DataFrame) -> Iterator[str]:
-    sizes = found.groupby("kind", sort=False).size()
-    yield "Found: " + ", ".join(f"{kind} {count(number)}" for kind, number in sizes.items()) + "."
+    sizes = found[~found.kind.isin(RANKED)].groupby("kind", sort=False).size()
+    if len(sizes):
+        yield "Found: " + ", ".join(f"{kind} {count(number)}" for kind, number in sizes.items()) + "."
     repeated = found[found.kind == "duplicate"]
     across = int((repeated.across_splits == True).sum())  # noqa: E712  of a column with empty cells
     if across:
