@@ -168,6 +168,15 @@ def test_the_figure_says_what_it_shows(comparison):
     assert len(drawing.render("png")) > 10_000
 
 
+def test_what_stands_in_its_cells_can_be_read_in_either_theme(comparison):
+    drawing = draw_planners(comparison)
+    cells = [text for axes in drawing.figure.axes for text in axes.texts]
+    page = drawing.inline_svg()
+    assert cells
+    for cell in cells:  # colours that a page's theme does not change, like those of the cells
+        assert f"fill: {cell.get_color()}" in page
+
+
 def test_the_titles_of_its_panels_do_not_touch_with_one_regime(comparison):
     few = comparison.planners[comparison.planners.regime == comparison.planners.regime.iloc[0]]
     figure = draw_planners(replace(comparison, planners=few)).figure

@@ -10,7 +10,7 @@ from scar.evaluation.hypotheses import is_significant
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison
-from scar.reporting.figures.style import INK, Drawing, new_figure, styled
+from scar.reporting.figures.style import ON_DARK, ON_LIGHT, Drawing, new_figure, styled
 from scar.reporting.group_scores import BASELINES, strategy_order
 from scar.reporting.tables.planners_table import regime_order
 from scar.reporting.text import name_of, points
@@ -49,7 +49,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, metric: str, planners: list[str], re
     axes.imshow(values, cmap="RdBu", vmin=-bound, vmax=bound, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         weight = "bold" if is_significant(tested[row, column]) else "normal"
-        shade = "white" if abs(value) > 0.6 * bound else INK
+        shade = ON_DARK if abs(value) > 0.6 * bound else ON_LIGHT
         axes.text(column, row, points(value / 100), ha="center", va="center", fontsize=7, weight=weight, color=shade)
     axes.set_xticks(range(len(regimes)), [name_of(regime) for regime in regimes], rotation=50, ha="right")
     axes.set_yticks(range(len(planners)), [name_of(planner) for planner in planners])

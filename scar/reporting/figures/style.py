@@ -68,6 +68,8 @@ RC = {
 }  # fmt: skip
 
 
+ON_DARK, ON_LIGHT = "#fefefe", "#1e2227"
+"""Of letters on cells whose colour is the same in either theme of a page, as theirs must be."""
 TICKS = 8
 """Of a logarithmic axis, at most."""
 LETTERS = 28
