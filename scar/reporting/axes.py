@@ -47,7 +47,7 @@ def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     return frame
 
 
-def keep(frame: pd.DataFrame, where: dict[str, object]) -> pd.DataFrame:
+def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values.
 
     Raises:

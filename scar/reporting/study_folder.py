@@ -16,7 +16,7 @@ from scar.evaluation.sequential import ONE_LOOK, Looks
 from scar.job.metrics import Metric
 from scar.job.rows import COLUMNS, join_stored
 from scar.reporting.adaptive_seeds import read_looks
-from scar.reporting.axes import GROUP, select
+from scar.reporting.axes import GROUP, keep, select
 from scar.reporting.study_job import Outcomes, StudyJob, read_job
 from scar.reporting.text import learn_titles
 
@@ -90,8 +90,12 @@ class Study:
         return [job for job in self.jobs if job.done and job.belongs(group)]
 
 
-def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
+def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, object] | None = None) -> Study:
     """Read one study folder, or several as one study.
+
+    Args:
+        folders: of the study.
+        where: axis and value of the rows to keep, those that jobs share too, whichever of the jobs come first.
 
     Raises:
         FileNotFoundError: a folder holds no job.
@@ -116,6 +120,7 @@ def load_study(folders: Path | str | Sequence[Path | str]) -> Study:
             kept.append(rows)
     axes = (*GROUP, *hidden)
     rows = join_stored(kept) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
+    rows = keep(rows, where) if where and len(rows) else rows
     return Study(
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
         rows=_once(rows, axes), looks=max(map(read_looks, paths), key=lambda each: len(each.seeds)),

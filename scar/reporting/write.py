@@ -128,18 +128,13 @@ def _collected_once() -> Iterator[None]:
 
 
 def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
-    from dataclasses import replace
-
-    from scar.reporting.axes import keep
     from scar.reporting.content import gather
     from scar.reporting.study_folder import load_study
 
-    study = load_study(folders)
+    study = load_study(folders, settings["where"])
     if study.rows.empty:
         states = ", ".join(sorted({str(job.status.get("status")) for job in study.jobs}))
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
-    if settings["where"]:
-        study = replace(study, rows=keep(study.rows, settings["where"]))
     chosen = {name: settings[name] for name in ("estimator", "level", "margin", "resamples", "details", "tolerances")}
     return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 

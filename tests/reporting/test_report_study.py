@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from synthetic import write_study
 
+from scar.job.metrics import Metric
 from scar.job.rows import read_frame
 from scar.reporting.axes import keep, require_named_axes
 from scar.reporting.study_folder import load_study
@@ -161,3 +162,13 @@ def test_reports_call_what_a_job_used_by_the_title_in_its_configuration(tmp_path
         OmegaConf.save(config, job / "config.yaml")
     assert not [axis for axis in load_study(folder).axes if axis.endswith("title")]
     assert name_of("my_letters") == "My letters"
+
+
+def test_rows_that_jobs_share_are_kept_with_whichever_of_them_is_asked_for(tmp_path):
+    write_study(tmp_path / "s")
+    every = load_study(tmp_path / "s")
+    for strategy in sorted({job.columns["completion"] for job in every.jobs}):
+        rows = load_study(tmp_path / "s", {"completion": strategy}).rows
+        sizes = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == "primary")]
+        assert set(sizes.seed) == set(every.rows.seed)
+        assert set(rows.completion) == {strategy}
