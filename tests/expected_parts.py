@@ -222,15 +222,23 @@ def subset_claims(expected: pd.DataFrame) -> list[str]:
     return [signed(row.minus_full, row.full_low, row.full_high, digits=1) for row in rows]
 
 
+FILLING = ("completion=random,class_average,water_filling",)
+TWO_POOLS = ("pool.mix=same,complement", "completion=random,class_average,scar")
+
+
+def planners_part(experiment: str, *overrides: str) -> Callable[[Path], pd.DataFrame]:
+    """Two seeds of a study of planners, compared by the scores that the tables show."""
+
+    def measure(out: Path) -> pd.DataFrame:
+        scar(f"experiment={experiment}", "seed=0,1", *overrides, out=out)
+        table = compare(load_study(out / experiment)).planners
+        return table[table.metric.isin(POOLED)]
+
+    return measure
+
+
 # The completion study: two of ten seeds, one of ten regimes, three of twelve planners. The mean of some seeds is no
 # further from that of all than the largest seed is from the smallest.
-
-
-def completion_part(out: Path) -> pd.DataFrame:
-    few = "regime=long_tailed_50", "seed=0,1", "completion=random,class_average,water_filling"
-    scar("experiment=completion_study", *few, out=out)
-    table = compare(load_study(out / "completion_study")).planners
-    return table[table.metric.isin(POOLED)]
 
 
 def completion_claims(expected: pd.DataFrame) -> list[str]:
@@ -241,13 +249,6 @@ def completion_claims(expected: pd.DataFrame) -> list[str]:
     return [signed(row.value, row.low_simultaneous, row.high_simultaneous) for row in best.itertuples()]
 
 
-def completion_own_part(out: Path) -> pd.DataFrame:
-    own = "dataset=ag_news", "encoder=minilm", "dataset.train_size=null", "regime=long_tailed", "seed=0,1"
-    scar("experiment=completion_study", *own, "completion=random,class_average,water_filling", out=out)
-    table = compare(load_study(out / "completion_study")).planners
-    return table[table.metric.isin(POOLED)]
-
-
 def completion_own_claims(expected: pd.DataFrame) -> list[str]:
     return [claim for _, own in expected.groupby("dataset") for claim in completion_claims(own)]
 
@@ -255,14 +256,9 @@ def completion_own_claims(expected: pd.DataFrame) -> list[str]:
 # Table 2: the cheapest of five pairs, one of three seeds.
 
 
-def table2_part(out: Path) -> pd.DataFrame:
-    scar("experiment=table2", "dataset=ag_news", "encoder=tfidf", "seed=0", out=out)
-    return other_encoders(load_study(out / "published"))
-
-
-def lite_part(variant: int) -> Callable[[Path], pd.DataFrame]:
+def table2_part(*data: str) -> Callable[[Path], pd.DataFrame]:
     def measure(out: Path) -> pd.DataFrame:
-        scar("experiment=table2", "dataset=cifar10", f"encoder=efficientnet_lite{variant}", "seed=0", out=out)
+        scar("experiment=table2", *data, "seed=0", out=out)
         return other_encoders(load_study(out / "published"))
 
     return measure
@@ -313,23 +309,6 @@ def rounds_claims(expected: pd.DataFrame) -> list[str]:
 
 
 # Pools: one of the data sets, two of three pools, two of eight seeds, three of the planners.
-
-
-def pools_part(*data: str) -> Callable[[Path], pd.DataFrame]:
-    def measure(out: Path) -> pd.DataFrame:
-        few = "pool.mix=same,complement", "seed=0,1", "completion=random,class_average,scar"
-        scar("experiment=pools", *data, *few, out=out)
-        table = compare(load_study(out / "pools")).planners
-        return table[table.metric.isin(POOLED)]
-
-    return measure
-
-
-def pools_lite_part(out: Path) -> pd.DataFrame:
-    own = "dataset=cifar10", "encoder=efficientnet_lite1", "regime=natural", "pool.mix=natural", "seed=0,1"
-    scar("experiment=pools", *own, "completion=random,class_average,scar", out=out)
-    table = compare(load_study(out / "pools")).planners
-    return table[table.metric.isin(POOLED)]
 
 
 def pools_claims(expected: pd.DataFrame) -> list[str]:
@@ -417,11 +396,11 @@ PARTS = {
         ),
     ),
     "completion_study": Part(
-        data=("dataset=wordnet_glosses",), measure=completion_part, claims=completion_claims,
+        data=("dataset=wordnet_glosses",), measure=planners_part("completion_study", "regime=long_tailed_50", *FILLING), claims=completion_claims,
         keys=("regime", "first", "second", "fraction", "metric"), tolerances={"value": lambda row: row["spread"]},
     ),
     "table2": Part(
-        data=("dataset=ag_news",), measure=table2_part, claims=table2_claims, keys=("dataset", "encoder"),
+        data=("dataset=ag_news",), measure=table2_part("dataset=ag_news", "encoder=tfidf"), claims=table2_claims, keys=("dataset", "encoder"),
         tolerances=dict.fromkeys((f"{arm}_mean" for arm in ARMS_OF_TABLE_2), 0.01)
         | {"foundation": lambda row: 0.03 * row["foundation"], "coverage": 0.03},
     ),
@@ -435,7 +414,7 @@ PARTS = {
         tolerances={"after": 0.03, "bought": lambda row: 0.3 * row["bought"]},
     ),
     "pools": Part(
-        data=("dataset=wordnet_glosses",), measure=pools_part("dataset=wordnet_glosses", "encoder=wordllama"), claims=pools_claims,
+        data=("dataset=wordnet_glosses",), measure=planners_part("pools", "dataset=wordnet_glosses", "encoder=wordllama", *TWO_POOLS), claims=pools_claims,
         keys=("dataset", "mix", "first", "second", "fraction", "metric"), tolerances={"value": lambda row: row["spread"]},
     ),
     "reduction": Part(
@@ -445,17 +424,21 @@ PARTS = {
 }  # fmt: skip
 PARTS |= {
     "quickstart/text": replace(PARTS["quickstart"], data=("dataset=wordnet_glosses", "encoder=minilm"), measure=text_part),
-    "table2/lite": replace(PARTS["table2"], data=("dataset=cifar10",), measure=lite_part(1)),
-    "table2/lite2": replace(PARTS["table2"], data=("dataset=cifar10",), measure=lite_part(2)),
+    "table2/lite": replace(PARTS["table2"], data=("dataset=cifar10",), measure=table2_part("dataset=cifar10", "encoder=efficientnet_lite1")),
+    "table2/lite2": replace(PARTS["table2"], data=("dataset=cifar10",), measure=table2_part("dataset=cifar10", "encoder=efficientnet_lite2")),
     "pools/own": replace(
         PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
-        measure=pools_part("dataset=ag_news", "encoder=wordllama", "dataset.train_size=null"),
+        measure=planners_part("pools", "dataset=ag_news", "encoder=wordllama", "dataset.train_size=null", *TWO_POOLS),
     ),
     "pools/lite": replace(
-        PARTS["pools"], data=("dataset=cifar10",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]), measure=pools_lite_part,
+        PARTS["pools"], data=("dataset=cifar10",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
+        measure=planners_part("pools", "dataset=cifar10", "encoder=efficientnet_lite1", "regime=natural", "pool.mix=natural", "completion=random,class_average,scar"),
     ),
     "completion_study/own": replace(
-        PARTS["completion_study"], data=("dataset=ag_news",), measure=completion_own_part, claims=completion_own_claims,
+        PARTS["completion_study"], data=("dataset=ag_news",), claims=completion_own_claims,
+        measure=planners_part(
+            "completion_study", "dataset=ag_news", "encoder=minilm", "dataset.train_size=null", "regime=long_tailed", *FILLING
+        ),
         keys=("dataset", "encoder", *PARTS["completion_study"].keys),
     ),
     "scale_invariance/own": replace(PARTS["scale_invariance"], data=("dataset=ag_news",), measure=scale_part(AG_NEWS)),

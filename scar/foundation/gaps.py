@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ NEGATIVE = "gap_negative"
 """Flag of a gap that is below zero by more than `SURELY` standard errors: what is held out is decided better than what the
 probes are trained on, as where the training labels are worse. No size follows from such a gap, and none is met."""
 SURELY = 3.0
+"""Standard errors."""
 _ROUNDING = 1e-7
 """Least variance of a point, so that errors of zero leave the covariance invertible."""
 
@@ -48,9 +50,13 @@ class Gaps:
         """[R, K] variance of the noise of each gap."""
         return np.asarray(self.own + np.diagonal(self.common, axis1=1, axis2=2).T)
 
-    @property
+    @cached_property
     def negative(self) -> NDArray[np.bool_]:
-        """[K] whether the gap at the largest size is surely below zero; see `NEGATIVE`."""
+        """[K + 1] whether the gap at the largest size is surely below zero, see `NEGATIVE`; the mean of the defined steps last."""
+        mean = self.steps(self.defined).mean() if self.defined.any() else None
+        return np.append(self._below_zero(), False if mean is None else mean._below_zero())
+
+    def _below_zero(self) -> NDArray[np.bool_]:
         return np.asarray(self.defined & (self.gap[-1] < -SURELY * np.sqrt(self.noise[-1])))
 
     def observed(self) -> dict[str, Floats]:
@@ -105,11 +111,6 @@ class Gaps:
             np.array([self.unseen @ share**2]),
             np.array([True]),
         )
-
-
-def below_zero(gaps: Gaps) -> bool:
-    """Tell whether the mean gap of the defined steps is surely below zero; see `NEGATIVE`."""
-    return bool(gaps.defined.any() and gaps.steps(gaps.defined).mean().negative[0])
 
 
 def measure_gaps(observations: Observations, *, error: str) -> Gaps:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import CurveMixture, fit_mixture, quantiles
-from scar.foundation.gaps import NEGATIVE, Gaps, below_zero, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, measure_gaps
 from scar.foundation.reach import needed, size_flags
 from scar.foundation.settings import ERRORS, SET_GAPS, FoundationConfig, check_choices, check_positive, check_shares
 from scar.measures.observations import Observations
@@ -92,7 +92,7 @@ class HeldoutEstimator(FoundationEstimator):
         self._steps, self._set = _mixtures(self._gaps)
         found = self.crossings(self.epsilon)
         largest = float(self._gaps.sizes[-1])
-        told = ~np.append(self._gaps.negative, below_zero(self._gaps))
+        told = ~self._gaps.negative
         sizes = np.where(told, needed(np.append(found.step_sizes, found.set_size), largest), math.nan)
         intervals = needed(np.vstack([found.step_intervals, found.set_interval]), largest)
         intervals = np.where(told[:, None], intervals, math.nan)
@@ -132,9 +132,8 @@ class HeldoutEstimator(FoundationEstimator):
             each.extend(["few_sizes"] if count == 2 else [])
         for j in np.flatnonzero(rising):
             flags[int(j)].append("gap_rising")
-        for j in np.flatnonzero(self._gaps.negative):
-            flags[int(j)].append(NEGATIVE)
-        flags["set"].extend([NEGATIVE] if below_zero(self._gaps) else [])
+        for each, negative in zip((*range(defined.size), "set"), self._gaps.negative, strict=True):
+            flags[each].extend([NEGATIVE] if negative else [])
         if not defined.all():
             flags["set"].append("undefined_steps")
         if defined.any() and _rising(self._gaps.steps(defined).mean())[0]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import quantiles
-from scar.foundation.gaps import NEGATIVE, Gaps, below_zero, measure_error, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, measure_error, measure_gaps
 from scar.foundation.heldout import Crossings
 from scar.foundation.prospect import MULTIPLES, Prospect
 from scar.foundation.reach import TRUSTED_REACH, needed, size_flags
@@ -133,7 +133,7 @@ class RecommendedEstimator(FoundationEstimator):
         seen = self._gaps.steps(self._gaps.defined)
         error = np.sqrt(np.append(seen.unseen, seen.mean().unseen))
         likely = now >= 0.5
-        negative = np.append(seen.negative, seen.mean().negative)
+        negative = self._gaps.negative[chosen]
         met[chosen] = likely & (1.0 - far < FAR) & (error <= self.epsilon) & ~negative
         untold[chosen] = (likely & ~met[chosen]) | ((now > UNDECIDED) & (1.0 - far > UNDECIDED)) | negative
         return met, untold
@@ -144,7 +144,7 @@ class RecommendedEstimator(FoundationEstimator):
             [CANNOT_TELL] if unclear else size_flags(float(size), largest, few=few)
             for size, unclear in zip(sizes, untold, strict=True)
         ]
-        for j in np.flatnonzero(np.append(self._gaps.negative, below_zero(self._gaps))):
+        for j in np.flatnonzero(self._gaps.negative):
             each[j].append(NEGATIVE)
         flags: Flags = dict(enumerate(each[:-1]))
         flags["set"] = [*each[-1], *([] if self._gaps.defined.all() else ["undefined_steps"])]

@@ -121,16 +121,8 @@ def nearest_samples(job: Job, settings: InspectionSettings, modality: str) -> Ne
 
 def blank_samples(job: Job, modality: str) -> Ints:
     """Return the samples whose sound or picture holds nothing; kept in the store."""
-
-    def make(folder: Path) -> None:
-        np.save(folder / "blank.npy", blank_rows(job.samples().payloads[modality]), allow_pickle=False)
-
-    def read(folder: Path) -> Ints:
-        rows: Ints = np.load(folder / "blank.npy", allow_pickle=False)
-        return rows
-
     key = make_key("blank", config={"modality": modality}, upstream=[job.inputs.dataset.key], code=[blank_rows])
-    return job.store.load(key, make, read)
+    return job.store.load_array(key, "blank.npy", lambda: blank_rows(job.samples().payloads[modality]))
 
 
 def out_of_sample_probabilities(job: Job, settings: InspectionSettings) -> np.ndarray:
@@ -139,16 +131,11 @@ def out_of_sample_probabilities(job: Job, settings: InspectionSettings) -> np.nd
     # copies vouch for each other whatever else differs, so that groups are those of the probed modality
     groups = content_groups(job.catalogue.contents, config.probed)
 
-    def make(folder: Path) -> None:
-        probabilities = cross_fit(
+    def make() -> np.ndarray:
+        return cross_fit(
             job.embeddings.array(), job.steps.labels, num_classes=job.num_classes, folds=settings.folds,
             seed=settings.seed, probe=config.probe, trainer=config.trainer, groups=groups,
         )  # fmt: skip
-        np.save(folder / "probabilities.npy", probabilities, allow_pickle=False)
-
-    def read(folder: Path) -> np.ndarray:
-        probabilities: np.ndarray = np.load(folder / "probabilities.npy", allow_pickle=False)
-        return probabilities
 
     key = make_key(
         "cross_fit",
@@ -156,4 +143,4 @@ def out_of_sample_probabilities(job: Job, settings: InspectionSettings) -> np.nd
         upstream=[job.inputs.embeddings.key, job.inputs.steps.key],
         code=[cross_fit],
     )
-    return job.store.load(key, make, read)
+    return job.store.load_array(key, "probabilities.npy", make)

@@ -14,11 +14,11 @@ from scar.common.files import read_json, write_json
 from scar.common.mapped import repeated_texts
 from scar.common.randomness import derive_seed, generator
 from scar.common.types import Floats, Floats32, Ints
-from scar.common.vectors import chunks, unit_rows
+from scar.common.vectors import chunks
 from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.pairs.caption_clusters import vote
 from scar.pairs.words import step_names, typical_words
-from scar.sampling.clusters import IN_MEMORY, choose_k, fit_clusters, stability
+from scar.sampling.clusters import IN_MEMORY, UnitRows, choose_k, fit_clusters, stability
 from scar.sampling.step_functions import CrossModalLabels, Steps
 
 _SHOWN = 5
@@ -28,11 +28,10 @@ _NAMED = 1 << 18
 
 @dataclass(frozen=True, eq=False)
 class _TowerRows:
-    """Some rows of a tower, read when they are asked for and scaled to length 1 if directions are compared."""
+    """Some rows of a tower, read when they are asked for."""
 
     tower: EmbeddingSet
     rows: Ints
-    unit: bool
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -42,8 +41,7 @@ class _TowerRows:
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> Floats32:
-        found = self.tower.rows(self.rows[index])
-        return unit_rows(found, copy=False) if self.unit else found
+        return self.tower.rows(self.rows[index])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -191,7 +189,8 @@ def check_pairs(ids: NDArray[np.str_], found: NDArray[np.str_], modality: str) -
 def _cluster(
     modality: str, tower: EmbeddingSet, train: Ints, config: CrossModalLabels, texts: Sequence[Any] | None
 ) -> ModalityClusters:
-    rows: Any = _TowerRows(tower, tower.caption_rows(train)[0], config.cosine)
+    rows: Any = _TowerRows(tower, tower.caption_rows(train)[0])
+    rows = UnitRows(rows) if config.cosine else rows
     if rows.shape[0] * rows.shape[1] <= IN_MEMORY:
         rows = rows[:]
     drawn = np.sort(generator(config.seed, "rows for stability").permutation(len(rows))[: config.sample])

@@ -114,7 +114,7 @@ def fit_clusters(rows: Floats32 | Points, k: int, *, seed: int, settings: KMeans
         raise ValueError(f"labels.k={k} must lie in 2..{len(rows)}, the samples to be clustered")
     fit = _lloyd
     if rows.shape[0] * rows.shape[1] > IN_MEMORY:
-        points: Any = _Scaled(rows) if settings.cosine else rows
+        points: Any = UnitRows(rows) if settings.cosine and not isinstance(rows, UnitRows) else rows
         fit = _lloyd_in_chunks
     else:
         points = np.ascontiguousarray(rows[:], np.float32)
@@ -163,20 +163,22 @@ def _lloyd(points: Floats32, k: int, *, seed: int, settings: KMeans, start: Floa
 
 
 @dataclass(frozen=True, eq=False)
-class _Scaled:
-    """Rows that are scaled to length 1 as they are read."""
+class UnitRows:
+    """Rows [n, D] that are scaled to length 1 as they are read."""
 
     rows: Any
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """N and D."""
         return tuple(self.rows.shape)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: Any) -> Floats32:
-        return unit_rows(np.atleast_2d(np.asarray(self.rows[index], np.float32)))
+        found = np.atleast_2d(np.asarray(self.rows[index], np.float32))
+        return unit_rows(found, copy=isinstance(self.rows, np.ndarray))  # of an array it may be a view
 
 
 def _lloyd_in_chunks(points: Points, k: int, *, seed: int, settings: KMeans, start: Floats32 | None = None) -> Floats32:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from scar.common.console import errors, escape
 from scar.common.files import FULL, CorruptArtefactError, write_json
@@ -41,6 +41,9 @@ from scar.store.artefact import (
     stamp,
 )
 from scar.store.keys import SCHEMA_VERSION, Key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MARKER = "store.json"
 """File that makes a folder a store: nothing is removed from a folder without one."""
@@ -212,6 +215,15 @@ class Store:
         self._set_aside(key, found)
         self._obtain(key, make, packed=packed, about=about)
         return self.read(key, read)
+
+    def load_array(self, key: Key, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return an array that an artefact keeps as one ``.npy`` file of that name; see `load`."""
+        import numpy as np  # not where a store is looked at alone
+
+        def write(folder: Path) -> None:
+            np.save(folder / name, make(), allow_pickle=False)
+
+        return self.load(key, write, lambda folder: np.asarray(np.load(folder / name, allow_pickle=False)))
 
     @contextmanager
     def claim(self, keys: Sequence[Key]) -> Iterator[list[Key]]:

@@ -1,5 +1,6 @@
 """The pair model on toy pairs: it learns, goes on after an interruption, and reads back what it wrote."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,12 +74,11 @@ def test_images_of_another_size_are_scaled(model):
     )
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
-    from scar.reduction import pair_training
+@contextmanager
+def interrupted(monkeypatch):
+    """End the training inside by Ctrl-C after its third epoch."""
     from scar.reduction.pair_model import PairModel
 
-    config, given = settings(steps=8, checkpoints=4), pairs(32)
-    whole = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "whole")
     ended = PairModel.on_train_epoch_end
 
     def cut(self):
@@ -86,10 +86,19 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatc
         if len(self.history) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(PairModel, "on_train_epoch_end", cut)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
+    with monkeypatch.context() as changed:
+        changed.setattr(PairModel, "on_train_epoch_end", cut)
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            yield
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, monkeypatch):
+    from scar.reduction import pair_training
+
+    config, given = settings(steps=8, checkpoints=4), pairs(32)
+    whole = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "whole")
+    with interrupted(monkeypatch):
         pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut")
-    monkeypatch.setattr(PairModel, "on_train_epoch_end", ended)
     assert (tmp_path / "cut" / "last.ckpt").is_file()
     resumed = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut")
     assert resumed.history == pytest.approx(whole.history, rel=1e-5)
@@ -104,7 +113,6 @@ def look(model) -> dict[str, np.ndarray]:
 
 def test_what_it_is_at_a_checkpoint_does_not_depend_on_how_long_it_trains_or_on_interruptions(tmp_path, monkeypatch):
     from scar.reduction import pair_training
-    from scar.reduction.pair_model import PairModel
 
     given = pairs(32)
     whole, short = (
@@ -121,18 +129,9 @@ def test_what_it_is_at_a_checkpoint_does_not_depend_on_how_long_it_trains_or_on_
     np.testing.assert_allclose(whole.seen[4]["red"], short.seen[4]["red"], atol=1e-6)
     np.testing.assert_allclose(whole.seen[8]["red"], whole.embed_texts(["a red picture"]), atol=1e-6)
     assert np.abs(whole.seen[8]["red"] - whole.seen[4]["red"]).max() > 1e-3
-    ended = PairModel.on_train_epoch_end
-
-    def cut(self):
-        ended(self)
-        if len(self.history) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(PairModel, "on_train_epoch_end", cut)
     config = settings(steps=8, checkpoints=4, warmup=1 / 8)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
+    with interrupted(monkeypatch):
         pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut", look=look)
-    monkeypatch.setattr(PairModel, "on_train_epoch_end", ended)
     resumed = pair_training.train_pair_model(config, *given, seed=3, folder=tmp_path / "cut", look=look)
     assert sorted(resumed.seen) == [2, 4, 6, 8]
     for step, each in whole.seen.items():

@@ -116,7 +116,7 @@ class Wikipedia(Source):
 
     def _found(self, data_dir: Path) -> tuple[Path, dict[str, Path], list[Path]]:
         """Return the file of topics, the tables by name and the files of articles to read."""
-        folder = Path(self.root).expanduser() if self.root is not None else data_dir / self.name
+        folder = self.local_root(data_dir)
         tables = {name: _table(folder, name) for name in ("page", "categorylinks")}
         articles = sorted(folder.rglob("wiki_*"))
         articles = [path for path in articles if path.is_file() and path.suffix == ""]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,15 +53,11 @@ class FrozenStages(CaptionStages):
     def frozen_images(self) -> Floats32:
         """[N, D] of all images: leading principal components, learned from the training part, of the study's encoder."""
 
-        def make(folder: Path) -> None:
+        def make() -> Floats32:
             rows = np.asarray(self.job.inputs.towers["image"].value.array())
-            np.save(folder / "images.npy", reduce_frozen(rows, self.pairs.train), allow_pickle=False)
+            return reduce_frozen(rows, self.pairs.train)
 
-        def read(folder: Path) -> Floats32:
-            rows: Floats32 = np.load(folder / "images.npy", allow_pickle=False)
-            return rows
-
-        return self.store.load(self.frozen_key(), make, read)
+        return self.store.load_array(self.frozen_key(), "images.npy", make)
 
     @property
     def inputs_key(self) -> list[Key]:

@@ -114,15 +114,7 @@ class RefiningStages(ScorerStages):
         settings = {"refine": self.reduction.refine}
         upstream = [self.generated_key, *self._scorer_keys()]
         key = make_key("pair_scores", config=settings, upstream=upstream, code=[ScorerStages.score])
-
-        def make(folder: Path) -> None:
-            np.save(folder / "scores.npy", self.score(self.refined), allow_pickle=False)
-
-        def read(folder: Path) -> Floats32:
-            scores: Floats32 = np.load(folder / "scores.npy", allow_pickle=False)
-            return scores
-
-        return self.store.load(key, make, read)
+        return self.store.load_array(key, "scores.npy", lambda: self.score(self.refined))
 
     @cached_property
     def collapsed(self) -> list[str]:

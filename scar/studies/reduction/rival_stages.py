@@ -212,12 +212,4 @@ class RivalStages(ReductionStages):
         """Return positions [m] among the training pairs that an arm trains on."""
         if arm.pairs not in RIVALS:
             return super().rows_of(arm, seed)
-
-        def make(folder: Path) -> None:
-            np.save(folder / "rows.npy", self.choose(arm.pairs, seed), allow_pickle=False)
-
-        def read(folder: Path) -> Ints:
-            rows: Ints = np.load(folder / "rows.npy", allow_pickle=False)
-            return rows
-
-        return self.store.load(self.rival_key(arm.pairs, seed), make, read)
+        return self.store.load_array(self.rival_key(arm.pairs, seed), "rows.npy", lambda: self.choose(arm.pairs, seed))
