@@ -35,10 +35,9 @@ from scar.completion.selection.random_order import RandomSelection
 from scar.completion.selection.selection import Pool, Selection
 from scar.completion.state import state_problem
 from scar.data.stratify import count_labels
-from scar.evaluation.item_intervals import mean_interval, recall_interval
-from scar.evaluation.label_scores import LabelScores, label_item_scores
+from scar.evaluation.item_intervals import score_interval
+from scar.evaluation.label_scores import LabelScores
 from scar.evaluation.scores import LEADING, Scores, raw_and_decision
-from scar.evaluation.weighted_metrics import item_scores
 from scar.foundation.estimates import Estimate
 from scar.foundation.settings import RECOMMENDED
 from scar.measures.observations import Observations, probe_warnings
@@ -537,16 +536,9 @@ class Characterization:
         if self.test_labels is None:
             return Interval(value=value)
         (name, decision), truth = raw_and_decision(metric), self.test_labels
-        decided = getattr(self.test_scores.predictions, decision)
+        decided = np.asarray(getattr(self.test_scores.predictions, decision), np.int64)
         mix = self.mix if self.declared and metric == "matched_accuracy" else None
-        if self.several:
-            items = label_item_scores(decided.astype(bool), truth.astype(bool), name)
-        else:
-            items = item_scores(decided.astype(np.int64), truth, name, mix=mix)
-        if mix is not None or name == "balanced_accuracy":
-            low, high = recall_interval(value, items, decided == truth, truth, mix=mix)
-        else:
-            low, high = mean_interval(value, items)
+        low, high = score_interval(decided, truth, name, mix=mix)
         return Interval(value=value, low=low, high=high)
 
     def _proposal(self) -> tuple[str, Purchase | str]:

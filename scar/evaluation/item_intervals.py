@@ -9,6 +9,34 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scar.common.types import Floats, Ints
+from scar.evaluation.label_scores import label_item_scores
+from scar.evaluation.weighted_metrics import METRICS, item_scores
+
+
+def score_interval(
+    decided: Ints, truth: Ints, score: str, *, mix: Floats | None = None, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval that the test items leave to a score of one probe; NaN of a score that is no mean of recalls.
+
+    Another draw of the training samples is no part of it.
+
+    Args:
+        decided: [n] classes that the probe decides for, or [n, K] zeros and ones.
+        truth: [n] classes, or [n, K] zeros and ones.
+        score: a name of `item_scores`, or of `label_item_scores`.
+        mix: [K] shares by which accuracy weights the recalls of classes, in place of those of the test items.
+        level: of the interval.
+    """
+    if score not in METRICS:
+        return math.nan, math.nan
+    if truth.ndim == 2:
+        items = label_item_scores(decided.astype(bool), truth.astype(bool), score)
+    else:
+        items = item_scores(decided, truth, score, mix=mix)
+    value = float(items.mean())
+    if mix is not None or score == "balanced_accuracy":
+        return recall_interval(value, items, decided == truth, truth, mix=mix, level=level)
+    return mean_interval(value, items, level=level)
 
 
 def mean_interval(value: float, items: Floats, *, worth: float = math.inf, level: float = 0.95) -> tuple[float, float]:

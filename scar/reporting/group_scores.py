@@ -19,6 +19,7 @@ from scar.evaluation.intervals import (
     seed_interval,
     single_level,
 )
+from scar.evaluation.item_intervals import score_interval
 from scar.evaluation.label_scores import EVERY_SCORE, label_item_scores
 from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import answers_one_class, item_scores
@@ -166,12 +167,21 @@ class _MetricScores:
         return {**head, **_interval(estimate), **extra}
 
     def _arm(self, arm: Arm) -> MeanEstimate | None:
-        if self._seeds(arm):
-            return crossed_interval(self._scores(arm), level=self._level, share=True, least_seeds=self._least)
+        if seeds := self._seeds(arm):
+            found = crossed_interval(self._scores(arm), level=self._level, share=True, least_seeds=self._least)
+            return found if len(seeds) > 1 else self._of_items(found, arm, seeds)
         values = self.group.per_seed(*arm, self.metric).to_numpy(dtype=float)
         if not len(values):
             return None
         return seed_interval(values, level=self._level, share=True, least_seeds=self._least)
+
+    def _of_items(self, found: MeanEstimate, arm: Arm, seeds: list[int]) -> MeanEstimate:
+        """Return the score of a single seed with the interval that its test items leave."""
+        outcomes = self.group.outcomes
+        mix = outcomes.mix if self.metric == Metric.MATCHED_ACCURACY else None
+        decided = outcomes.predicted(*arm, seeds, self._decision)[0]
+        low, high = score_interval(decided, outcomes.labels, self.score, mix=mix, level=self._level)
+        return replace(found, low=low, high=high)
 
     def _difference(self, first: Arm, second: Arm) -> tuple[MeanEstimate, str] | None:
         pair = first, second

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 from synthetic import NAMES, write_study
 
 from scar.job.rows import read_frame
@@ -170,6 +171,19 @@ def test_plan_by_class_equals_the_raw_rows(study_folder, study):
     assert plan.added.to_dict() == added.set_index("class_name").value.to_dict()
     sizes = rows[(rows.metric == "class_size") & (rows.subject == "primary")]
     assert plan.primary.to_dict() == sizes.set_index("class_name").value.to_dict()
+
+
+def test_a_single_seed_has_the_interval_of_its_test_items_and_no_tests(tmp_path):
+    study = load_study(write_study(tmp_path / "s", seeds=1, n_test=400))
+    comparison = compare(study)
+    (arm,) = comparison.arms[
+        (comparison.arms.subject == "primary") & (comparison.arms.metric == "accuracy")
+    ].itertuples()
+    wilson = binomtest(round(400 * arm.value), 400).proportion_ci(0.95, method="wilson")
+    assert (arm.low, arm.high) == pytest.approx((wilson.low, wilson.high), abs=1e-3)
+    assert comparison.differences.p_value.isna().all()
+    assert comparison.arms[comparison.arms.metric == "worst_class_accuracy"].low.isna().all()
+    assert any("One seed: 95 % intervals" in note for note in completion_table(comparison).notes)
 
 
 def test_an_unknown_seed_is_refused(study):

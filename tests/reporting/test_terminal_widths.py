@@ -66,10 +66,11 @@ def test_every_strategy_has_a_line_at_every_budget_and_its_numbers(content):
     table = comparison_table(content, group, "matched_balanced_accuracy")
     assert len(table.cells) == 2 + 3 * len(PLANNERS)
     arms = content.comparison.arms
-    own = arms[(arms.metric == "matched_balanced_accuracy") & (arms.fraction == 0.1)].set_index("subject").value
+    own = arms[(arms.metric == "matched_balanced_accuracy") & (arms.fraction == 0.1)].set_index("subject")
     shown = table.cells.iloc[2 + len(PLANNERS) : 2 + 2 * len(PLANNERS)]
     assert shown.budget.tolist() == ["10 %", *[""] * (len(PLANNERS) - 1)]
-    assert shown.score.tolist()[:3] == [f"{100 * own[name]:.1f}" for name in ("scar", "random", "class_average")]
+    first = own.loc[["scar", "random", "class_average"], ["value", "low", "high"]] * 100
+    assert shown.score.tolist()[:3] == [f"{v:.1f} [{low:.1f}, {high:.1f}]" for v, low, high in first.to_numpy()]
     for line in printed(table, 80).splitlines()[4:]:
         assert cell_len(line.rstrip()) < 80
 

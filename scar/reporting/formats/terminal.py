@@ -22,6 +22,7 @@ from scar.reporting.decision import Decision
 from scar.reporting.formats.layout import wrap
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
+from scar.reporting.paper.table2 import has_one_seed, one_seed_note
 from scar.reporting.tables.caveats import by_what_to_do
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_table
@@ -37,6 +38,7 @@ from scar.reporting.text import (
     legend_of_marks,
     name_of,
     percent,
+    percent_interval,
     share,
     size,
     size_interval,
@@ -92,6 +94,8 @@ def print_report(content: Content, console: Console) -> None:
         "matched scores decide so for every arm, raw ones as published.",
         style="dim",
     )
+    if has_one_seed(content.comparison):
+        say(console, one_seed_note(content.comparison), style="dim")
     say(
         console,
         f"Differences in points, paired over seeds and test items, with {level} intervals; "
@@ -181,7 +185,10 @@ def comparison_table(content: Content, group: Mapping[str, Any], metric: str) ->
 
 def _score(frame: pd.DataFrame, subject: str) -> str:
     own = frame[frame.subject == subject]
-    return f"{percent(own.value.iloc[0])}{'†' if own.majority.iloc[0] else ''}" if len(own) else MISSING
+    if own.empty:
+        return MISSING
+    one = own.iloc[0]
+    return f"{percent(one.value)}{'†' if one.majority else ''} {percent_interval(one.low, one.high)}".strip()
 
 
 def _gap(frame: pd.DataFrame, second: str) -> str:

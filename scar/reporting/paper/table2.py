@@ -139,16 +139,31 @@ def _notes(comparison: Comparison, metric: str, arms: pd.DataFrame) -> tuple[str
     family = comparison.differences
     family = family[(family.metric == metric) & (family.second != "primary") & family.p_value.notna()]
     methods = [METHODS[method] for method in METHODS if method in set(family.method)]
-    notes = ["One seed, or nothing to compare with: no interval and no test of a difference."]
+    notes = [one_seed_note(comparison)] if has_one_seed(comparison) else []
     if methods:
-        notes = [
+        notes += [
             f"Intervals are {100 * comparison.level:.0f} %, {', or '.join(methods)}.",
             f"{legend_of_marks(comparison.margin, len(family), looks=comparison.looks)}.",
         ]
+    elif not notes:
+        notes = ["Nothing to compare with: no test of a difference."]
     notes += [REWEIGHTED_NOTE, *notes_on(metric)]
     if (arms.majority > 0).any():
         notes.append(MAJORITY_NOTE)
     return tuple(notes)
+
+
+def has_one_seed(comparison: Comparison) -> bool:
+    """Whether some arm was scored for one seed alone."""
+    return bool((comparison.arms.seeds == 1).any())
+
+
+def one_seed_note(comparison: Comparison) -> str:
+    """Return what the intervals of a single seed count."""
+    return (
+        f"One seed: {100 * comparison.level:.0f} % intervals of scores count the test items alone, for this draw of the samples; "
+        "differences are not tested (seed=range(5) tests them)."
+    )
 
 
 def _indexed(frame: pd.DataFrame, by: Sequence[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
