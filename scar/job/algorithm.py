@@ -90,13 +90,14 @@ def prepare(config: Config, flow: Flow) -> Inputs:
     steps = flow(stages.STEPS, dataset, supervision, probed=config.probed)
     seen = (dataset, steps, supervision, embeddings if config.regime.needs_features else None)
     stock = flow(stages.STOCK, *seen, split=config.split, regime=config.regime, seed=config.seed)
-    split = flow(stages.SPLIT, stock, mix=config.mix)
+    split, without_pool = flow(stages.SPLIT, stock, mix=config.mix), flow(stages.WITHOUT_POOL, stock)
     parts: dict[str, Any] = {"dataset": dataset, "towers": towers, "embeddings": embeddings, "steps": steps}
     return Inputs(
         supervision=supervision,
         truncation=truncation,
         split=split,
-        deployment=flow(stages.DEPLOYMENT, split, steps, deployment=config.deployment),
+        without_pool=without_pool,
+        deployment=flow(stages.DEPLOYMENT, without_pool, steps, deployment=config.deployment),
         pools=flow(stages.COMPARED_POOLS, stock, mixes=config.budgets.of) if config.budgets.of else None,
         **parts,
     )
@@ -106,7 +107,13 @@ def characterize_both(config: Config, flow: Flow, inputs: Inputs) -> dict[str, C
     """Characterize what there is now, and everything."""
     parts: dict[str, Any] = {"subsets": config.subsets, "probe": config.probe, "foundation": config.foundation}
     parts |= {"seed": config.seed, "trainer": config.trainer}
-    return {subject: characterize_set(flow, inputs.data, subject=subject, **parts) for subject in SUBJECTS}
+    taken = {subject: _taken_from(inputs, subject) for subject in SUBJECTS}
+    return {s: characterize_set(flow, inputs.data, subject=s, parts=taken[s], **parts) for s in SUBJECTS}
+
+
+def _taken_from(inputs: Inputs, subject: str) -> Handle[Split]:
+    """Return the parts that a training set is taken from: those without a pool for all but everything."""
+    return inputs.split if subject == "total" else inputs.without_pool
 
 
 def characterize_set(
@@ -119,13 +126,17 @@ def characterize_set(
     foundation: FoundationConfig,
     seed: int,
     trainer: TrainerConfig,
+    parts: Handle[Split] | None = None,
 ) -> Characterized:
-    """Down-sample a training set, train probes on its subsets, measure them, and estimate how much would be enough."""
-    machine = Besides(runtime={"trainer": trainer})
-    drawn = flow(stages.SUBSETS, data[2], subject=subject, subsets=subsets, seed=seed)
+    """Down-sample a training set, train probes on its subsets, measure them, and estimate how much would be enough.
+
+    The training set is taken from `parts`; from those of `data` if they are None.
+    """
+    machine, parts = Besides(runtime={"trainer": trainer}), data[2] if parts is None else parts
+    drawn = flow(stages.SUBSETS, parts, subject=subject, subsets=subsets, seed=seed)
     penalty = None
     if probe.chooses_once:
-        whole = flow(stages.ROWS, data[2], None, subject=subject, fraction=None)
+        whole = flow(stages.ROWS, parts, None, subject=subject, fraction=None)
         penalty = flow(stages.PENALTY, whole, data, besides=machine, probe=probe, seed=seed)
     probes = flow(stages.PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
     how: dict[str, Any] = {"decision": foundation.decision, "bins": foundation.bins, "min_count": foundation.min_count}
@@ -281,14 +292,15 @@ def _evaluate(
     trained = []
     for fraction in fractions:
         plans = None if fraction is None else completion.plans
-        trained.append(flow(stages.ROWS, inputs.split, plans, subject=subject, fraction=fraction))
+        taken = _taken_from(inputs, subject)
+        trained.append(flow(stages.ROWS, taken, plans, subject=subject, fraction=fraction))
     machine, how = Besides(runtime={"trainer": config.trainer}), {"probe": config.probe, "seed": config.seed}
     probes = flow(stages.ARMS, trained, penalty, inputs.data, besides=machine, **how)
     for index, (fraction, rows) in enumerate(zip(fractions, trained, strict=True)):
         probe = flow(stages.ARM, probes, index=index)
         predictions = flow(stages.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
         scores = flow(
-            stages.SCORES, predictions, inputs.deployment, inputs.split, declared=is_declared(config.deployment)
+            stages.SCORES, predictions, inputs.deployment, inputs.without_pool, declared=is_declared(config.deployment)
         )
         made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "probe": probe}
         yield Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made)

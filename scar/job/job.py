@@ -49,6 +49,7 @@ class Inputs:
         supervision: clusters of both modalities of pairs; None where labels are given.
         steps: the step functions.
         split: the parts that each later stage may see.
+        without_pool: the same parts but for the reserve, so that what is trained and tested does not depend on the pool.
         deployment: [K] class frequencies where a classifier will be used.
         truncation: of the texts by their encoder; None where none are read.
         pools: [M, K] class sizes of the pools that ``budgets.of`` compares; None where it names none.
@@ -60,6 +61,7 @@ class Inputs:
     supervision: Handle[Supervision] | None
     steps: Handle[Steps]
     split: Handle[Split]
+    without_pool: Handle[Split]
     deployment: Handle[Floats]
     truncation: Handle[Truncation] | None = None
     pools: Handle[Ints] | None = None
@@ -67,7 +69,7 @@ class Inputs:
     @property
     def data(self) -> Data:
         """What probes are trained on."""
-        return self.embeddings, self.steps, self.split
+        return self.embeddings, self.steps, self.without_pool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -40,7 +40,7 @@ def retrain_arms(jobs: Sequence[Job]) -> None:
 def company(job: Job) -> str:
     """Return what jobs must have in common to train together: data, split, probe, machine and store."""
     config, store, inputs = job.config, job.store, job.inputs
-    parts = [inputs.embeddings.key, inputs.split.key, store.root.absolute(), store.policy, config.trainer]
+    parts = [inputs.embeddings.key, inputs.without_pool.key, store.root.absolute(), store.policy, config.trainer]
     return json.dumps([*map(str, parts), identity(config.probe)], sort_keys=True)
 
 

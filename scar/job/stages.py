@@ -67,7 +67,7 @@ from scar.sampling.step_functions import CrossModalLabels, Steps, given_steps
 from scar.sampling.subsets import Subset, SubsetsConfig, draw_subsets
 
 Data = tuple[EmbeddingSet, Steps, Split]
-"""What probes are trained on: embeddings, step functions, and the parts."""
+"""What probes are trained on: embeddings, step functions, and the parts, of which none is read that depends on the pool."""
 PENALTY_FILE = "penalty.json"
 CONVERGED = 0.9
 """Share of the probes on compositions that have to be at their optimum for a forecast."""
@@ -192,6 +192,11 @@ def divide(stock: Stock, *, mix: str) -> Split:
     return stock.draw(mix)
 
 
+def without_pool(stock: Stock) -> Split:
+    """Return the parts without a reserve: what probes are trained and tested with, whatever pool can be had."""
+    return stock.split.with_parts(reserve=np.empty(0, np.int64))
+
+
 def compare_pools(stock: Stock, *, mixes: Sequence[str]) -> Ints:
     """Return [M, K] the class sizes of the pools that are compared; a mix that there cannot be does not count."""
     return stock.class_sizes(mixes)
@@ -204,6 +209,7 @@ def draw(split: Split, *, subject: str, subsets: SubsetsConfig, seed: int) -> li
 
 STOCK: Stage[Stock] = Stage("stock", take_stock)
 SPLIT = Stage("split", divide, Format.file(Split, "split.npz"))
+WITHOUT_POOL: Stage[Split] = Stage("without_pool", without_pool)
 COMPARED_POOLS: Stage[Ints] = Stage("compared_pools", compare_pools)
 SUBSETS: Stage[list[Subset]] = Stage("subsets", draw)
 

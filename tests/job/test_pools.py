@@ -8,6 +8,7 @@ from scar.config.build import build
 from scar.job.algorithm import algorithm
 from scar.job.measurements import measure_job
 from scar.job.run_job import describe
+from scar.job.shared_bank import company
 from scar.store.store import Store
 
 LIGHT = ["dataset=digits", "regime=long_tailed", "completion=class_average", "foundation.estimators=[heldout]"]
@@ -70,3 +71,19 @@ def test_rows_and_terminal_name_the_pool(store):
     assert set(frame.mix) == {"same"}
     assert "long_tailed · same pool · seed 0" in describe(job.config)
     assert "pool" not in describe(open_job(store, "regime=natural").config)
+
+
+def test_jobs_that_differ_in_their_pool_train_and_test_the_primary_set_once(store):
+    same, complement = (
+        open_job(store, f"pool.mix={mix}", "completion=class_average") for mix in ("same", "complement")
+    )
+    for shared in ("primary", "total"):
+        keys = [
+            [job.characterized[shared].measures.key, next(a for a in job.arms if a.subject == shared).scores.key]
+            for job in (same, complement)
+        ]
+        assert (keys[0] == keys[1]) == (shared == "primary")
+    assert company(same) == company(complement)
+    assert len(same.split.reserve) != len(complement.split.reserve)
+    for arm in same.arms:  # a plan is trained on rows of the reserve
+        assert set(arm.rows.value) <= set(same.split.total)

@@ -97,7 +97,7 @@ def _collections(world: World, settings: RoundsStudySettings, store: Store) -> p
         "target": settings.target, "horizon": settings.horizon, "confidence": settings.confidence,
         "seed": job.config.seed, "probe": job.config.probe, "forecast": world.forecast,
     }  # fmt: skip
-    upstream = [each.key for each in job.inputs.data]
+    upstream = [each.key for each in (*job.inputs.data[:2], job.inputs.split)]
     key = make_key("rounds", config=fixed, upstream=upstream, code=[_collect_all])
 
     def make(folder: Path) -> None:
