@@ -205,7 +205,7 @@ _FEW = 10
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return "; ".join(names[:5]) + ("; …" if len(names) > 5 else "")
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -215,15 +215,15 @@ def _show(found: dict[str, Any]) -> None:
     say("dataset", f"{found['dataset']}: {found['samples']} samples of {' + '.join(found['modalities'])}")
     say("parts", ", ".join(f"{part} {count}" for part, count in found["parts"].items()))
     if found["classes"]:
-        shown = [f"{each['name']} {each[TRAIN]} + {each[TEST]}" for each in found["classes"][:_SHOWN]]
-        more = f" … and {len(found['classes']) - _SHOWN} more" if len(found["classes"]) > _SHOWN else ""
-        say("classes", f"{len(found['classes'])} (train + test): {', '.join(shown)}{more}")
+        shown = [f"{each['name']}: {each[TRAIN]} + {each[TEST]}" for each in found["classes"][:_SHOWN]]
+        more = f"; … and {len(found['classes']) - _SHOWN} more" if len(found["classes"]) > _SHOWN else ""
+        say("classes", f"{len(found['classes'])} (train + test): {'; '.join(shown)}{more}")
     for name, count in found["groups"].items():
         say("groups", f"{name}: {count}")
     for modality, values in found["sizes"].items():
         for what, value in values.items():
             spread = isinstance(value, list)
-            said = f"{value[0]:g} to {value[2]:g}, half of them below {value[1]:g}" if spread and value else str(value)
+            said = f"{value[0]:g} to {value[2]:g}, median {value[1]:g}" if spread and value else str(value)
             say(modality, f"{what} {said}")
     say("tried", f"{found['tried']} samples, {len(found['unreadable'])} payloads unreadable")
     for each in found["unreadable"][:_SHOWN]:

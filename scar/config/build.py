@@ -30,6 +30,8 @@ def build(composed: DictConfig) -> Config:
             meant = (
                 f"; did you mean {' or '.join(f'{name}.{key}' for name in groups)}?" if groups else hint(key, allowed)
             )
+            if key == "where":
+                meant = "; it chooses what a report shows: scar-report study=NAME where.AXIS=VALUE"
             raise ConfigError(f"{key} is unknown{meant}; allowed: {', '.join(allowed)}")
     values = {name: _value(composed, name) for name in allowed}
     _check_plain(values)

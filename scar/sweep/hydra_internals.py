@@ -75,6 +75,11 @@ def explain_compositions() -> None:
         try:
             return load(*arguments, **named)
         except ConfigCompositionException as error:
+            absent = re.match(r"Could not override '(\w+)'\. No match in the defaults list", str(error))
+            if absent is not None and absent[1] in AXES:  # of a report, which has no such group
+                value = re.search(r"use \+[^=\s]+(=\S*)$", str(error), re.MULTILINE)
+                meant = f"where.{absent[1]}{value[1] if value else '=…'}"
+                raise ConfigCompositionException(f"{absent[1]} is unknown; did you mean {meant}?") from None
             if "You must specify 'encoder'" not in str(error):
                 raise
             raise ConfigCompositionException(
@@ -88,6 +93,8 @@ def explain_compositions() -> None:
 
 
 _EXPLAINED = "_scar_explains"
+AXES = ("dataset", "encoder", "modality", "regime", "mix", "seed", "completion")
+"""What the rows of a report can be chosen by, with ``where``."""
 
 
 def _unknown_key(message: str, cfg: DictConfig) -> str | None:
@@ -99,7 +106,7 @@ def _unknown_key(message: str, cfg: DictConfig) -> str | None:
     if found[1].startswith("hydra."):
         first = f"hydra.{first}"
     elif first not in cfg:
-        value = re.search(r"config use \+[^=\s]+(=\S*)$", message, re.MULTILINE)
+        value = re.search(r"use \+[^=\s]+(=\S*)$", message, re.MULTILINE)
         return _unknown_name(first, rest, value[1] if value else "", cfg)
     group = OmegaConf.select(cfg, first, throw_on_missing=False)
     key, _, below = rest.partition(".")
@@ -141,6 +148,8 @@ def _unknown_name(name: str, rest: str, value: str, cfg: DictConfig) -> str:
             for each, schema in absent.items()
             if name in {own.name for own in fields(schema)}
         ]
+    if "where" in cfg and name in AXES:  # a report
+        having = [f"where.{key}{value}"]
     if not having:
         near = difflib.get_close_matches(name, names, 1, cutoff=0.7)
         having = [key.replace(name, near[0], 1) + value] if near else []

@@ -100,9 +100,16 @@ def test_a_key_without_its_group_is_told_where_it_stands(argument, said):
     assert str(end.value).startswith(said)
 
 
+AXES_OF_A_REPORT = (("seed=1", "where.seed=1"), ("regime=natural", "where.regime=natural"))
+
+
 def test_a_key_of_a_report_is_told_where_it_stands():
     with packaged_configuration() as compose_job:
-        for argument, said in (("levl=0.9", "level=0.9"), ("accuracy=0.1", "tolerance.accuracy=0.1")):
+        for argument, said in (
+            ("levl=0.9", "level=0.9"),
+            ("accuracy=0.1", "tolerance.accuracy=0.1"),
+            *AXES_OF_A_REPORT,
+        ):
             with pytest.raises(ConfigCompositionException, match=re.escape(f"did you mean {said}?")):
                 compose_job("report", [argument])
 
@@ -113,6 +120,10 @@ def test_a_key_of_a_report_is_told_where_it_stands():
         ("+devices=2", "did you mean trainer.devices?"),
         ("+sead=2", "did you mean seed?"),
         ("+nowhere=2", "unknown; allowed"),
+        (
+            "+where.encoder=pixels",
+            "where is unknown; it chooses what a report shows: scar-report study=NAME where.AXIS=VALUE;",
+        ),
     ],
 )
 def test_a_key_that_was_added_without_its_group_is_told_as_well(argument, said):
