@@ -441,6 +441,13 @@ PARTS |= {
         ),
         keys=("dataset", "encoder", *PARTS["completion_study"].keys),
     ),
+    "completion_study/noise": replace(
+        PARTS["completion_study"], data=("dataset=ag_news",), claims=completion_own_claims,
+        measure=planners_part(
+            "completion_study", "dataset=ag_news", "encoder=minilm", "dataset.train_size=null", "regime=noisy_20", *FILLING
+        ),
+        keys=("dataset", "encoder", *PARTS["completion_study"].keys),
+    ),
     "scale_invariance/own": replace(PARTS["scale_invariance"], data=("dataset=ag_news",), measure=scale_part(AG_NEWS)),
     "need_study/own": replace(  # all seeds: with 1 600 texts one of them is no measure of the others
         PARTS["need_study"], data=("dataset=ag_news",), measure=need_part(AG_NEWS, 8), claims=need_claims_by_dataset,

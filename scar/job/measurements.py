@@ -80,7 +80,7 @@ def _add_dataset(rows: Rows, job: Job, total: Scores | LabelScores) -> None:
         about = {"stage": "dataset", "key": str(job.inputs.dataset.key), "part": place}
         rows.add(Metric.SAMPLES, len(job.catalogue.ids), flag=said, **about)
     if (truncation := job.inputs.truncation) is not None and (cut := truncation.value).limit:
-        flag = f"truncated={cut.share:.3f}" if cut.longer else ""
+        flag = f"truncated={cut.share:.6f}" if cut.longer else ""
         rows.add(Metric.TRUNCATED, cut.share, flag=flag, n=cut.counted, stage="dataset", key=str(truncation.key))
     rows.add(Metric.NUM_CLASSES, job.num_classes, **common)
     rows.add(Metric.MAJORITY_RATE, parts["test"].max() / sizes["test"], subject="test", **common)

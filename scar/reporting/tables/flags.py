@@ -119,7 +119,10 @@ def _subjects(own: pd.DataFrame) -> str:
 def _meaning(flag: str, own: pd.DataFrame) -> str:
     text = EXPLANATIONS.get(flag, flag.replace("_", " "))
     numbers = own.number.dropna()
-    return f"{text}, {numbers.min():g} to {numbers.max():g}" if len(numbers) else text
+    if not len(numbers):
+        return text
+    low, high = f"{numbers.min():.3g}", f"{numbers.max():.3g}"
+    return f"{text}, {low} to {high}" if low != high else f"{text}, {low}"
 
 
 def _where(own: pd.DataFrame, seeds: int) -> str:
