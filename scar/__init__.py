@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from scar.common import _torchvision
 
 if TYPE_CHECKING:
-    from scar.answers import Characterization as Characterization
+    from scar.answers.characterization import Characterization as Characterization
     from scar.api import characterize as characterize
     from scar.api import next_round as next_round
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.answers import Characterization
+from scar.answers.characterization import Characterization
 from scar.common.randomness import generator
 from scar.common.types import Ints
 from scar.completion.budgets import BudgetsConfig

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from scar.answers import Characterization
+from scar.answers.characterization import Characterization
 from scar.completion.plan import take_first
 from scar.completion.selection.gradient import GradientSelection, gradient_norms, with_gradients
 from scar.completion.selection.k_center import KCenterSelection
