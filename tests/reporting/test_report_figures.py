@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from synthetic import NAMES, write_study
 
+from scar.foundation.estimators import BY_NAME
 from scar.reporting.comparison import compare
 from scar.reporting.figures._label_places import place_labels
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
@@ -139,6 +140,10 @@ def test_bars_end_at_the_sizes_and_met_is_written_out(tmp_path):
     texts = [t.get_text() for t in axes.texts]
     assert texts.count("met (0)") == 1
     assert axes.get_xscale() == "log"
+
+
+def test_every_estimator_has_a_colour_of_its_own():
+    assert len({*FOUNDATION, TOTAL, EXTENSION}) >= len(BY_NAME) + 2
 
 
 def test_an_undefined_size_is_written_out():

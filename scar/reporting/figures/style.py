@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 INK, MUTED, GRID = "#1f2328", "#66707b", "#d8dde3"
 TOTAL, EXTENSION = "#e69f00", "#009e73"
-FOUNDATION = ("#0072b2", "#56b4e9", "#d55e00", "#8a8f98")
-"""Okabe and Ito's colours, told apart by people with any colour vision; one shade per estimator."""
+FOUNDATION = ("#0072b2", "#56b4e9", "#d55e00", "#8a8f98", "#aa3377")
+"""Okabe and Ito's colours and one of Tol's, told apart by people with any colour vision; one shade per estimator."""
 STRATEGY = {"scar": "#0072b2", "random": "#d55e00", "class_average": "#009e73"}
 OTHERS = ("#cc79a7", "#8a6d00", "#56b4e9", "#332288", "#882255", "#44aa99", "#999933", "#1f2328", "#e69f00")
 """Of strategies that the paper does not know; with markers of their own, since no nine hues are told apart by all."""
