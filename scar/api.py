@@ -29,9 +29,9 @@ from scar.encoders.embeddings.embedding_set import EmbeddingSet
 from scar.evaluation.deployment import check_deployment, is_declared
 from scar.foundation.estimates import ONE_CLASS
 from scar.foundation.settings import FoundationConfig
-from scar.job import stages
 from scar.job.algorithm import characterize_set, prepare_forecasts
 from scar.job.flow import Flow
+from scar.job.stages import probing
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.sampling.splits import Split, cut, require_samples
 from scar.sampling.step_functions import Steps
@@ -133,8 +133,8 @@ def characterize(
         trainer=trainer,
     )
     whole = seen.probes.value.select([0])
-    mix = stages.deployment_mix(data[2], data[1], deployment=deployment)
-    predictions = stages.predict(whole, rows, mix, data)
+    mix = probing.deployment_mix(data[2], data[1], deployment=deployment)
+    predictions = probing.predict(whole, rows, mix, data)
     forecaster = prepare_forecasts(
         flow,
         handles,
@@ -156,7 +156,7 @@ def characterize(
         declared=is_declared(deployment),
         observations=seen.measures.value,
         estimates=seen.foundation.value,
-        test_scores=stages.compare(predictions, mix, data[2], declared=is_declared(deployment)),
+        test_scores=probing.compare(predictions, mix, data[2], declared=is_declared(deployment)),
         probe=whole,
         driver=driver,
         pool=pool,

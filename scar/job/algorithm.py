@@ -31,9 +31,9 @@ from scar.encoders.embeddings.stored import embed, encoder_key
 from scar.encoders.encoder import Encoder
 from scar.evaluation.deployment import is_declared
 from scar.foundation.settings import FoundationConfig
-from scar.job import stages
 from scar.job.flow import Besides, Flow, Handle
 from scar.job.job import Arm, Characterized, Completion, Data, Inputs, Job, Labelling, Mapped
+from scar.job.stages import mapping, planning, preparing, probing
 from scar.pairs.alignment import Alignment
 from scar.probes.settings import ProbeConfig, TrainerConfig
 from scar.sampling.splits import Split
@@ -75,30 +75,30 @@ def algorithm(config: Config, store: Store) -> Job:
 def prepare(config: Config, flow: Flow) -> Inputs:
     """Return the samples of a source, embedded, labelled and divided."""
     place = {"source": config.dataset, "data_dir": data_folder(config.paths.data_dir)}
-    dataset = flow(stages.DATASET, besides=_files(config.dataset, flow, place), source=config.dataset)
+    dataset = flow(preparing.DATASET, besides=_files(config.dataset, flow, place), source=config.dataset)
     towers = {name: _tower(config, flow, dataset, config.encoder.towers()[name]) for name in config.modalities}
     embeddings = towers[config.probed]
     truncation = None
     if "text" in towers:
         reader = config.encoder.towers()["text"]
         besides = Besides(runtime=place, content=lambda: [encoder_key(reader, _memo(flow))])
-        truncation = flow(stages.TRUNCATION, dataset, besides=besides, encoder=reader)
+        truncation = flow(preparing.TRUNCATION, dataset, besides=besides, encoder=reader)
     supervision = None
     if isinstance(config.labels, CrossModalLabels):
         both = {name: towers[name] for name in sorted(towers)}
-        supervision = flow(stages.SUPERVISION, dataset, both, besides=Besides(runtime=place), labels=config.labels)
-    steps = flow(stages.STEPS, dataset, supervision, probed=config.probed)
+        supervision = flow(preparing.SUPERVISION, dataset, both, besides=Besides(runtime=place), labels=config.labels)
+    steps = flow(preparing.STEPS, dataset, supervision, probed=config.probed)
     seen = (dataset, steps, supervision, embeddings if config.regime.needs_features else None)
-    stock = flow(stages.STOCK, *seen, split=config.split, regime=config.regime, seed=config.seed)
-    split, without_pool = flow(stages.SPLIT, stock, mix=config.mix), flow(stages.WITHOUT_POOL, stock)
+    stock = flow(preparing.STOCK, *seen, split=config.split, regime=config.regime, seed=config.seed)
+    split, without_pool = flow(preparing.SPLIT, stock, mix=config.mix), flow(preparing.WITHOUT_POOL, stock)
     parts: dict[str, Any] = {"dataset": dataset, "towers": towers, "embeddings": embeddings, "steps": steps}
     return Inputs(
         supervision=supervision,
         truncation=truncation,
         split=split,
         without_pool=without_pool,
-        deployment=flow(stages.DEPLOYMENT, without_pool, steps, deployment=config.deployment),
-        pools=flow(stages.COMPARED_POOLS, stock, mixes=config.budgets.of) if config.budgets.of else None,
+        deployment=flow(probing.DEPLOYMENT, without_pool, steps, deployment=config.deployment),
+        pools=flow(preparing.COMPARED_POOLS, stock, mixes=config.budgets.of) if config.budgets.of else None,
         **parts,
     )
 
@@ -133,15 +133,15 @@ def characterize_set(
     The training set is taken from `parts`; from those of `data` if they are None.
     """
     machine, parts = Besides(runtime={"trainer": trainer}), data[2] if parts is None else parts
-    drawn = flow(stages.SUBSETS, parts, subject=subject, subsets=subsets, seed=seed)
+    drawn = flow(preparing.SUBSETS, parts, subject=subject, subsets=subsets, seed=seed)
     penalty = None
     if probe.chooses_once:
-        whole = flow(stages.ROWS, parts, None, subject=subject, fraction=None)
-        penalty = flow(stages.PENALTY, whole, data, besides=machine, probe=probe, seed=seed)
-    probes = flow(stages.PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
+        whole = flow(probing.ROWS, parts, None, subject=subject, fraction=None)
+        penalty = flow(probing.PENALTY, whole, data, besides=machine, probe=probe, seed=seed)
+    probes = flow(probing.PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
     how: dict[str, Any] = {"decision": foundation.decision, "bins": foundation.bins, "min_count": foundation.min_count}
-    measures = flow(stages.MEASURES, probes, drawn, data, **how)
-    sizes = flow(stages.FOUNDATION, measures, config=foundation)
+    measures = flow(probing.MEASURES, probes, drawn, data, **how)
+    sizes = flow(probing.FOUNDATION, measures, config=foundation)
     return Characterized(penalty=penalty, probes=probes, measures=measures, foundation=sizes)
 
 
@@ -159,17 +159,17 @@ def complete(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[
         known = state(config, flow, inputs, characterized, planned, "total" if view is None else "primary", by_forecast)
         ahead: dict[str, Any] = {"fractions": sorted({*config.budgets.what_if, *config.budgets.fractions})}
         ahead |= {"collect": config.budgets.collect, "planner": planner, "seed": seed}
-        outlook = flow(stages.OUTLOOK, problem, known, inputs.split, planned, forecaster, **ahead)
+        outlook = flow(planning.OUTLOOK, problem, known, inputs.split, planned, forecaster, **ahead)
     return Completion(view=view, planned=planned, problem=problem, plans=plans, forecaster=forecaster, outlook=outlook)
 
 
 def plan_labels(config: Config, flow: Flow, inputs: Inputs, characterized: Mapping[str, Characterized]) -> Labelling:
     """Return which samples of a pool without labels to label next, as everything that has labels sees them."""
     everything = characterized["total"]
-    split = flow(stages.LABELLING, inputs.split, inputs.dataset)
+    split = flow(planning.LABELLING, inputs.split, inputs.dataset)
     pool = config.pool if isinstance(config.pool, UnlabelledPool) else UnlabelledPool()
-    view = flow(stages.VIEW, everything.probes, inputs.embeddings, split, pool=pool, seed=config.seed)
-    planned = flow(stages.PLANNED_LABELS, split, view)
+    view = flow(planning.VIEW, everything.probes, inputs.embeddings, split, pool=pool, seed=config.seed)
+    planned = flow(planning.PLANNED_LABELS, split, view)
     _, by_forecast = _forecasters(config, flow, inputs, characterized)
     problem = state(config, flow, inputs, characterized, planned, "total", by_forecast, pool=split)
     plans = _plan(config, flow, problem, everything, inputs.embeddings, split, planned)
@@ -186,13 +186,13 @@ def _plan(
     planned: Handle[Ints],
 ) -> Handle[list[CompletionPlan]]:
     """Return the plan of every budget for a problem, carried out on the reserve of a split."""
-    budgets = flow(stages.BUDGETS, problem, fractions=config.budgets.fractions)
+    budgets = flow(planning.BUDGETS, problem, fractions=config.budgets.fractions)
     pool = None
     if config.selection.needs_features or config.selection.needs_margins:
         about = (seen.probes, embeddings, split, planned)
-        pool = flow(stages.POOL, *about, selection=config.selection, seed=config.seed)
+        pool = flow(planning.POOL, *about, selection=config.selection, seed=config.seed)
     chosen: dict[str, Any] = {"planner": config.completion, "selection": config.selection, "seed": config.seed}
-    return flow(stages.PLANS, problem, budgets, split, planned, pool, **chosen)
+    return flow(planning.PLANS, problem, budgets, split, planned, pool, **chosen)
 
 
 def _forecasters(
@@ -227,10 +227,10 @@ def prepare_forecasts(
     refusal = "several_labels" if several else refusal
     if not refusal:
         machine = Besides(runtime={"trainer": trainer})
-        drawn = flow(stages.COMPOSITIONS, data[2], forecast=forecast, seed=seed)
-        probes = flow(stages.COMPOSITION_PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
+        drawn = flow(planning.COMPOSITIONS, data[2], forecast=forecast, seed=seed)
+        probes = flow(planning.COMPOSITION_PROBES, drawn, penalty, data, besides=machine, probe=probe, seed=seed)
     how: dict[str, Any] = {"refusal": refusal, "declared": declared, "scores": forecast.scores}
-    return flow(stages.FORECASTER, probes, drawn, deployment, data, **how)
+    return flow(planning.FORECASTER, probes, drawn, deployment, data, **how)
 
 
 def state(
@@ -248,7 +248,7 @@ def state(
     others = [replace(config, encoder=each) for each in config.completion.voters(config.encoder, config.probed)]
     votes = [characterize_both(each, flow, prepare(each, flow))[subject].foundation for each in others]
     return flow(
-        stages.PROBLEM,
+        planning.PROBLEM,
         own.foundation,
         own.measures,
         characterized["total"].measures if config.completion.sees_reserve else None,
@@ -293,14 +293,14 @@ def _evaluate(
     for fraction in fractions:
         plans = None if fraction is None else completion.plans
         taken = _taken_from(inputs, subject)
-        trained.append(flow(stages.ROWS, taken, plans, subject=subject, fraction=fraction))
+        trained.append(flow(probing.ROWS, taken, plans, subject=subject, fraction=fraction))
     machine, how = Besides(runtime={"trainer": config.trainer}), {"probe": config.probe, "seed": config.seed}
-    probes = flow(stages.ARMS, trained, penalty, inputs.data, besides=machine, **how)
+    probes = flow(probing.ARMS, trained, penalty, inputs.data, besides=machine, **how)
     for index, (fraction, rows) in enumerate(zip(fractions, trained, strict=True)):
-        probe = flow(stages.ARM, probes, index=index)
-        predictions = flow(stages.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
+        probe = flow(probing.ARM, probes, index=index)
+        predictions = flow(probing.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
         scores = flow(
-            stages.SCORES, predictions, inputs.deployment, inputs.without_pool, declared=is_declared(config.deployment)
+            probing.SCORES, predictions, inputs.deployment, inputs.without_pool, declared=is_declared(config.deployment)
         )
         made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "probe": probe}
         yield Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made)
@@ -314,7 +314,7 @@ def plan_round(
         return None
     (now,) = (arm.scores for arm in arms if arm.subject == "primary")
     seen = (completion.problem, inputs.split, completion.planned, completion.forecaster, now)
-    return flow(stages.NEXT_ROUND, *seen, planner=config.completion, rounds=config.rounds, seed=config.seed)
+    return flow(planning.NEXT_ROUND, *seen, planner=config.completion, rounds=config.rounds, seed=config.seed)
 
 
 def draw_map(config: Config, flow: Flow, inputs: Inputs) -> Mapped | None:
@@ -323,9 +323,9 @@ def draw_map(config: Config, flow: Flow, inputs: Inputs) -> Mapped | None:
         return None
     wanted, place = config.map, {"data_dir": data_folder(config.paths.data_dir)}
     how: dict[str, Any] = {"points": wanted.points, "method": wanted.possible_method, "slice_size": wanted.slice_size}
-    layout = flow(stages.LAYOUT, inputs.embeddings, inputs.split, **how, seed=config.seed)
+    layout = flow(mapping.LAYOUT, inputs.embeddings, inputs.split, **how, seed=config.seed)
     besides, seen = Besides(runtime={"source": config.dataset, **place}), (layout, inputs.dataset, inputs.split)
-    looks = flow(stages.PREVIEWS, *seen, besides=besides, texts=wanted.texts, pictures=wanted.pictures)
+    looks = flow(mapping.PREVIEWS, *seen, besides=besides, texts=wanted.texts, pictures=wanted.pictures)
     return Mapped(layout=layout, previews=looks)
 
 
@@ -334,7 +334,7 @@ def agreement(config: Config, flow: Flow, inputs: Inputs) -> Handle[Alignment] |
     if inputs.supervision is None:
         return None
     towers = {name: inputs.towers[name] for name in sorted(inputs.towers)}
-    return flow(stages.ALIGNMENT, inputs.dataset, towers, inputs.supervision, encoder=config.encoder)
+    return flow(preparing.ALIGNMENT, inputs.dataset, towers, inputs.supervision, encoder=config.encoder)
 
 
 def _files(source: Source, flow: Flow, place: Mapping[str, Any]) -> Besides:
@@ -377,8 +377,8 @@ def _seen(
     view = None
     if isinstance(config.pool, UnlabelledPool):
         probes = characterized["primary"].probes
-        view = flow(stages.VIEW, probes, inputs.embeddings, inputs.split, pool=config.pool, seed=config.seed)
-    return view, flow(stages.PLANNED_LABELS, inputs.split, view)
+        view = flow(planning.VIEW, probes, inputs.embeddings, inputs.split, pool=config.pool, seed=config.seed)
+    return view, flow(planning.PLANNED_LABELS, inputs.split, view)
 
 
 def _plan_pairs(
@@ -394,4 +394,4 @@ def _plan_pairs(
     both = {**own, other: (problem, inputs.split, planned)}
     parts = [{name: both[name][part] for name in sorted(both)} for part in range(3)]
     settings: dict[str, Any] = {"planner": config.completion, "probed": config.probed, "seed": config.seed}
-    return flow(stages.PAIR_PLANS, *parts, fractions=config.budgets.fractions, **settings)
+    return flow(planning.PAIR_PLANS, *parts, fractions=config.budgets.fractions, **settings)

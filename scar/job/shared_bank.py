@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 
 from scar.job.job import Arm, Job
-from scar.job.stages import retrain_together
+from scar.job.stages.probing import retrain_together
 from scar.store.keys import Key, identity
 
 AT_ONCE = 128

@@ -11,13 +11,18 @@ import pytest
 
 import scar
 from scar.completion.planners import RandomPlanner
-from scar.job import stages
 from scar.job.flow import Stage
+from scar.job.stages import mapping, planning, preparing, probing
 from scar.store._parsing import COLUMN, Module
 from scar.store.code import Code
 from scar.store.keys import identity, make_key
 
-STAGES = {name: value for name, value in vars(stages).items() if isinstance(value, Stage)}
+STAGES = {
+    name: value
+    for room in (preparing, probing, planning, mapping)
+    for name, value in vars(room).items()
+    if isinstance(value, Stage)
+}
 PACKAGE = Path(scar.__file__).parent
 
 
@@ -65,15 +70,15 @@ def test_the_closure_of_a_stage_is_what_another_program_finds(graph):
 
 def test_what_fits_curves_and_surface_is_in_the_key_of_what_reads_them():
     code = Code()
-    for stage in (stages.PROBLEM, stages.OUTLOOK, stages.PLANS):
+    for stage in (planning.PROBLEM, planning.OUTLOOK, planning.PLANS):
         assert "scar.completion.curve_fit" in code.closure(stage.code)
-    for stage in (stages.FORECASTER, stages.OUTLOOK):
+    for stage in (planning.FORECASTER, planning.OUTLOOK):
         assert "scar.completion.surface" in code.closure(stage.code)
 
 
 def test_stages_do_not_reach_what_comes_after_them():
     code = Code()
-    for stage in (stages.DATASET, stages.SPLIT, stages.PROBES, stages.MEASURES, stages.FOUNDATION):
+    for stage in (preparing.DATASET, preparing.SPLIT, probing.PROBES, probing.MEASURES, probing.FOUNDATION):
         later = [each for each in code.closure(stage.code) if each.startswith(("scar.completion", "scar.reporting"))]
         assert not later, stage.name
 
@@ -138,8 +143,9 @@ def test_moving_a_module_changes_no_key(tmp_path):
     for file in (tmp_path / "scar").rglob("*.py"):
         file.write_text(file.read_text().replace("scar.completion.curve_fit", "scar.foundation.fitted_power_laws"))
     script = (
-        "import json; from scar.job import stages; from scar.job.flow import Stage; from scar.store.code import Code;"
-        "print(json.dumps({n: Code().version(s.code) for n, s in vars(stages).items() if isinstance(s, Stage)}))"
+        "import json; from scar.job.stages import mapping, planning, preparing, probing; from scar.job.flow import Stage;"
+        "from scar.store.code import Code; rooms = map(vars, (preparing, probing, planning, mapping));"
+        "print(json.dumps({n: Code().version(s.code) for r in rooms for n, s in r.items() if isinstance(s, Stage)}))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)

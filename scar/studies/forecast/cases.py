@@ -21,8 +21,8 @@ from scar.completion.planners import (
 )
 from scar.completion.tempered import TemperedPlanner
 from scar.evaluation.deployment import is_declared
-from scar.job import stages
 from scar.job.job import Job
+from scar.job.stages import probing
 from scar.store.keys import make_key
 from scar.studies.forecast.class_curve_gains import curve_gains
 
@@ -65,11 +65,11 @@ def _measure(job: Job) -> list[dict[str, Any]]:
     penalty = None if (chosen := job.characterized["primary"].penalty) is None else chosen.value
     data = (job.embeddings, job.steps, split)
     how: dict[str, Any] = {"probe": job.config.probe, "seed": seed, "trainer": job.config.trainer}
-    probes = stages.retrain([split.primary, *rows], penalty, data, **how)
+    probes = probing.retrain([split.primary, *rows], penalty, data, **how)
     mix, declared = job.inputs.deployment.value, is_declared(job.config.deployment)
     scores = [
-        stages.compare(
-            stages.predict(stages.pick_arm(probes, index=index), own, mix, data), mix, split, declared=declared
+        probing.compare(
+            probing.predict(probing.pick_arm(probes, index=index), own, mix, data), mix, split, declared=declared
         )
         for index, own in enumerate([split.primary, *rows])
     ]

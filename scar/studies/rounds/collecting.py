@@ -21,10 +21,10 @@ from scar.completion.slice_tuner import SliceTunerPlanner
 from scar.completion.state import state_problem
 from scar.completion.tempered import TemperedPlanner
 from scar.foundation.settings import FoundationConfig
-from scar.job import stages
 from scar.job.algorithm import characterize_set
 from scar.job.flow import Flow
 from scar.job.job import Job
+from scar.job.stages import planning, probing
 from scar.sampling.splits import Split
 from scar.sampling.subsets import SubsetsConfig
 
@@ -68,7 +68,7 @@ class World:
 
     def mix(self, split: Split) -> Floats:
         """Return the deployment mix [K]: it does not depend on what is bought."""
-        return stages.deployment_mix(
+        return probing.deployment_mix(
             replace(split, primary=self.start.primary), self.data(split)[1], deployment="natural"
         )
 
@@ -80,7 +80,7 @@ class World:
             "trainer": self.job.config.trainer,
         }
         found: float = self._once(
-            "penalty", split, lambda: stages.choose_penalty(split.primary, self.data(split), **how)
+            "penalty", split, lambda: probing.choose_penalty(split.primary, self.data(split), **how)
         )
         return found
 
@@ -89,11 +89,11 @@ class World:
 
         def make() -> float:
             config, data, mix = self.job.config, self.data(split), self.mix(split)
-            probe = stages.train(
+            probe = probing.train(
                 [split.primary], [config.seed], [self.penalty(split)], data, probe=config.probe, trainer=config.trainer
             )
-            predictions = stages.predict(probe, split.primary, mix, data)
-            return float(getattr(stages.compare(predictions, mix, split, declared=False), SCORE))
+            predictions = probing.predict(probe, split.primary, mix, data)
+            return float(getattr(probing.compare(predictions, mix, split, declared=False), SCORE))
 
         found: float = self._once("score", split, make)
         return found
@@ -103,10 +103,10 @@ class World:
 
         def make() -> Forecaster | NoForecaster:
             config, data = self.job.config, self.data(split)
-            drawn = stages.compose(split, forecast=self.forecast, seed=config.seed)
+            drawn = planning.compose(split, forecast=self.forecast, seed=config.seed)
             how: dict[str, Any] = {"probe": config.probe, "seed": config.seed, "trainer": config.trainer}
-            probes = stages.train_on_compositions(drawn, self.penalty(split), data, **how)
-            return stages.prepare_forecasts(
+            probes = planning.train_on_compositions(drawn, self.penalty(split), data, **how)
+            return planning.prepare_forecasts(
                 probes, drawn, self.mix(split), data, refusal="", declared=False, scores=(SCORE,)
             )
 
