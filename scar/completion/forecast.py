@@ -54,7 +54,7 @@ REFUSALS = {
     "not_at_optimum": "the probes are not optima of one penalised objective, for which forecasts hold; use probe=converged",
     "not_calibrated": "its intervals held too seldom on fresh data; to have them all the same, name the score in forecast.scores",
     "nothing_held_out": "forecasts need a held-out part; give split.heldout a share",
-    "noisy_labels": "so many labels of the training set are wrong, against those held out, that nothing tells what right ones gain",
+    "noisy_labels": "so many labels of the training set are wrong, against those held out, that nothing tells what right ones gain; correct some first (experiment=inspect)",
     "too_costly": "samples times classes exceed forecast.most, so that its probes would take most of the job; raise it to have them all the same",
     "several_labels": "forecasts are of classes that exclude one another, and the samples carry several labels",
     "unseen_class": "the plan fills a class of which nobody has a sample, not even held out, so that nothing tells what it brings",
