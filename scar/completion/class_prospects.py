@@ -52,11 +52,13 @@ class ClassProspects:
 
 
 def class_prospects(forecaster: Forecaster | NoForecaster, classes: int) -> ClassProspects:
-    """Forecast what twice the data would do for each of the classes."""
+    """Forecast what twice the data would do for each of the classes; nothing where labels are worse than those held out."""
     unknown = ClassProspects(
         now=np.full(classes, np.nan), doubled=np.full((classes, 3), np.nan), verdicts=np.full(classes, "", "<U10")
     )
     if not isinstance(forecaster, Forecaster) or forecaster.refuse(2 * forecaster.counts[None])[0]:
+        return unknown
+    if forecaster.worse_labels:
         return unknown
     counts, surface = forecaster.counts, forecaster.surface(np.full(classes, 1 / classes))
     now, then = surface.recall(counts), surface.recall(2 * counts)

@@ -10,12 +10,15 @@ surface, ``v_test = Σ_j w_j² d_j / n_j`` that of two scores on one test part w
 a share ``d_j = .35 r_j (1 - r_j) + |Δr_j|`` of them, w_j the weight of the class, r_j its present recall within [.02, .98],
 and m what the surface itself misses (`MODEL_ERROR`). That of a score adds, in place of v_test, the items that the level
 rests on: ``Σ_j w_j² r_j (1 - r_j) (1 / n_j + 1 / (h_j + c_j))``, for h_j held-out samples and c_j of the training set.
+
+Where labels of the training set are worse than those held out (`Forecaster.worse_labels`), what is added is taken for
+labelled as well as the latter: a sample of it is worth several of those there are (`scar.completion.surface`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,8 @@ NOISE = 0.05
 
 Measured at equal classes on Fashion-MNIST and WordNet glosses: -0.015 to 0.002, with 20 % of the labels wrong 0.12.
 """
+RIGHT = 0.5
+"""Least share of right labels, averaged over the classes, with which there is a forecast."""
 HALF_WIDTH = float(ndtri(0.5 + LEVEL / 2))
 """Of an interval, in standard deviations."""
 GAINS = tuple(score.replace("accuracy", "gain") for score in SCORES)
@@ -49,7 +54,7 @@ REFUSALS = {
     "not_at_optimum": "the probes are not optima of one penalised objective, for which forecasts hold; use probe=converged",
     "not_calibrated": "its intervals held too seldom on fresh data; to have them all the same, name the score in forecast.scores",
     "nothing_held_out": "forecasts need a held-out part; give split.heldout a share",
-    "noisy_labels": "the labels of the training set are worse than those held out, so that better ones gain more than forecast",
+    "noisy_labels": "so many labels of the training set are wrong, against those held out, that nothing tells what right ones gain; correct some first (experiment=inspect)",
     "too_costly": "samples times classes exceed forecast.most, so that its probes would take most of the job; raise it to have them all the same",
     "several_labels": "forecasts are of classes that exclude one another, and the samples carry several labels",
     "unseen_class": "the plan fills a class of which nobody has a sample, not even held out, so that nothing tells what it brings",
@@ -128,8 +133,18 @@ class Forecaster:
         """[K] held-out samples."""
         return np.bincount(self.compositions.heldout, minlength=len(self.tested))
 
+    @property
+    def worse_labels(self) -> bool:
+        """Whether probes agree more rarely with the labels of the training set than with those held out (`NOISE`)."""
+        even = self._fitted(self._even())
+        held, own = even.recall(self.counts), even.recall(self.counts, outside=True)
+        return float((held - own)[self.counts > 0].mean()) > NOISE
+
     def surface(self, mix: Floats) -> Surface:
         """Return the surface of decisions for a class mix [K]."""
+        return replace(self._fitted(mix), better=self.worse_labels)
+
+    def _fitted(self, mix: Floats) -> Surface:
         key = np.asarray(mix, dtype=np.float64).tobytes()
         if key not in self._surfaces:
             self._surfaces[key] = fit_surface(self.compositions.decide(mix))
@@ -172,23 +187,20 @@ class Forecaster:
         """Return the class mix [K] that a score decides for, after training on class sizes [K]."""
         if not score.startswith("matched"):
             return np.asarray(sizes) / np.sum(sizes)
-        return np.full(len(self.tested), 1 / len(self.tested)) if "balanced" in score else self.deployment
+        return self._even() if "balanced" in score else self.deployment
+
+    def _even(self) -> Floats:
+        return np.full(len(self.tested), 1 / len(self.tested))
 
     def refuse(self, sizes: Ints) -> list[str]:
         """Return why each of the sets of class sizes [G, K] cannot be forecast, one of `REFUSALS`, or ``""``."""
         if not self.known.any():
             return ["nothing_held_out"] * len(sizes)
-        if self._worse_labels() > NOISE:
+        if self.worse_labels and self.surface(self._even()).right_labels().mean() < RIGHT:
             return ["noisy_labels"] * len(sizes)
         large = np.sum(sizes, axis=-1) > REACH * len(self.compositions.own)
         filled = np.any(sizes[:, self.unseen] > 0, axis=-1)
         return ["too_large" if a else "unseen_class" if b else "" for a, b in zip(large, filled, strict=True)]
-
-    def _worse_labels(self) -> float:
-        """Return the mean recall on held-out labels less that on the labels of the training set."""
-        surface = self.surface(self._mix("matched_balanced_accuracy", self.counts))
-        held, own = surface.recall(self.counts), surface.recall(self.counts, outside=True)
-        return float((held - own)[self.counts > 0].mean())
 
     def _score(self, score: str, sizes: Ints, now: Ints) -> tuple[Floats, Floats]:
         """Return score and gain, each [3]: value, low, high."""

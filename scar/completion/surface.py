@@ -11,6 +11,12 @@ without samples its recall is 0. The coefficients β_j of the classes are normal
 which little is known borrows from the others. Right answers are binomial, with counts divided by an overdispersion of 2:
 all probes are asked about the same items. The posterior is Laplace's, normal at the mode that Newton's method finds.
 Classes meet in μ alone, so that a step costs O(K).
+
+Where the labels of the training set are worse than those held out and those of what is added, one well-labelled sample is
+worth ``1 / v_j`` of those that there are: m_j of them beside n_j make the own size ``n_j + m_j / v_j``. Of a sample whose
+label is another one with probability ρ the probe learns what ``(1 - ρ)²`` rightly labelled samples teach, for wrong labels
+shrink what tells the classes apart by 1 - ρ and leave its noise; 1 - ρ is how much more rarely a probe agrees with labels
+of the training set than with held-out ones, so that ``v_j = (r_j(o = 1) / r_j(o = 0))²`` at the present class sizes.
 """
 
 from __future__ import annotations
@@ -34,6 +40,8 @@ CLASS_DEVIATION = np.array([1.0, 0.15, 0.15, 0.3])
 OVERDISPERSION = 2.0
 LEAST = 0.5
 """Least number of samples, own and others', that the features are computed with."""
+FEWEST_RIGHT = 0.2
+"""Least 1 - ρ of a class."""
 STEPS, SMALLEST_STEP = 50, 1e-9
 """Of Newton's method: at most, and the change of a coefficient that ends it."""
 
@@ -50,6 +58,7 @@ class Surface:
         own: [K, 4, 4] covariance of β_j where μ is known.
         pull: [K, 4, 4] how β_j follows μ.
         common: [4, 4] covariance of μ.
+        better: whether what is beyond the present class sizes is labelled as what is held out, and the rest worse.
     """
 
     counts: Ints
@@ -57,6 +66,7 @@ class Surface:
     own: Floats
     pull: Floats
     common: Floats
+    better: bool = False
 
     def recall(self, sizes: Ints, *, outside: bool = False) -> Floats:
         """Return the recalls [..., K] at class sizes [..., K]; 0 for a class without samples.
@@ -65,14 +75,41 @@ class Surface:
             sizes: of the sets that are trained on.
             outside: on samples of the training set that were left out rather than on held-out ones.
         """
-        design = features(sizes, self.counts)
+        design = features(sizes, self.counts, self._added_worth(sizes))
         design[..., 3] = float(outside)
         return np.where(np.asarray(sizes) > 0, expit(np.einsum("...kp,kp->...k", design, self.mean)), 0.0)
 
     def slopes(self, sizes: Ints) -> Floats:
         """Return [..., K, 4] the derivative of each recall by the coefficients of its class."""
-        recall = self.recall(sizes)
-        return np.asarray((recall * (1.0 - recall))[..., None] * features(sizes, self.counts))
+        recall, added = self.recall(sizes), self._added_worth(sizes)
+        design = features(sizes, self.counts, added)
+        if added is not None:  # v_j is estimated as well
+            own = np.maximum(np.minimum(sizes, self.counts) + added, LEAST)
+            less = (own / typical_size(self.counts)) ** -EXPONENT * added / own  # of x, by log v_j
+            design -= (self.mean[:, 1] * less)[..., None] * self._log_worth()[1]
+        return np.asarray((recall * (1.0 - recall))[..., None] * design)
+
+    def right_labels(self) -> Floats:
+        """Return [K] 1 - ρ_j, which is below 1 where labels of the training set agree more rarely with probes than held-out ones."""
+        agreed = self.recall(self.counts, outside=True) / np.maximum(self.recall(self.counts), SMALLEST_STEP)
+        return np.where(self.counts > 0, agreed, 1.0)
+
+    def _added_worth(self, sizes: Ints) -> Floats | None:
+        """Return [..., K] how many samples like those there are what is added is worth; None where it is like them."""
+        if not self.better:
+            return None
+        worth, _ = self._log_worth()
+        return np.asarray(np.maximum(np.asarray(sizes) - self.counts, 0) * np.exp(-worth))
+
+    def _log_worth(self) -> tuple[Floats, Floats]:
+        """Return log v_j [K] and its derivative [K, 4] by the coefficients of the class."""
+        held = features(self.counts, self.counts)
+        own = held + np.array([0.0, 0.0, 0.0, 1.0])
+        recalls = [expit(np.einsum("kp,kp->k", design, self.mean))[:, None] for design in (held, own)]
+        slopes = 2 * ((1 - recalls[1]) * own - (1 - recalls[0]) * held)
+        worth = 2 * np.log(recalls[1] / recalls[0])[:, 0]
+        lowest = 2 * np.log(FEWEST_RIGHT)
+        return np.clip(worth, lowest, 0.0), np.where(((worth > lowest) & (worth < 0))[:, None], slopes, 0.0)
 
     def variance(self, slopes: Floats) -> Floats:
         """Return [...] the posterior variance of a sum over the classes with slopes [..., K, 4], to first order."""
@@ -99,18 +136,24 @@ def fit_surface(outcomes: CompositionOutcomes) -> Surface:
     return Surface(counts=outcomes.counts, mean=mean, own=own, pull=pull, common=common)
 
 
-def features(sizes: Ints, counts: Ints) -> Floats:
+def features(sizes: Ints, counts: Ints, added: Floats | None = None) -> Floats:
     """Return the design [..., K, 4] of class sizes [..., K], for answers on the held-out part.
 
     Args:
         sizes: of the sets that are trained on.
         counts: [K] present class sizes.
+        added: [..., K] how many samples like the present ones what is beyond these sizes is worth; None: as many.
     """
     given = np.asarray(sizes, dtype=np.float64)
-    typical = np.exp(np.log(np.maximum(counts, 1)).mean())
-    own = -((np.maximum(given, LEAST) / typical) ** -EXPONENT - 1.0) / EXPONENT
+    worth = given if added is None else np.minimum(given, counts) + added
+    own = -((np.maximum(worth, LEAST) / typical_size(counts)) ** -EXPONENT - 1.0) / EXPONENT
     others = np.log(np.maximum(given.sum(axis=-1, keepdims=True) - given, LEAST) / max(counts.sum(), 1))
     return np.stack([np.ones_like(given), own, others, np.zeros_like(given)], axis=-1)
+
+
+def typical_size(counts: Ints) -> float:
+    """Return s_0, the geometric mean of class sizes [K]."""
+    return float(np.exp(np.log(np.maximum(counts, 1)).mean()))
 
 
 def laplace(design: Floats, right: Floats, asked: Floats) -> tuple[Floats, Floats, Floats, Floats]:

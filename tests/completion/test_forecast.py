@@ -8,6 +8,7 @@ from gaussian_classes import GaussianClasses
 from scipy.special import expit
 
 from scar.completion import forecast as forecasting
+from scar.completion.class_prospects import class_prospects
 from scar.completion.compositions import CompositionOutcomes, draw_compositions
 from scar.completion.forecast import FORECASTS, REFUSALS
 from scar.completion.forecast_settings import HELD, ForecastConfig, why_none
@@ -133,6 +134,47 @@ def test_forecasts_of_raw_and_matched_gains_hold_what_comes_true():
     assert np.mean(held["matched_gain"]) >= 0.85
 
 
+@pytest.mark.slow
+def test_where_labels_are_wrong_forecasts_of_gains_by_right_ones_hold():
+    held = {"gain": [], "matched_gain": []}
+    counts = np.array([180, 140, 110, 90, 80, 70])
+    for seed in range(10):
+        world = GaussianClasses(classes=6, seed=seed, flipped=0.2)
+        forecaster = world.forecaster(counts)
+        assert forecaster.worse_labels
+        now = forecaster.counts
+        for added in (np.full(6, 60), counts // 2, np.maximum(150 - counts, 0)):
+            ahead = forecaster.expect((now + added)[None])
+            then, before = world.real(added)
+            for name, reached, past in zip(held, then, before, strict=True):
+                _, low, high = getattr(ahead, name)[0]
+                held[name].append(low <= reached - past <= high)
+    assert np.mean(held["gain"]) >= 0.85
+    assert np.mean(held["matched_gain"]) >= 0.85
+
+
+def test_right_labels_are_worth_more_than_those_there_are_and_say_so_to_the_last_class():
+    forecaster = GaussianClasses(classes=4, seed=11, flipped=0.3).forecaster([60, 50, 40, 30])
+    even, now = np.full(4, 0.25), forecaster.counts
+    surface = forecaster.surface(even)
+    alike, added = replace(surface, better=False), np.array([40, 0, 40, 40])
+    assert surface.recall(now) == pytest.approx(alike.recall(now), abs=1e-12)
+    assert np.flatnonzero(surface.recall(now + added) > alike.recall(now + added)).tolist() == [0, 2, 3]
+    assert surface.right_labels().mean() == pytest.approx(0.7, abs=0.1)
+    assert class_prospects(forecaster, 4).verdicts.tolist() == [""] * 4
+
+
+def test_slopes_hold_what_the_worth_of_right_labels_depends_on():
+    forecaster = GaussianClasses(classes=4, seed=11, flipped=0.3).forecaster([60, 50, 40, 30], compositions=30)
+    surface, step = forecaster.surface(np.full(4, 0.25)), 1e-5
+    sizes = forecaster.counts + np.array([40, 0, 10, 80])
+    for p in range(4):
+        up, down = (replace(surface, mean=surface.mean + sign * step * np.eye(4)[p]) for sign in (1, -1))
+        assert surface.slopes(sizes)[:, p] == pytest.approx(
+            (up.recall(sizes) - down.recall(sizes)) / (2 * step), abs=1e-7
+        )
+
+
 def test_a_forecast_is_deterministic_and_nothing_added_gains_nothing():
     one, other = (GaussianClasses(classes=4, seed=5).forecaster([50, 40, 30, 20], compositions=30) for _ in range(2))
     sizes = np.array([[50, 40, 30, 20], [60, 60, 60, 60]])
@@ -165,8 +207,8 @@ def test_what_cannot_be_forecast_is_refused_by_name():
     ahead = forecaster.expect(np.array([[100, 90, 80, 70], [900, 900, 900, 900]]))
     assert ahead.refused.tolist() == ["", "too_large"]
     assert np.isnan(ahead.matched_gain[1]).all()
-    noisy = GaussianClasses(classes=4, seed=8, flipped=0.25).forecaster([60, 50, 40, 30], compositions=30)
-    assert noisy.expect(np.array([[100, 90, 80, 70]])).refused.tolist() == ["noisy_labels"]
+    noisy = GaussianClasses(classes=10, seed=8, flipped=0.8, apart=0.5).forecaster([60] * 10, compositions=30)
+    assert noisy.expect(noisy.counts[None] + 10).refused.tolist() == ["noisy_labels"]
     untested = replace(forecaster, tested=np.zeros(4, int))
     assert untested.expect(np.array([[100, 90, 80, 70]])).refused.tolist() == ["nothing_held_out"]
     assert set(REFUSALS) >= {"noisy_labels", "too_large", "nothing_held_out"}
