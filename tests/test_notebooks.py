@@ -49,3 +49,11 @@ def test_a_notebook_runs_in_an_empty_folder(path, tmp_path, path_of_commands, mo
     fresh = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for old, new in zip(kept, fresh, strict=True):
         assert bool(old.outputs) <= bool(new.outputs), f"this shows nothing any more:\n{new.source}"
+        assert words(old) == words(new), f"what is kept is not what this shows:\n{new.source}"
+
+
+def words(cell):
+    """The words that a cell shows, but for its numbers and for what took how long."""
+    shown = [each.text if each.output_type == "stream" else each.data.get("text/plain", "") for each in cell.outputs]
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(shown)).splitlines()
+    return set(re.findall(r"[^\W\d_]+", "\n".join(line for line in lines if not line.startswith("finished "))))
