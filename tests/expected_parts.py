@@ -432,6 +432,9 @@ PARTS |= {
     "quickstart/text": replace(PARTS["quickstart"], data=("dataset=wordnet_glosses", "encoder=minilm"), measure=text_part),
     "table2/lite": replace(PARTS["table2"], data=("dataset=cifar10",), measure=table2_part("dataset=cifar10", "encoder=efficientnet_lite1")),
     "table2/lite2": replace(PARTS["table2"], data=("dataset=cifar10",), measure=table2_part("dataset=cifar10", "encoder=efficientnet_lite2")),
+    "table2/native": replace(  # pixels are the cheap one of its encoders
+        PARTS["table2"], data=("dataset=cifar10",), measure=table2_part("dataset=cifar10", "encoder=pixels")
+    ),
     "pools/own": replace(
         PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
         measure=planners_part("pools", "dataset=ag_news", "encoder=wordllama", "dataset.train_size=null", *TWO_POOLS),
@@ -439,6 +442,10 @@ PARTS |= {
     "pools/lite": replace(
         PARTS["pools"], data=("dataset=cifar10",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
         measure=planners_part("pools", "dataset=cifar10", "encoder=efficientnet_lite1", "regime=natural", "pool.mix=natural", "completion=random,class_average,scar"),
+    ),
+    "pools/fair": replace(
+        PARTS["pools"], data=("dataset=ag_news",), keys=("dataset", "encoder", "regime", *PARTS["pools"].keys[1:]),
+        measure=planners_part("pools", "dataset=ag_news", "encoder=tfidf", "dataset.train_size=null", "regime=natural", "pool.mix=natural", "completion=random,class_average,scar"),
     ),
     "completion_study/own": replace(
         PARTS["completion_study"], data=("dataset=ag_news",), claims=completion_own_claims,
