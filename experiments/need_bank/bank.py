@@ -98,6 +98,7 @@ SOURCES = (
             dataset="mnist",
             encoder=encoder,
             overrides=("dataset=image_folder", "dataset.name=mnist", f"encoder={encoder}"),
+            tuning=True,
             root=True,
         )
         for encoder in ("pixels_pca", "efficientnet_lite0")
@@ -110,9 +111,25 @@ SOURCES = (
                 *("dataset=table", "dataset.name=spam_assassin"),
                 *(f"encoder={encoder}", "dataset.test_fraction=0.05"),
             ),
+            tuning=True,
             root=True,
         )
         for encoder in ("wordllama", "tfidf", "minilm")
+    ),
+    *(
+        Source(
+            dataset=dataset,
+            encoder=encoder,
+            overrides=("dataset=table", f"dataset.name={dataset}", f"encoder={encoder}", "dataset.test_fraction=0.05"),
+            root=True,
+        )
+        for dataset, encoders in (
+            ("sentiment", ("wordllama", "tfidf", "minilm")),
+            ("word_language", ("wordllama", "minilm")),
+            ("fortunes", ("wordllama", "tfidf", "minilm")),
+            ("sotu", ("wordllama", "tfidf", "minilm")),
+        )
+        for encoder in encoders
     ),
 )
 

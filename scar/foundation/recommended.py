@@ -17,7 +17,15 @@ from scar.foundation.heldout import Crossings
 from scar.foundation.prospect import MULTIPLES, Prospect
 from scar.foundation.reach import TRUSTED_REACH, needed, size_flags
 from scar.foundation.settings import ERRORS, SET_GAPS, FoundationConfig, check_choices, check_positive, check_shares
-from scar.foundation.size_posterior import TIMES, SizePosterior, error_shapes, fit_classes, fit_curve, gap_shapes
+from scar.foundation.size_posterior import (
+    TIMES,
+    SizePosterior,
+    error_shapes,
+    fit_classes,
+    fit_curve,
+    gap_shapes,
+    power_weight,
+)
 from scar.measures.observations import Observations
 
 CANNOT_TELL = "cannot_tell"
@@ -32,8 +40,9 @@ UNDECIDED = 0.25
 class RecommendedEstimator(FoundationEstimator):
     """Foundation Data Size with its probability: the size at which the generalisation gap falls to ε.
 
-    The gaps are those of `heldout`. Their curves are power laws, or bend from a slow power to a faster one; classes with
-    few held-out samples borrow level and exponent from the others (see `scar.foundation.size_posterior`). The size is
+    The gaps are those of `heldout`. Their curves are power laws, or bend from a slow power to a faster one, as they do
+    where the training error still rises; classes with few held-out samples borrow level and exponent from the others (see
+    `scar.foundation.size_posterior`). The size is
     the median of the distribution of the crossing, the interval its quantiles. A need is ``met`` if that is more likely
     than not, unlikely to lie beyond four times the data, and seen: the standard error that the own held-out samples leave
     to the gap is at most ε. What would be met but for that, and what may as well be met as lie beyond four times the data, is ``cannot_tell``: NaN, with
@@ -185,4 +194,5 @@ def _posteriors(gaps: Gaps, observations: Observations) -> tuple[SizePosterior |
     seen = gaps.steps(gaps.defined)
     whole = observations.factors == observations.factors.min()
     counts = observations.class_sizes[whole].mean(axis=0)[gaps.defined]
-    return fit_classes(seen, counts, gap_shapes()), fit_curve(seen.mean(), gap_shapes())
+    shapes = gap_shapes(power_weight(seen))
+    return fit_classes(seen, counts, shapes), fit_curve(seen.mean(), shapes)
