@@ -127,7 +127,7 @@ SOURCES = (
             ("sentiment", ("wordllama", "tfidf", "minilm")),
             ("word_language", ("wordllama", "minilm")),
             ("fortunes", ("wordllama", "tfidf", "minilm")),
-            ("sotu", ("wordllama", "tfidf", "minilm")),
+            ("sotu", ("wordllama", "tfidf")),
         )
         for encoder in encoders
     ),

@@ -96,9 +96,9 @@ def gap_shapes(power: float = POWER_WEIGHT) -> Shapes:
         power: prior probability of the power laws, above 0; see `power_weight`.
     """
     plain, bent = _power_laws(), _bends()
-    parts = [np.append(one, other) for one, other in zip(plain, bent, strict=True)]
+    slope, bend, turn, floor, log_prior = (np.append(*both) for both in zip(plain, bent, strict=True))
     weights = np.repeat([power, 1.0 - power], [plain[0].size, bent[0].size])
-    return Shapes(*parts[:-1], log_prior=parts[-1] + np.log(weights))
+    return Shapes(slope, bend, turn, floor, log_prior + np.log(weights))
 
 
 @cache
