@@ -121,13 +121,17 @@ SOURCES = (
             dataset=dataset,
             encoder=encoder,
             overrides=("dataset=table", f"dataset.name={dataset}", f"encoder={encoder}", "dataset.test_fraction=0.05"),
+            tuning=tuning,
             root=True,
         )
-        for dataset, encoders in (
-            ("sentiment", ("wordllama", "tfidf", "minilm")),
-            ("word_language", ("wordllama", "minilm")),
-            ("fortunes", ("wordllama", "tfidf", "minilm")),
-            ("sotu", ("wordllama", "tfidf")),
+        for dataset, tuning, encoders in (
+            ("sentiment", True, ("wordllama", "tfidf", "minilm")),
+            ("word_language", True, ("wordllama", "minilm")),
+            ("fortunes", True, ("wordllama", "tfidf", "minilm")),
+            ("sotu", True, ("wordllama", "tfidf")),
+            ("debian_packages", False, ("wordllama", "tfidf", "minilm")),
+            ("city_country", False, ("wordllama", "minilm")),
+            ("code_line", False, ("wordllama", "tfidf")),
         )
         for encoder in encoders
     ),

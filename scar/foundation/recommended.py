@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import quantiles
-from scar.foundation.gaps import NEGATIVE, Gaps, measure_error, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, mean_noise, measure_error, measure_gaps
 from scar.foundation.heldout import Crossings
 from scar.foundation.prospect import MULTIPLES, Prospect
 from scar.foundation.reach import TRUSTED_REACH, needed, size_flags
@@ -86,7 +86,8 @@ class RecommendedEstimator(FoundationEstimator):
         check_shares(self, ("epsilon", "level"))
         check_choices(self, error=ERRORS, set_gap=SET_GAPS)
         self._gaps = measure_gaps(observations, error=self.error)
-        self._classes, self._set = _posteriors(self._gaps, observations)
+        self._noise = mean_noise(observations, error=self.error)
+        self._classes, self._set = _posteriors(self._gaps, observations, self._noise)
         found, self._reached = self._crossings(self.epsilon)
         met, untold = self._verdicts()
         sizes = np.append(found.step_sizes, found.set_size)
@@ -140,7 +141,7 @@ class RecommendedEstimator(FoundationEstimator):
         steps, whole = self._below(self.epsilon, np.array([1.0, TRUSTED_REACH]))
         now, far = np.vstack([steps, whole]).T
         seen = self._gaps.steps(self._gaps.defined)
-        error = np.sqrt(np.append(seen.unseen, seen.mean().unseen))
+        error = np.sqrt(np.append(seen.unseen, seen.mean().noisier(self._noise).unseen))
         likely = now >= 0.5
         negative = self._gaps.negative[chosen]
         met[chosen] = likely & (1.0 - far < FAR) & (error <= self.epsilon) & ~negative
@@ -187,7 +188,9 @@ class RecommendedEstimator(FoundationEstimator):
         )
 
 
-def _posteriors(gaps: Gaps, observations: Observations) -> tuple[SizePosterior | None, SizePosterior | None]:
+def _posteriors(
+    gaps: Gaps, observations: Observations, noise: float
+) -> tuple[SizePosterior | None, SizePosterior | None]:
     """Return what is known of the curves of the defined steps and of the set; None with fewer than two sizes."""
     if gaps.sizes.size < 2 or not gaps.defined.any():
         return None, None
@@ -195,4 +198,4 @@ def _posteriors(gaps: Gaps, observations: Observations) -> tuple[SizePosterior |
     whole = observations.factors == observations.factors.min()
     counts = observations.class_sizes[whole].mean(axis=0)[gaps.defined]
     shapes = gap_shapes(power_weight(seen))
-    return fit_classes(seen, counts, shapes), fit_curve(seen.mean(), shapes)
+    return fit_classes(seen, counts, shapes, noise=noise), fit_curve(seen.mean().noisier(noise), shapes)

@@ -24,7 +24,7 @@ from scar.foundation.reach import HORIZON
 
 POWER_WEIGHT = 0.8
 """Prior probability that a gap is a pure power law, where the training error does not rise."""
-RISE = 0.03
+RISE = 0.1
 """Rise of the training error, as a share of the held-out error per unit of log size, at which that falls to 1 / e of it."""
 EXPONENT = (0.4, 0.25)
 """Mean and spread of the prior of its exponent, cut to 0.05 … 1.6."""
@@ -198,17 +198,18 @@ def fit_curve(curve: Gaps, shapes: Shapes) -> SizePosterior:
     return SizePosterior(float(curve.sizes[-1]), shapes, [weight], [nodes[node]], [shape], [np.zeros_like(weight)])
 
 
-def fit_classes(gaps: Gaps, class_sizes: Floats, shapes: Shapes) -> SizePosterior:
+def fit_classes(gaps: Gaps, class_sizes: Floats, shapes: Shapes, *, noise: float = 1.0) -> SizePosterior:
     """Fit the curves of K classes together; see the module.
 
     Args:
         gaps: of the classes, all defined.
         class_sizes: [K] training samples of each.
         shapes: the grid.
+        noise: of their mean, see `scar.foundation.gaps.mean_noise`.
     """
     times = gaps.sizes / gaps.sizes[-1]
     precise = 1.0 / (gaps.own[-1] + gaps.common[:, -1, -1])
-    pooled = fit_curve(gaps.mean(precise / precise.sum()), shapes)
+    pooled = fit_curve(gaps.mean(precise / precise.sum()).noisier(noise), shapes)
     share = np.bincount(pooled.shape[0], pooled.weight[0], minlength=shapes.slope.size)
     likely = np.flatnonzero(share > _NEGLIGIBLE)
     share = share[likely, None, None] / share[likely].sum()

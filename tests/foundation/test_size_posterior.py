@@ -8,7 +8,7 @@ from planted import power_law_observations
 from scipy.special import logsumexp, ndtr
 
 from scar.foundation import size_posterior
-from scar.foundation.gaps import measure_gaps
+from scar.foundation.gaps import mean_noise, measure_gaps
 from scar.foundation.size_posterior import (
     ODD,
     POWER_WEIGHT,
@@ -89,3 +89,14 @@ def test_probabilities_and_centres_are_sums_over_the_curves():
         share = weight @ ndtr((np.log(0.03) - logs) / size_posterior._drift(TIMES))
         np.testing.assert_allclose(below[k], np.maximum.accumulate(share), atol=1e-12)
         np.testing.assert_allclose(centre[k], np.exp(weight @ logs), rtol=1e-10)
+
+
+def test_the_noise_of_the_mean_of_two_classes_that_are_taken_for_each_other_is_that_of_one():
+    seen = power_law_observations(np.random.default_rng(2), [0.03, 0.03], 0.5, counts=[900, 900], heldout=[300, 300])
+    assert mean_noise(seen, error="balanced") == 1.0  # no false alarms
+    seen = replace(seen, heldout_false_alarms=seen.heldout_misses[:, ::-1])
+    assert mean_noise(seen, error="balanced") == pytest.approx(2.0)
+    gaps = measure_gaps(seen, error="balanced")
+    whole = gaps.mean().noisier(2.0)
+    np.testing.assert_allclose(whole.common[0], gaps.common.mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(whole.unseen[0], gaps.unseen.mean(), rtol=0.01)
