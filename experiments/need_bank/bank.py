@@ -98,6 +98,7 @@ SOURCES = (
             dataset="mnist",
             encoder=encoder,
             overrides=("dataset=image_folder", "dataset.name=mnist", f"encoder={encoder}"),
+            tuning=True,
             root=True,
         )
         for encoder in ("pixels_pca", "efficientnet_lite0")
@@ -110,9 +111,29 @@ SOURCES = (
                 *("dataset=table", "dataset.name=spam_assassin"),
                 *(f"encoder={encoder}", "dataset.test_fraction=0.05"),
             ),
+            tuning=True,
             root=True,
         )
         for encoder in ("wordllama", "tfidf", "minilm")
+    ),
+    *(
+        Source(
+            dataset=dataset,
+            encoder=encoder,
+            overrides=("dataset=table", f"dataset.name={dataset}", f"encoder={encoder}", "dataset.test_fraction=0.05"),
+            tuning=tuning,
+            root=True,
+        )
+        for dataset, tuning, encoders in (
+            ("sentiment", True, ("wordllama", "tfidf", "minilm")),
+            ("word_language", True, ("wordllama", "minilm")),
+            ("fortunes", True, ("wordllama", "tfidf", "minilm")),
+            ("sotu", True, ("wordllama", "tfidf")),
+            ("debian_packages", False, ("wordllama", "tfidf", "minilm")),
+            ("city_country", False, ("wordllama", "minilm")),
+            ("code_line", False, ("wordllama", "tfidf")),
+        )
+        for encoder in encoders
     ),
 )
 

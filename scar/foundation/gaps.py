@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -82,6 +83,11 @@ class Gaps:
             self.defined,
         )
 
+    def noisier(self, factor: float) -> Gaps:
+        """Multiply the variances of the noise by a factor."""
+        common, own, unseen = (factor * each for each in (self.common, self.own, self.unseen))
+        return replace(self, common=common, own=own, unseen=unseen)
+
     def steps(self, chosen: NDArray[np.bool_]) -> Gaps:
         """Keep the chosen steps only."""
         return Gaps(
@@ -155,6 +161,31 @@ def measure_gaps(observations: Observations, *, error: str) -> Gaps:
     chosen = defined if defined.any() else np.ones_like(defined)
     own = np.where(seen, own, _UNSEEN)
     return Gaps(sizes, gap, common, own, heldout[:, chosen].mean(axis=1), unseen, np.asarray(defined))
+
+
+def mean_noise(observations: Observations, *, error: str) -> float:
+    """Return the variance of the mean gap of all steps over that of as many independent ones; see `Gaps.mean`.
+
+    A wrong decision misses one class and is a false alarm of another, so that both kinds of error rise together: with
+    variances a and b of their means it is (√a + √b)² instead of a + b, at the largest size. 2 for the ``"binary"`` error,
+    to which both add alike; 1 where samples carry several labels.
+
+    Raises:
+        ValueError: no held-out counts.
+    """
+    misses, alarms, heldout_sizes = heldout_counts(observations)
+    if observations.several or error == "binary":
+        return 1.0 if observations.several else 2.0
+    total = float(observations.heldout_size)
+    kinds = _error_kinds(observations, misses, alarms, heldout_sizes, total, error=error)
+    largest = _by_size(observations)[-1]
+    known = (heldout_sizes > 0) & (heldout_sizes < total)
+    variances = []
+    for kind in kinds:
+        rates = _rates(kind.test, kind.test_sizes)[largest].mean(axis=0)[known]
+        variances.append(float((rates * (1.0 - rates) / kind.test_sizes[known]).sum()))
+    a, b = variances
+    return 1.0 + 2.0 * math.sqrt(a * b) / (a + b) if a + b > 0.0 else 1.0
 
 
 def measure_error(observations: Observations) -> Gaps:

@@ -12,12 +12,20 @@ from numpy.typing import NDArray
 from scar.common.types import Floats
 from scar.foundation.estimator import Flags, FoundationEstimator
 from scar.foundation.gap_curves import quantiles
-from scar.foundation.gaps import NEGATIVE, Gaps, measure_error, measure_gaps
+from scar.foundation.gaps import NEGATIVE, Gaps, mean_noise, measure_error, measure_gaps
 from scar.foundation.heldout import Crossings
 from scar.foundation.prospect import MULTIPLES, Prospect
 from scar.foundation.reach import TRUSTED_REACH, needed, size_flags
 from scar.foundation.settings import ERRORS, SET_GAPS, FoundationConfig, check_choices, check_positive, check_shares
-from scar.foundation.size_posterior import TIMES, SizePosterior, error_shapes, fit_classes, fit_curve, gap_shapes
+from scar.foundation.size_posterior import (
+    TIMES,
+    SizePosterior,
+    error_shapes,
+    fit_classes,
+    fit_curve,
+    gap_shapes,
+    power_weight,
+)
 from scar.measures.observations import Observations
 
 CANNOT_TELL = "cannot_tell"
@@ -32,8 +40,9 @@ UNDECIDED = 0.25
 class RecommendedEstimator(FoundationEstimator):
     """Foundation Data Size with its probability: the size at which the generalisation gap falls to ε.
 
-    The gaps are those of `heldout`. Their curves are power laws, or bend from a slow power to a faster one; classes with
-    few held-out samples borrow level and exponent from the others (see `scar.foundation.size_posterior`). The size is
+    The gaps are those of `heldout`. Their curves are power laws, or bend from a slow power to a faster one, as they do
+    where the training error still rises; classes with few held-out samples borrow level and exponent from the others (see
+    `scar.foundation.size_posterior`). The size is
     the median of the distribution of the crossing, the interval its quantiles. A need is ``met`` if that is more likely
     than not, unlikely to lie beyond four times the data, and seen: the standard error that the own held-out samples leave
     to the gap is at most ε. What would be met but for that, and what may as well be met as lie beyond four times the data, is ``cannot_tell``: NaN, with
@@ -77,7 +86,8 @@ class RecommendedEstimator(FoundationEstimator):
         check_shares(self, ("epsilon", "level"))
         check_choices(self, error=ERRORS, set_gap=SET_GAPS)
         self._gaps = measure_gaps(observations, error=self.error)
-        self._classes, self._set = _posteriors(self._gaps, observations)
+        self._noise = mean_noise(observations, error=self.error)
+        self._classes, self._set = _posteriors(self._gaps, observations, self._noise)
         found, self._reached = self._crossings(self.epsilon)
         met, untold = self._verdicts()
         sizes = np.append(found.step_sizes, found.set_size)
@@ -131,7 +141,7 @@ class RecommendedEstimator(FoundationEstimator):
         steps, whole = self._below(self.epsilon, np.array([1.0, TRUSTED_REACH]))
         now, far = np.vstack([steps, whole]).T
         seen = self._gaps.steps(self._gaps.defined)
-        error = np.sqrt(np.append(seen.unseen, seen.mean().unseen))
+        error = np.sqrt(np.append(seen.unseen, seen.mean().noisier(self._noise).unseen))
         likely = now >= 0.5
         negative = self._gaps.negative[chosen]
         met[chosen] = likely & (1.0 - far < FAR) & (error <= self.epsilon) & ~negative
@@ -178,11 +188,14 @@ class RecommendedEstimator(FoundationEstimator):
         )
 
 
-def _posteriors(gaps: Gaps, observations: Observations) -> tuple[SizePosterior | None, SizePosterior | None]:
+def _posteriors(
+    gaps: Gaps, observations: Observations, noise: float
+) -> tuple[SizePosterior | None, SizePosterior | None]:
     """Return what is known of the curves of the defined steps and of the set; None with fewer than two sizes."""
     if gaps.sizes.size < 2 or not gaps.defined.any():
         return None, None
     seen = gaps.steps(gaps.defined)
     whole = observations.factors == observations.factors.min()
     counts = observations.class_sizes[whole].mean(axis=0)[gaps.defined]
-    return fit_classes(seen, counts, gap_shapes()), fit_curve(seen.mean(), gap_shapes())
+    shapes = gap_shapes(power_weight(seen))
+    return fit_classes(seen, counts, shapes, noise=noise), fit_curve(seen.mean().noisier(noise), shapes)

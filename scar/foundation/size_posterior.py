@@ -2,10 +2,11 @@
 
 Every curve is ``L · t^-δ · S(t)`` in t = n / n_max with ``S(t) = f + (1 - f) t^-s ((1 + t / r) / (1 + 1 / r))^-a``. For a gap
 these are pure power laws (a = f = 0), whose exponent s has a wide prior, and curves that bend from a slow to a faster
-power; for an error, power laws above a floor f. What a shape is worth is told by the pooled curve of all classes. The
-exponent of a class departs from it by δ, and its level L is log-normal around ``exp(μ) (m / m_j)^β`` with a spread τ, where
-μ, β and τ are told by the other classes. Everything is a sum over a grid, so that the distribution of the size at which
-a curve falls to ε has a closed form and nothing is resampled.
+power, the likelier the more the training error still rises; for an error, power laws above a floor f. What a shape is
+worth is told by the pooled curve of all classes. The exponent of a class departs from it by δ, and its level L is
+log-normal around ``exp(μ) (m / m_j)^β`` with a spread τ, where μ, β and τ are told by the other classes. Everything is
+a sum over a grid, so that the distribution of the size at which a curve falls to ε has a closed form and nothing is
+resampled.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from scar.foundation.gap_curves import gap_precision
 from scar.foundation.gaps import Gaps
 from scar.foundation.reach import HORIZON
 
-POWER_WEIGHT = 0.4
-"""Prior probability that a gap is a pure power law."""
+POWER_WEIGHT = 0.8
+"""Prior probability that a gap is a pure power law, where the training error does not rise."""
+RISE = 0.1
+"""Rise of the training error, as a share of the held-out error per unit of log size, at which that falls to 1 / e of it."""
 EXPONENT = (0.4, 0.25)
 """Mean and spread of the prior of its exponent, cut to 0.05 … 1.6."""
 LATE = (1.3, 0.4)
@@ -69,24 +72,53 @@ class Shapes:
         return np.asarray(np.log(floor + (1.0 - floor) * np.exp(falling)))
 
 
+def power_weight(gaps: Gaps) -> float:
+    """Return the prior probability that the gaps are pure power laws.
+
+    A probe that fits its training set leaves a gap as large as its held-out error. As it ceases to fit, its training
+    error rises and the gap falls faster. So a rise of the training error over the three largest sizes speaks against
+    power laws.
+
+    Args:
+        gaps: of all steps, all defined.
+    """
+    x = np.log(gaps.sizes[-3:])
+    x = x - x.mean()
+    training = (gaps.heldout_error - gaps.gap.mean(axis=1))[-3:]
+    rise = (x @ training) / (x @ x) / max(float(gaps.heldout_error[-1]), 1e-6)
+    return float(POWER_WEIGHT * np.exp(-np.clip(rise, 0.0, 1.0) / RISE))
+
+
+def gap_shapes(power: float = POWER_WEIGHT) -> Shapes:
+    """Return the shapes of a gap: pure power laws, and curves that turn from ``t^-s`` to ``t^-(s + a)``.
+
+    Args:
+        power: prior probability of the power laws, above 0; see `power_weight`.
+    """
+    plain, bent = _power_laws(), _bends()
+    slope, bend, turn, floor, log_prior = (np.append(*both) for both in zip(plain, bent, strict=True))
+    weights = np.repeat([power, 1.0 - power], [plain[0].size, bent[0].size])
+    return Shapes(slope, bend, turn, floor, log_prior + np.log(weights))
+
+
 @cache
-def gap_shapes() -> Shapes:
-    """Return the shapes of a gap: pure power laws, and curves that turn from ``t^-s`` to ``t^-(s + a)``."""
+def _power_laws() -> tuple[Floats, ...]:
+    """Return the fields of `Shapes` of pure power laws, by themselves."""
     powers = np.arange(0.05, 1.61, 0.05)
+    none = np.zeros_like(powers)
+    prior = -0.5 * ((powers - EXPONENT[0]) / EXPONENT[1]) ** 2
+    return powers, none, none + 1.0, none, _normalised(prior)
+
+
+@cache
+def _bends() -> tuple[Floats, ...]:
+    """Return the fields of `Shapes` of curves that bend, by themselves."""
     turns = np.exp(np.log(TURN[0]) + TURN[1] * np.linspace(-2.0, 3.0, 6))
     early, late, turn = (
         each.ravel() for each in np.meshgrid([0.0, 0.2, 0.4, 0.6], [0.7, 0.9, 1.1, 1.3, 1.6, 2.0], turns, indexing="ij")
     )
-    plain = -0.5 * ((powers - EXPONENT[0]) / EXPONENT[1]) ** 2
-    bent = -0.5 * ((late - LATE[0]) / LATE[1]) ** 2 - 0.5 * (np.log(turn / TURN[0]) / TURN[1]) ** 2
-    none = np.zeros_like(powers)
-    return Shapes(
-        np.concatenate([powers, early]),
-        np.concatenate([none, late - early]),
-        np.concatenate([none + 1.0, turn]),
-        np.zeros(powers.size + turn.size),
-        np.concatenate([np.log(POWER_WEIGHT) + _normalised(plain), np.log(1.0 - POWER_WEIGHT) + _normalised(bent)]),
-    )
+    prior = -0.5 * ((late - LATE[0]) / LATE[1]) ** 2 - 0.5 * (np.log(turn / TURN[0]) / TURN[1]) ** 2
+    return early, late - early, turn, np.zeros_like(early), _normalised(prior)
 
 
 @cache
@@ -166,17 +198,18 @@ def fit_curve(curve: Gaps, shapes: Shapes) -> SizePosterior:
     return SizePosterior(float(curve.sizes[-1]), shapes, [weight], [nodes[node]], [shape], [np.zeros_like(weight)])
 
 
-def fit_classes(gaps: Gaps, class_sizes: Floats, shapes: Shapes) -> SizePosterior:
+def fit_classes(gaps: Gaps, class_sizes: Floats, shapes: Shapes, *, noise: float = 1.0) -> SizePosterior:
     """Fit the curves of K classes together; see the module.
 
     Args:
         gaps: of the classes, all defined.
         class_sizes: [K] training samples of each.
         shapes: the grid.
+        noise: of their mean, see `scar.foundation.gaps.mean_noise`.
     """
     times = gaps.sizes / gaps.sizes[-1]
     precise = 1.0 / (gaps.own[-1] + gaps.common[:, -1, -1])
-    pooled = fit_curve(gaps.mean(precise / precise.sum()), shapes)
+    pooled = fit_curve(gaps.mean(precise / precise.sum()).noisier(noise), shapes)
     share = np.bincount(pooled.shape[0], pooled.weight[0], minlength=shapes.slope.size)
     likely = np.flatnonzero(share > _NEGLIGIBLE)
     share = share[likely, None, None] / share[likely].sum()

@@ -1,22 +1,60 @@
 """The posterior of sizes against sums written out: what classes tell each other, and what distribution functions add up to."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from planted import power_law_observations
 from scipy.special import logsumexp, ndtr
 
 from scar.foundation import size_posterior
-from scar.foundation.gaps import measure_gaps
-from scar.foundation.size_posterior import ODD, TIMES, fit_classes, gap_shapes
+from scar.foundation.gaps import mean_noise, measure_gaps
+from scar.foundation.size_posterior import (
+    ODD,
+    POWER_WEIGHT,
+    RISE,
+    TIMES,
+    fit_classes,
+    fit_curve,
+    gap_shapes,
+    power_weight,
+)
 
 
-def fitted(classes=7):
+def planted_gaps(classes=7):
     rng = np.random.default_rng(0)
     levels = 0.025 * np.exp(rng.normal(0, 0.8, classes))
     held = rng.integers(2, 400, classes)
     seen = power_law_observations(rng, levels, 0.5, counts=rng.integers(20, 2000, classes), heldout=held)
     gaps = measure_gaps(seen, error="balanced")
-    gaps = gaps.steps(gaps.defined)
-    return fit_classes(gaps, seen.class_sizes[0].astype(float), gap_shapes())
+    return gaps.steps(gaps.defined), seen.class_sizes[0].astype(float)
+
+
+def fitted():
+    return fit_classes(*planted_gaps(), gap_shapes())
+
+
+def with_training_error(gaps, error):
+    return replace(gaps, heldout_error=gaps.gap.mean(axis=1) + error)
+
+
+def test_power_laws_are_unlikely_where_the_training_error_rises():
+    gaps, _ = planted_gaps()
+    still, rising = (with_training_error(gaps, 0.05 + slope * np.log(gaps.sizes)) for slope in (0.0, 0.004))
+    assert power_weight(still) == pytest.approx(POWER_WEIGHT)
+    assert power_weight(rising) == pytest.approx(POWER_WEIGHT * np.exp(-0.004 / rising.heldout_error[-1] / RISE))
+    assert power_weight(with_training_error(gaps, 0.05 - 0.004 * np.log(gaps.sizes))) == POWER_WEIGHT
+    assert 0.0 < power_weight(replace(rising, heldout_error=0.0 * rising.heldout_error)) <= POWER_WEIGHT
+    sizes = [fit_curve(each.mean(), gap_shapes(power_weight(each))).below(0.01)[0] for each in (still, rising)]
+    assert (sizes[1] >= sizes[0] - 1e-12)[TIMES > 1].all()
+    assert sizes[1][60] > sizes[0][60]
+
+
+def test_the_shapes_of_gaps_are_probabilities():
+    shapes = gap_shapes(0.3)
+    prior = np.exp(shapes.log_prior)
+    assert prior.sum() == pytest.approx(1.0)
+    assert prior[shapes.bend == 0.0].sum() == pytest.approx(0.3)
 
 
 def test_the_prior_of_a_level_is_what_the_other_classes_tell():
@@ -51,3 +89,14 @@ def test_probabilities_and_centres_are_sums_over_the_curves():
         share = weight @ ndtr((np.log(0.03) - logs) / size_posterior._drift(TIMES))
         np.testing.assert_allclose(below[k], np.maximum.accumulate(share), atol=1e-12)
         np.testing.assert_allclose(centre[k], np.exp(weight @ logs), rtol=1e-10)
+
+
+def test_the_noise_of_the_mean_of_two_classes_that_are_taken_for_each_other_is_that_of_one():
+    seen = power_law_observations(np.random.default_rng(2), [0.03, 0.03], 0.5, counts=[900, 900], heldout=[300, 300])
+    assert mean_noise(seen, error="balanced") == 1.0  # no false alarms
+    seen = replace(seen, heldout_false_alarms=seen.heldout_misses[:, ::-1])
+    assert mean_noise(seen, error="balanced") == pytest.approx(2.0)
+    gaps = measure_gaps(seen, error="balanced")
+    whole = gaps.mean().noisier(2.0)
+    np.testing.assert_allclose(whole.common[0], gaps.common.mean(axis=0), rtol=0.01)
+    np.testing.assert_allclose(whole.unseen[0], gaps.unseen.mean(), rtol=0.01)
