@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from scar.common.randomness import generator
 from scar.common.spreadsheets import plain
@@ -168,14 +167,14 @@ def _spearman(first: pd.Series[float], second: pd.Series[float]) -> float:
     known = ~(np.isnan(x) | np.isnan(y))
     if known.sum() < 3 or len(set(x[known])) < 2 or len(set(y[known])) < 2:
         return float("nan")
-    return float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1])
+    return float(np.corrcoef(pd.Series(x[known]).rank(), pd.Series(y[known]).rank())[0, 1])
 
 
 def _correlations(values: Floats) -> tuple[float, float]:
     """Return the mean Spearman correlation [E, S, K] between encoders and within them, both at different seeds."""
     encoders, seeds, classes = values.shape
-    ranks = rankdata(values.reshape(-1, classes), axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
+    ranks = pd.DataFrame(values.reshape(-1, classes)).rank(axis=1).to_numpy()
+    ranks = ranks - ranks.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(ranks, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         rho = ((ranks @ ranks.T) / np.outer(norms, norms)).reshape(encoders, seeds, encoders, seeds)
