@@ -151,6 +151,8 @@ def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
     tables += [each.next_round for each in content.details if each.next_round is not None]
     tables += [each.slices for each in content.details if each.slices is not None]
     second = [table for table in tables if table.name.startswith("table2") and len(table.cells)]
+    for drawing in content.drawings:
+        drawing.both = "png" in formats
     texts = {
         "report.html": render_page(content),
         "report.txt": plain_text(content),

@@ -26,6 +26,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from PIL import Image
 
 from scar.common.console import visible
+from scar.reporting.figures._both_formats import draw_both, is_of_lines_and_texts
 from scar.reporting.text import count
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Drawing:
         figure: the Matplotlib figure.
         data: what is drawn, written beside the figure as CSV.
         tips: gid of an artist → text shown when the pointer rests on it.
+        both: PNG will be asked for besides SVG, so that they are drawn at once.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Drawing:
     figure: Figure
     data: pd.DataFrame | None = None
     tips: dict[str, str] = field(default_factory=dict)
+    both: bool = False
     _rendered: dict[str, bytes] = field(default_factory=dict)
 
     def tip(self, artist: Artist, text: str) -> None:
@@ -116,12 +119,17 @@ class Drawing:
             with mpl.rc_context(RC):
                 self.figure.set_dpi(RC["savefig.dpi"])  # widths of texts hold for the layout and for PNG
                 settle(self.figure)
-                more = {"pil_kwargs": {"compress_level": LEVEL}} if kind == "png" else {}
+                pil = {"compress_level": LEVEL}
                 with warnings.catch_warnings(record=True) as caught:
                     warnings.simplefilter("always")
-                    self.figure.savefig(buffer, format=kind, metadata=METADATA[kind], **more)
+                    if self.both and kind != "pdf" and is_of_lines_and_texts(self.figure):
+                        found = draw_both(self.figure, metadata=METADATA, pil=pil)
+                        self._rendered |= dict(zip(("svg", "png"), found, strict=True))
+                    else:
+                        more = {"pil_kwargs": pil} if kind == "png" else {}
+                        self.figure.savefig(buffer, format=kind, metadata=METADATA[kind], **more)
+                        self._rendered[kind] = buffer.getvalue()
                 _tell(caught)
-            self._rendered[kind] = buffer.getvalue()
         return self._rendered[kind]
 
     def inline_svg(self) -> str:
