@@ -12,7 +12,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from scar.commands._arguments import prepared
-from scar.commands.doctor import examine
 from scar.common.console import OUTPUTS, announce, console, errors, escape, set_output
 from scar.common.extras import told
 from scar.common.files import CorruptArtefactError
@@ -144,16 +143,16 @@ def _app(composed: DictConfig) -> None:
 
 def write(config: ReportConfig) -> dict[str, Path]:
     """Write what a configuration asks for and return the files."""
-    from scar.job.data_versions import find_version
-    from scar.reporting.formats.from_wandb import rebuild_study
-    from scar.reporting.formats.wandb_study import log_study
     from scar.reporting.write import write_report
 
     set_output(config.output)
     root, study = Path(config.paths.output_dir), config.study or "default"
     if config.from_wandb:
+        from scar.reporting.formats.from_wandb import rebuild_study  # wandb is slow to import
+
         rebuild_study(config.from_wandb, root / study)
     if config.table is not None:
+        from scar.commands.doctor import examine
         from scar.reporting.paper.paper_report import write_paper_table
 
         return write_paper_table(
@@ -172,6 +171,11 @@ def write(config: ReportConfig) -> dict[str, Path]:
         return write_reductions(root / study, console=console())
     names = config.studies or [study]
     output = root / (names[0] if len(names) == 1 else config.name)
+    earlier = None
+    if config.against:
+        from scar.job.data_versions import find_version
+
+        earlier = find_version(root / names[0], config.against)
     paths = write_report(
         [root / name for name in names],
         output=output,
@@ -182,7 +186,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         details=config.details,
         where=config.where,
         tolerances=config.tolerance,
-        against=find_version(root / names[0], config.against) if config.against else None,
+        against=earlier,
         formats=config.formats,
         force=config.force,
         card=config.card,
@@ -193,6 +197,8 @@ def write(config: ReportConfig) -> dict[str, Path]:
 
         paths |= write_published(output, formats=config.formats)
     if config.logger.wandb != "disabled":
+        from scar.reporting.formats.wandb_study import log_study
+
         logged = log_study(paths, config.logger, name=output.name)
         console().print(f"wandb: {'logged' if logged else 'logged before'}, {escape(output / 'wandb')}")
     announce("report", path=paths["report.html"])

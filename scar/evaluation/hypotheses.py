@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from scar.common.types import Floats
 from scar.evaluation.intervals import MeanEstimate
@@ -88,10 +88,10 @@ def power(estimate: MeanEstimate, effect: float, *, tests: int = 1) -> float:
         return math.nan
     if estimate.error == 0:
         return 1.0
-    critical = float(stats.t.ppf(1 - (1 - estimate.level) / (2 * tests), estimate.freedom))
+    critical = float(special.stdtrit(estimate.freedom, 1 - (1 - estimate.level) / (2 * tests)))
     shift = effect / estimate.error
     if shift > 30:  # beyond what the noncentral t is computed for, and certain
         return 1.0
-    above = stats.nct.sf(critical, estimate.freedom, shift)
-    below = np.nan_to_num(stats.nct.cdf(-critical, estimate.freedom, shift))  # NaN where it is as good as 0
+    above = 1 - special.nctdtr(estimate.freedom, shift, critical)  # scipy.stats would take 0.8 s to import
+    below = np.nan_to_num(special.nctdtr(estimate.freedom, shift, -critical))  # NaN where it is as good as 0
     return float(np.clip(above + below, 0.0, 1.0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtri, stdtrit
 
 from scar.common.types import Bools, Floats
 from scar.foundation.growth_profile import Profile, ends, log_growth, minimise, size_ends
@@ -138,8 +138,8 @@ class _Spread:
     def quantile(self, tail: float) -> Floats:
         """Return the normal or Student quantile [K] that leaves `tail` above it."""
         if self.noise is not None:
-            return np.full(self.degrees.shape, float(norm.isf(tail)))
-        return np.asarray(t.isf(tail, np.maximum(self.degrees, 1)), dtype=np.float64)
+            return np.full(self.degrees.shape, -float(ndtri(tail)))
+        return -np.asarray(stdtrit(np.maximum(self.degrees, 1), tail), dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)

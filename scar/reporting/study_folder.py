@@ -67,8 +67,7 @@ class Study:
 
     def groups(self) -> list[dict[str, Any]]:
         """Values of the axes, one mapping per group, in the order of the rows."""
-        frame = self.rows[list(self.axes)].drop_duplicates()
-        return [dict(zip(self.axes, values, strict=True)) for values in frame.itertuples(index=False, name=None)]
+        return [dict(zip(self.axes, values, strict=True)) for values in self._parts]
 
     def of(self, group: Mapping[str, Any]) -> pd.DataFrame:
         """Rows of one group."""
@@ -87,7 +86,18 @@ class Study:
 
     def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
         """Finished jobs of one group."""
+        if set(group) == set(self.axes):
+            return list(self._finished.get(tuple(group[axis] for axis in self.axes), []))
         return [job for job in self.jobs if job.done and job.belongs(group)]
+
+    @cached_property
+    def _finished(self) -> dict[tuple[Any, ...], list[StudyJob]]:
+        """Finished jobs by group; to look for them among all jobs would take groups × jobs."""
+        found: dict[tuple[Any, ...], list[StudyJob]] = {}
+        for job in self.jobs:
+            if job.done:
+                found.setdefault(tuple(job.columns.get(axis) for axis in self.axes), []).append(job)
+        return found
 
 
 def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, object] | None = None) -> Study:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -147,7 +149,17 @@ def read_job(folder: Path) -> tuple[StudyJob, pa.Table]:
 
 
 def _plain_yaml(text: str) -> Any:
-    """Parse a resolved configuration with the parser in C, where there is one: a study has thousands of them."""
+    """Parse a resolved configuration; jobs of a study, thousands of them, share what their equal top-level keys hold."""
+    if re.search(r"(?m)(^[^\w\s-])|(^---)|([&*]id\d)", text):  # is not such a mapping key by key
+        return _parsed(text)
+    parts = [_parsed(part) for part in re.split(r"(?m)^(?=\w)", text) if part.strip()]
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        return _parsed(text)
+    return {name: value for part in parts for name, value in part.items()}
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> Any:
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 

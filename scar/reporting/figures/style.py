@@ -208,6 +208,10 @@ def settle(figure: Figure) -> None:
     """Lay a figure out for good: with a layout engine, every writing would lay it out again. Call it inside `styled`."""
     engine = figure.get_layout_engine()
     if engine is not None:
+        for axes in figure.axes:
+            for axis in (axes.xaxis, axes.yaxis):
+                if not axis.get_label_text():
+                    axis.set_label_coords(0, 0)  # or every drawing measures all ticks once more to place an empty label
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             engine.execute(figure)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from scar.common.randomness import generator
 from scar.common.spreadsheets import plain
@@ -168,21 +167,38 @@ def _spearman(first: pd.Series[float], second: pd.Series[float]) -> float:
     known = ~(np.isnan(x) | np.isnan(y))
     if known.sum() < 3 or len(set(x[known])) < 2 or len(set(y[known])) < 2:
         return float("nan")
-    return float(np.corrcoef(rankdata(x[known]), rankdata(y[known]))[0, 1])
+    return float(np.corrcoef(pd.Series(x[known]).rank(), pd.Series(y[known]).rank())[0, 1])
 
 
 def _correlations(values: Floats) -> tuple[float, float]:
-    """Return the mean Spearman correlation [E, S, K] between encoders and within them, both at different seeds."""
+    """Return the mean Spearman correlation [E, S, K] between encoders and within them, both at different seeds.
+
+    Sums over all pairs of the products of ranks of length 1 are squares of sums, so that the cost grows like E S, not like
+    its square. A constant row has no correlation; its pairs do not count.
+    """
     encoders, seeds, classes = values.shape
-    ranks = rankdata(values.reshape(-1, classes), axis=1)
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(ranks, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rho = ((ranks @ ranks.T) / np.outer(norms, norms)).reshape(encoders, seeds, encoders, seeds)
-    apart = ~np.eye(seeds, dtype=bool)
-    own = [rho[e, :, e][apart] for e in range(encoders)]
-    other = [rho[e, :, f][apart] for e, f in combinations(range(encoders), 2)]
-    return _mean(np.concatenate(other)), _mean(np.concatenate(own))
+    ranks = pd.DataFrame(values.reshape(-1, classes)).rank(axis=1).to_numpy()
+    ranks = ranks - ranks.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(ranks, axis=1, keepdims=True)
+    defined = norms > 0
+    unit = np.divide(ranks, norms, out=np.zeros_like(ranks), where=defined)
+    counted = np.hstack([unit, defined])  # the products of the last column count the pairs
+    own, other = _pair_sums(counted.reshape(encoders, seeds, -1))
+    return _quotient(other), _quotient(own)
+
+
+def _pair_sums(values: Floats) -> tuple[Floats, Floats]:
+    """Return sums [N] of products of `values` [E, S, N] over ordered pairs of seeds s ≠ t within e = f, and over e ≠ f."""
+    same = (values**2).sum(axis=(0, 1))
+    within = (values.sum(axis=1) ** 2).sum(axis=0)
+    at_one_seed = (values.sum(axis=0) ** 2).sum(axis=0)
+    everywhere = values.sum(axis=(0, 1)) ** 2
+    return within - same, everywhere - within - at_one_seed + same
+
+
+def _quotient(sums: Floats) -> float:
+    """Return a mean over pairs to what the sums are exact to, so that equal ranks have a difference of 0."""
+    return round(float(sums[:-1].sum() / sums[-1]), 12) if sums[-1] > 0.5 else float("nan")
 
 
 def _mean(values: Floats) -> float:
