@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from scar.reduction.pair_score import mismatch_auroc
 from scar.store.keys import Key, make_key
 from scar.studies.reduction.arms import ARMS, BUDGETS, CHARACTERIZED, Case, PairArm, arms_of, cases
 from scar.studies.reduction.caption_facts import caption_rows
-from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
+from scar.studies.reduction.judge import PairResult, planted_truth, probe_predictions, purity, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays
 from scar.studies.reduction.pair_scorers import FOLDS
-from scar.studies.reduction.rival_stages import RivalStages
+from scar.studies.reduction.rival_stages import MIXED, RivalStages
+from scar.studies.reduction.trained_ablations import ablation_rows
 
 COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
 """``kind`` is ``"arm"`` (pair models after all steps), ``"budget"`` (after a share of them), ``"curve"`` (at a checkpoint),
-``"case"`` (judged by probes) or ``"study"``; ``setting`` names a reduction, ``base``
+``"case"`` (judged by probes), ``"ablation"`` (a case by a pair model) or ``"study"``; ``setting`` names a reduction, ``base``
 that of the study.
 """
 MODALITIES = ("image", "text")
@@ -44,8 +45,13 @@ def trained_arms(stages: RivalStages) -> tuple[PairArm, ...]:
     return tuple(arm for arm in arms_of(stages.reduction) if known or arm.captions != "oracle")
 
 
-def measure(stages: RivalStages) -> pd.DataFrame:
-    """Return every row of a study; what the store lacks is made."""
+def measure(stages: RivalStages, ablations: Mapping[Case, list[PairResult]]) -> pd.DataFrame:
+    """Return every row of a study; what the store lacks is made.
+
+    Args:
+        stages: of the study.
+        ablations: of `scar.studies.reduction.trained_ablations.trained_cases`.
+    """
     name, setting = stages.config.dataset.name, setting_of(None, stages)
     records: list[dict[str, Any]] = []
     for seed in stages.reduction.seeds:
@@ -56,6 +62,9 @@ def measure(stages: RivalStages) -> pd.DataFrame:
         console().print(f"[dim]{name}: pair models of seed {seed} done[/]")
     records += list(_study(stages, setting))
     records += judge_cases(stages)
+    settings = {(case.table, case.name): setting_of(case, stages) for case in ablations}
+    for each in ablation_rows(ablations, stages):
+        records.append(each | {"setting": settings[each["table"], each["case"]]})
     common = {"dataset": name, "base": setting, "override": ""}
     return pd.DataFrame.from_records([common | each for each in records], columns=list(COLUMNS))
 
@@ -167,6 +176,11 @@ def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
         sizes = np.bincount(stages.concepts)
         met = {"concepts": len(needs), "met": (needs <= sizes).mean(), "median_need": np.median(needs)}
         records.append((f"need: {name}", met | {"median_size": np.median(sizes)}))
+    trained = {arm.name for arm in trained_arms(stages)}
+    for name in [each for each in MIXED if each in trained]:
+        mixture = stages.mixture(clean=name == "mixing_clean")
+        told = {"rank_correlation": mixture.rank_correlation, "largest_effect": float(np.abs(mixture.effects).max())}
+        records.append((f"weights: {name}", told | {"concepts": len(mixture.counts)}))
     for case, values in records:
         for metric, value in values.items():
             yield common | {"case": case, "metric": metric, "value": float(value)}
