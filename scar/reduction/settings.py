@@ -50,7 +50,8 @@ class ReductionConfig:
         seeds: of the pair models that are compared.
         arms: names of those that are trained and compared; none takes all.
         rivals: how the choices are made that the paper does not have.
-        tables: ablations whose rows are trained as well, of `TABLES`; the others are judged by probes alone.
+        tables: ablations that are made, of `TABLES`; their rows are trained and judged by probes.
+        table_seeds: how many of the seeds their pair models have, the first ones.
     """
 
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
@@ -73,7 +74,8 @@ class ReductionConfig:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     arms: tuple[str, ...] = ()
     rivals: RivalSettings = field(default_factory=RivalSettings)
-    tables: tuple[str, ...] = field(default=(), metadata={"runtime": True})
+    tables: tuple[str, ...] = field(default=TABLES, metadata={"runtime": True})
+    table_seeds: int = field(default=2, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
@@ -90,7 +92,7 @@ class ReductionConfig:
         for name in ("share", "top_p"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be a share in (0, 1]")
-        for name in ("components", "beams", "candidates", "generation_batch"):
+        for name in ("components", "beams", "candidates", "generation_batch", "table_seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be at least 1")
         if self.clusters is not None and self.clusters < 1:

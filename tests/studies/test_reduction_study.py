@@ -16,6 +16,7 @@ from scar.pairs.retrieval import Ranks
 from scar.reduction.settings import ReductionConfig
 from scar.studies.reduction.arm_differences import conclude, differences, verdict
 from scar.studies.reduction.arms import ARMS, COMPARED, cases
+from scar.studies.reduction.claims import claims
 from scar.studies.reduction.judge import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
 from scar.studies.reduction.reduction_measures import truth_of
@@ -106,6 +107,45 @@ def test_the_findings_say_where_it_helped_where_it_hurt_and_where_nothing_was_sh
     assert any("takes 4 s" in line for line in said)
     assert any("planted mismatches pairs by similarity without near-duplicates keep 20.0%" in line for line in said)
     assert any("uniform draws are better than random draws (+10.00 points" in line for line in said)
+
+
+def effects(**values: tuple[float, float, float]) -> pd.DataFrame:
+    """Differences of cases to the study's own, from value, p and p of equivalence."""
+    records = [
+        {"table": name[:2], "case": name[3:].replace("_", " "), "value": value, "low": value - 0.01, "high": value + 0.01,
+         "p_holm": p, "p_equivalence": same}
+        for name, (value, p, same) in values.items()
+    ]  # fmt: skip
+    return pd.DataFrame(records)
+
+
+def test_every_claim_of_the_paper_gets_a_verdict_from_the_numbers():
+    table = differences(planted())
+    scores = pd.DataFrame({"set": ["before", "after"], "score": [0.4, 0.5]})
+    cases_ = effects(
+        **{"2b hard-sample": (0.05, 0.01, 1.0), "2c xavier": (-0.05, 0.01, 1.0), "2d Image Embedding": (0.0, 1.0, 0.01),
+           "2d Text Embedding": (0.001, 1.0, 0.01), "2e 10%": (-0.1, 0.01, 1.0), "2e 50%": (0.1, 0.01, 1.0), "2f 18": (0.03, 0.2, 0.6)}
+    )  # fmt: skip
+    judged = claims(table, cases_, scores).set_index("claim")
+    said = {claim.partition(" (")[0]: row.verdict for claim, row in judged.iterrows()}
+    assert said["A quarter by TL;DR trains as well as all pairs"] == "refuted"
+    assert said["Clusters of codes beat random pairs"] == "refuted"  # they are equivalent
+    assert said["Refined captions help, on the paper's pairs"] == "confirmed"
+    assert said["Captions that collapse do harm"] == "refuted"
+    assert said["Refined pairs score higher"] == "confirmed"
+    assert said["Reducing saves time, at equal steps"] == "confirmed"
+    assert said["No rule draws better from a cluster than chance"] == "refuted"
+    assert said["Codes that start from key words beat random ones"] == "confirmed"
+    assert said["Codes cluster better than embeddings of images or captions"] == "refuted"
+    assert said["The more pairs are kept, the better"] == "confirmed"
+    assert said["The number of clusters hardly matters: within 2 points"] == "not shown"
+    assert said["Video, VQA, captioning, ImageNet"] == "not testable here"
+    assert (
+        "hard-sample +5.0 [+4.0, +6.0], p = 0.01"
+        in judged.loc["No rule draws better from a cluster than chance (Table 2b)"].why
+    )
+    none = claims(table, cases_.iloc[:0], scores)
+    assert not none.claim.str.contains(r"Table 2[b-f]\)").any()
 
 
 def test_a_result_reads_back_as_it_was_written(tmp_path):

@@ -140,13 +140,16 @@ def _selectors(rows: pd.DataFrame) -> list[str]:
     """Say which rule and which feature did best by the probes, and whether the default beats random there."""
     found, said = means(rows, "case"), []
     for metric in ("probe_image", "probe_text"):
-        if metric not in found:
-            continue
+        judged = set(found.index.get_level_values("table")) if metric in found else set()
         for table, what in (("2b", "rule"), ("2d", "feature")):
+            if table not in judged:
+                continue
             best = found.loc[table][metric].idxmax()
             said.append(
                 f"{metric.replace('_', ' on ')}s: best {what} is {best} ({found.loc[table, metric][best]:.1%})."
             )
+        if "2b" not in judged:
+            continue
         own = rows[(rows.kind == "case") & (rows.table == "2b") & (rows.metric == metric)].set_index("case")
         gain = (
             own.loc[["uniform"]].sort_values("seed").value.to_numpy()

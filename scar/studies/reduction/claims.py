@@ -27,13 +27,12 @@ ARM_CLAIMS = (
 ELSEWHERE = "they need those data and pair models of the published size"
 
 
-def claims(table: pd.DataFrame, ablations: pd.DataFrame, rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame, ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row per claim: ``claim``, ``verdict`` and ``why``; those without a measurement are left out.
 
     Args:
         table: of `scar.studies.reduction.arm_differences.differences`.
         ablations: of `scar.studies.reduction.trained_ablations.ablation_differences`.
-        rows: of the study.
         scores: pair scores before and after, of Figure 7.
     """
     tested = table[table.metric.isin(TESTED) & (table.budget == 1)]

@@ -192,7 +192,10 @@ def judge_cases(stages: RivalStages) -> list[dict[str, Any]]:
     A linear probe is trained on the frozen image embeddings that are kept, and one on their original captions, to name
     the classes of the clean test part.
     """
-    own, listed = stages.pairs, cases(stages.reduction, len(stages.pairs.train))
+    own = stages.pairs
+    listed = [each for each in cases(stages.reduction, len(own.train)) if each.table in stages.reduction.tables]
+    if not listed:
+        return []
     seeds = stages.reduction.seeds
     keys = {
         (i, s): stages.kept_key(c.reduction, s, encoder_images=c.encoder_images)

@@ -75,7 +75,7 @@ def run_study(stages: RivalStages) -> Found:
     rows = measure(stages, ablations)
     results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)}
     table, scores, effects = differences(results), score_frame(stages), ablation_differences(ablations, stages)
-    judged = claims(table, effects, rows, scores)
+    judged = claims(table, effects, scores)
     return Found(rows, table, scores, effects, judged, tuple(conclude(table, rows)))
 
 

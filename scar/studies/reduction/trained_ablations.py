@@ -22,7 +22,7 @@ _SHOWN = ("recall", "tr_at_1", "ir_at_1", "zero_shot", "linear_probe", "cpu_seco
 
 
 def trained_cases(stages: RivalStages) -> dict[Case, list[PairResult]]:
-    """Return the result of each seed for the cases of ``reduction.tables``; what the store lacks is trained.
+    """Return the result of each of the first seeds for the cases of ``reduction.tables``; what the store lacks is trained.
 
     A case that is the reduction of the study itself has the results of its arm.
     """
@@ -30,8 +30,12 @@ def trained_cases(stages: RivalStages) -> dict[Case, list[PairResult]]:
     for case in cases(stages.reduction, len(stages.pairs.train)):
         if case.table in stages.reduction.tables:
             own, arm = _stages_of(case, stages)
-            found[case] = [own.result(arm, seed) for seed in stages.reduction.seeds]
+            found[case] = [own.result(arm, seed) for seed in _seeds(stages)]
     return found
+
+
+def _seeds(stages: RivalStages) -> tuple[int, ...]:
+    return stages.reduction.seeds[: stages.reduction.table_seeds]
 
 
 def is_base(case: Case, stages: RivalStages) -> bool:
@@ -51,7 +55,7 @@ def ablation_rows(found: Mapping[Case, list[PairResult]], stages: RivalStages) -
     records = []
     for case, results in found.items():
         about = {"kind": "ablation", "table": case.table, "case": case.name, "override": case.override}
-        for seed, result in zip(stages.reduction.seeds, results, strict=True):
+        for seed, result in zip(_seeds(stages), results, strict=True):
             values = result.values()
             records += [
                 about | {"seed": seed, "metric": name, "value": values[name]} for name in _SHOWN if name in values
@@ -64,7 +68,7 @@ def ablation_differences(found: Mapping[Case, list[PairResult]], stages: RivalSt
 
     P-values are corrected over all cases; a case that is the study's own has no row.
     """
-    base, records = items_of([stages.result(REFINED, seed) for seed in stages.reduction.seeds], "recall", 1.0), []
+    base, records = items_of([stages.result(REFINED, seed) for seed in _seeds(stages)], "recall", 1.0), []
     for case, results in found.items():
         scores = items_of(results, "recall", 1.0)
         if base is None or scores is None or is_base(case, stages):
