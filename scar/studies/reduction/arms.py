@@ -70,7 +70,7 @@ COMPARED = (
     *(("mixing", "need"), ("mixing_clean", RECOMMENDED), ("need_clean", RECOMMENDED)),
 )
 """Differences that are tested, fixed before any result."""
-NEEDED = ("full", "random", "reduced", "reduced_refined", RECOMMENDED)
+NEEDED = ("full", "random", "reduced", RECOMMENDED)
 """Arms without which there is no report."""
 CHARACTERIZED = ("full", "random", "reduced", "reduced_refined", "need", RECOMMENDED)
 """Arms whose images and captions SCAR is measured of."""

@@ -27,13 +27,13 @@ ARM_CLAIMS = (
 ELSEWHERE = "they need those data and pair models of the published size"
 
 
-def claims(table: pd.DataFrame, ablations: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def claims(table: pd.DataFrame, ablations: pd.DataFrame, scores: pd.DataFrame | None) -> pd.DataFrame:
     """Return one row per claim: ``claim``, ``verdict`` and ``why``; those without a measurement are left out.
 
     Args:
         table: of `scar.studies.reduction.arm_differences.differences`.
         ablations: of `scar.studies.reduction.trained_ablations.ablation_differences`.
-        scores: pair scores before and after, of Figure 7.
+        scores: pair scores before and after, of Figure 7; None where no captions were written.
     """
     tested = table[table.metric.isin(TESTED) & (table.budget == 1)]
     by_arms = {(row["first"], row["second"]): row for row in tested.to_dict("records")}
@@ -42,7 +42,7 @@ def claims(table: pd.DataFrame, ablations: pd.DataFrame, scores: pd.DataFrame) -
         for claim, first, second, meaning in ARM_CLAIMS
         if (first, second) in by_arms
     ]
-    found += [*_figure7(scores), *_time(table)]
+    found += [*([] if scores is None else _figure7(scores)), *_time(table)]
     for name, claim, judge in ABLATION_CLAIMS:
         own = ablations[ablations.table == name].to_dict("records")
         if own:

@@ -45,6 +45,11 @@ def trained_arms(stages: RivalStages) -> tuple[PairArm, ...]:
     return tuple(arm for arm in arms_of(stages.reduction) if known or arm.captions != "oracle")
 
 
+def writes_captions(stages: RivalStages) -> bool:
+    """Tell whether an arm has captions of the captioner; without one none are written."""
+    return any(arm.captions in ("refined", "collapsed") for arm in trained_arms(stages))
+
+
 def measure(stages: RivalStages, ablations: Mapping[Case, list[PairResult]]) -> pd.DataFrame:
     """Return every row of a study; what the store lacks is made.
 
@@ -168,11 +173,12 @@ def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
     history = read_json(stages.captioner(stages.reduction) / "history.json")
     last = {name: value for name, value in history[-1].items() if isinstance(value, int | float)}
     records = [("captioner", {"first_loss": history[0]["loss"], **last})]
-    records += caption_rows(stages)
+    records += caption_rows(stages) if writes_captions(stages) else []
     own = stages.pairs
     if own.mismatched is not None and own.mismatched.any():
         records += [(f"score: {name}", {"auroc": found}) for name, found in score_aurocs(stages).items()]
-    for name, needs in stages.needs.items():
+    wanted = {arm.pairs for arm in trained_arms(stages)} & {"need", "need_clean"}
+    for name, needs in stages.needs.items() if wanted else ():
         sizes = np.bincount(stages.concepts)
         met = {"concepts": len(needs), "met": (needs <= sizes).mean(), "median_need": np.median(needs)}
         records.append((f"need: {name}", met | {"median_size": np.median(sizes)}))
@@ -256,11 +262,12 @@ def _probe_all(stages: RivalStages, sets: Sequence[tuple[Ints, int]]) -> dict[st
 
 
 def score_frame(stages: RivalStages) -> pd.DataFrame:
-    """Return the pair scores of Figure 7: of all pairs before, and of the kept and refined ones after."""
+    """Return the pair scores of Figure 7: of all pairs before, and of the kept and, where captions are written, refined ones after."""
     named = {arm.name: arm for arm in ARMS}
     seed = stages.reduction.seeds[0]
     own, parts = stages.pairs, []
-    for name, arm in (("before", named["full"]), ("after", named["reduced_refined"])):
+    after = named["reduced_refined" if writes_captions(stages) else "reduced"]
+    for name, arm in (("before", named["full"]), ("after", after)):
         rows = stages.rows_of(arm, seed)
         wrong = np.zeros(len(rows), bool) if own.mismatched is None else own.mismatched[own.train[rows]]
         scores = stages.pair_scores(refined=arm.captions == "refined")[rows]

@@ -22,7 +22,7 @@ from scar.reporting.reduction.results import FINDINGS, PARTS, RESULTS
 from scar.studies.common import write_csv, write_text
 from scar.studies.reduction.arm_differences import conclude, differences
 from scar.studies.reduction.claims import claims
-from scar.studies.reduction.reduction_measures import measure, score_frame, trained_arms
+from scar.studies.reduction.reduction_measures import measure, score_frame, trained_arms, writes_captions
 from scar.studies.reduction.rival_stages import RivalStages
 from scar.studies.reduction.trained_ablations import ablation_differences, trained_cases
 
@@ -75,14 +75,15 @@ def run_study(stages: RivalStages) -> Found:
     rows = measure(stages, ablations)
     results = {arm.name: [stages.result(arm, seed) for seed in stages.reduction.seeds] for arm in trained_arms(stages)}
     table, scores, effects = differences(results), score_frame(stages), ablation_differences(ablations, stages)
-    judged = claims(table, effects, scores)
+    judged = claims(table, effects, scores if writes_captions(stages) else None)
     return Found(rows, table, scores, effects, judged, tuple(conclude(table, rows)))
 
 
 def save_manifest(stages: RivalStages, path: Path) -> None:
     """Write what became of every training pair under the first seed; ``dataset=pairs_manifest`` reads it."""
     own, kept = stages.pairs, stages.kept(stages.reduction, stages.reduction.seeds[0])
-    held = len(own.validation)
+    held, written = len(own.validation), writes_captions(stages)
+    generated, refined = (stages.generated, stages.refined) if written else ([""] * len(own.train), stages.original)
     originals = [own.texts[row] for row in own.validation]
     manifest = make_manifest(
         ids=np.concatenate([own.ids[own.train], own.ids[own.validation]]),
@@ -90,8 +91,8 @@ def save_manifest(stages: RivalStages, path: Path) -> None:
         kept=np.concatenate([kept.mask, np.zeros(held, bool)]),
         reason=[*kept.reason.tolist(), *["left out: validation part"] * held],
         original=[*stages.original, *originals],
-        generated=[*stages.generated, *[""] * held],
-        refined=[*stages.refined, *originals],
+        generated=[*generated, *[""] * held],
+        refined=[*refined, *originals],
         pair_score=np.concatenate([stages.pair_scores(refined=False), np.full(held, np.nan)]),
     )
     write_manifest(manifest, path)
