@@ -57,7 +57,7 @@ def _line(claim: str, judged: str, why: str) -> dict[str, str]:
 
 def _said(row: dict[str, Any]) -> str:
     """``-4.1 [-5.1, -3.1], p < 0.001``, with the test of equivalence where nothing else is shown."""
-    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.2g}"
+    p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3g}"
     text = f"{100 * row['value']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}], {p}"
     if verdict(row) in ("equivalent", "cannot tell"):
         text += f"; equivalent within {100 * MARGIN:g} points: p = {row['p_equivalence']:.2g}"
