@@ -32,7 +32,7 @@ class Mixture:
     Attributes:
         counts: [K] pairs to take of each.
         effects: [K] slope of what is achieved over the share of a concept, about their mean.
-        rank_correlation: of what was achieved and what the regression predicted for each mixture left out in turn; near 0 the
+        rank_correlation: of what was achieved and what the regression predicted for each mixture left out in turn; at 0 or below the
             weights are noise.
     """
 
