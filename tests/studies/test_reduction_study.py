@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from scar.data.samples import Samples
 from scar.pairs.retrieval import Ranks
@@ -324,7 +325,7 @@ def command(folder: Path, *overrides: str, spy: Path | None = None) -> subproces
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | ({"PYTHONPATH": str(spy)} if spy else {})
     return subprocess.run(
         [sys.executable, "-m", "scar.commands.run", *TINY, *overrides],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
 
 
@@ -357,7 +358,7 @@ def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
     assert {"image_authenticity", "text_scale", "mismatches_kept", "wall_seconds", "tr_median_rank", "recall"} <= set(
         arms.columns
     )
-    assert set(rows[rows.kind == "case"].table) == {"2b", "2c", "2d", "2e", "2f"}
+    assert set(rows[rows.kind == "case"].table) == {"2f"}
     tables = rows[rows.kind == "ablation"]
     assert set(tables.table) == {"2f"}
     assert set(tables["case"]) == set(rows[(rows.kind == "case") & (rows.table == "2f")]["case"])
@@ -368,7 +369,7 @@ def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
     assert set(effects["case"].astype(str)) == set(tables["case"]) - {"4"}
     assert "weights: mixing" in set(rows[rows.kind == "study"]["case"])
     page = (folder / "reduction.html").read_text()
-    assert all(claim in page for claim in pd.read_csv(folder / "claims.csv").claim)
+    assert all(escape(claim) in page for claim in pd.read_csv(folder / "claims.csv").claim)
     text = (folder / "reduction.md").read_text()
     assert all(f"Table {number} of the TL;DR paper" in text for number in ("2a", "2f", "3", "5", "6", "8"))
     manifest = pd.read_parquet(folder / "manifest.parquet")
