@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scar.common.types import Floats32, Ints
+from scar.common.types import Bools, Floats32, Ints
 from scar.common.vectors import chunks
 
 DEPTHS = (1, 5, 10)
@@ -70,10 +71,29 @@ def rank_partners(queries: Floats32, query_owner: Ints, targets: Floats32, targe
         targets: [T, D] rows of length 1.
         target_owner: [T] item that each target belongs to.
     """
+    return _rank(queries, targets, lambda part: query_owner[part, None] == target_owner)
+
+
+def rank_relevant(queries: Floats32, targets: Floats32, relevant: Bools) -> Ranks:
+    """Rank all targets for every query where partners are many to many: of several the best counts, as in `rank_partners`.
+
+    Args:
+        queries: [Q, D] rows of length 1.
+        targets: [T, D] rows of length 1.
+        relevant: [Q, T] whether a target is a partner of a query; each query has one or more.
+
+    Raises:
+        ValueError: a query without a partner.
+    """
+    if not relevant.any(axis=1).all():
+        raise ValueError(f"relevant[{int((~relevant.any(axis=1)).argmax())}] marks no partner; leave the query out")
+    return _rank(queries, targets, lambda part: relevant[part])
+
+
+def _rank(queries: Floats32, targets: Floats32, partners: Callable[[slice], Bools]) -> Ranks:
     above, ties = np.empty(len(queries), np.int64), np.empty(len(queries), np.int64)
     for part in chunks(len(queries), _QUERIES):
-        scores = queries[part] @ targets.T
-        own = query_owner[part, None] == target_owner
+        scores, own = queries[part] @ targets.T, partners(part)
         best = np.where(own, scores, -np.inf).max(axis=1, keepdims=True)
         above[part] = np.count_nonzero(~own & (scores > best + _EQUAL), axis=1)
         ties[part] = np.count_nonzero(~own & (np.abs(scores - best) <= _EQUAL), axis=1)

@@ -57,6 +57,26 @@ def best_of_groups(groups: Ints, scores: ArrayLike) -> NDArray[np.bool_]:
     return kept & np.isfinite(values)
 
 
+def closeness_to_centres(features: Floats32, groups: Ints, counted: NDArray[np.bool_]) -> Floats:
+    """Return [N] minus the distance of every row to the mean of the counted rows of its group.
+
+    A copy that differs a little from its original differs more from the other copies, so that originals lie in the middle;
+    of a group of two both are equally near.
+
+    Args:
+        features: [N, F].
+        groups: [N].
+        counted: [N]; a group without any has no centre, and its rows get -inf.
+    """
+    names, places = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(places[counted], minlength=len(names))
+    sums = np.zeros((len(names), features.shape[1]))
+    np.add.at(sums, places[counted], features[counted])
+    centres = sums / np.maximum(sizes, 1)[:, None]
+    distance = np.linalg.norm(features - centres[places], axis=1)
+    return np.where(sizes[places] > 0, -np.round(distance, 4), -np.inf)
+
+
 def share_by_need(needs: ArrayLike, available: ArrayLike, budget: int) -> Ints:
     """Divide a budget over clusters in proportion to their needs; none gets more than it has.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from scar.reduction.captioner_config import CaptionerConfig
 from scar.reduction.pair_model_config import PairModelConfig
+from scar.reduction.rival_settings import RivalSettings
 
 FEATURES = ("bag_of_codes", "mean_code", "index_vector", "image", "text")
 """What is clustered; `scar.reduction.cluster_features` says what each is."""
@@ -17,6 +18,8 @@ DECODINGS = ("beam", "nucleus", "greedy")
 """How captions are generated."""
 COLLAPSED = {"method": "beam", "candidates": 1}
 """The decoding that writes one caption for many images (§3.2, "captioning collapse")."""
+TABLES = ("2b", "2c", "2d", "2e", "2f")
+"""Ablations of the paper: rules, initialisation, features, ratio, number of clusters."""
 MOST_CLUSTERS = 3000
 """The paper's number (§3.2, Table 2f)."""
 
@@ -46,6 +49,9 @@ class ReductionConfig:
         pair_model: the model that is trained on the pairs, to judge them and for the pair score.
         seeds: of the pair models that are compared.
         arms: names of those that are trained and compared; none takes all.
+        rivals: how the choices are made that the paper does not have.
+        tables: ablations that are made, of `TABLES`; their rows are trained and judged by probes.
+        table_seeds: how many of the seeds their pair models have, the first ones.
     """
 
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
@@ -67,10 +73,16 @@ class ReductionConfig:
     pair_model: PairModelConfig = field(default_factory=PairModelConfig)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     arms: tuple[str, ...] = ()
+    rivals: RivalSettings = field(default_factory=RivalSettings)
+    tables: tuple[str, ...] = field(default=TABLES, metadata={"runtime": True})
+    table_seeds: int = field(default=2, metadata={"runtime": True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         object.__setattr__(self, "arms", tuple(self.arms))
+        object.__setattr__(self, "tables", tuple(self.tables))
+        if unknown := sorted(set(self.tables) - set(TABLES)):
+            raise ValueError(f"reduction.tables names {unknown[0]!r}, which is none of {', '.join(TABLES)}")
         choices = {"features": FEATURES, "keep": RULES, "refine": REFINEMENTS, "decoding": DECODINGS}
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -80,7 +92,7 @@ class ReductionConfig:
         for name in ("share", "top_p"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be a share in (0, 1]")
-        for name in ("components", "beams", "candidates", "generation_batch"):
+        for name in ("components", "beams", "candidates", "generation_batch", "table_seeds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"reduction.{name}={getattr(self, name)} must be at least 1")
         if self.clusters is not None and self.clusters < 1:

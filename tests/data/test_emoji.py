@@ -40,6 +40,7 @@ def modules(tmp_path: Path) -> Path:
             folder = root / f"emoji-datasource-{vendor}" / "img" / vendor / "64"
             write_image(folder / f"{name}.png", (10 + 10 * place + 5 * (vendor == "twitter"), 0, 0), (64, 64))
             write_image(folder / f"{name}-1f3fc.png", (255, 255, 255), (64, 64))
+        write_image(root / "@lobehub/fluent-emoji-3d/assets" / f"{code.lower()}.webp", (200, 0, 0), (256, 256))
         folder = root / "@lobehub" / f"fluent-emoji-anim-{1 + place % 2}" / "assets"
         write_animation(folder / f"{code.lower()}.webp", frames=1 + place % 4, step=20)
     return root
@@ -62,16 +63,21 @@ def test_pictures_meet_their_names_whatever_the_spelling_of_the_code(modules: Pa
         assert samples.notes[0] == "classes below dataset.min_class_size=2 left out: component (1)"
 
 
+def source_files(vendor: str, modules: Path) -> list[Path]:
+    return EmojiPairs(root=str(modules), vendor=vendor, min_class_size=2).files(modules)
+
+
 def test_both_pictures_of_an_emoji_are_on_one_side_the_same_for_every_vendor(modules: Path) -> None:
     tests = []
-    for vendor in ("google", "twitter", "both"):
+    for vendor in ("google", "twitter", "both", "fluent", "all"):
         samples = EmojiPairs(root=str(modules), vendor=vendor, min_class_size=2, seed=3).load(modules)
         codes = samples.groups["code_point"]
         side = {code: set(samples.splits[codes == code]) for code in set(codes)}
         assert all(len(parts) == 1 for parts in side.values())
         tests.append({code for code, parts in side.items() if parts == {"test"}})
-        assert len(samples) == len(samples.groups["code_point"]) == (28 if vendor == "both" else 14)
-    assert tests[0] == tests[1] == tests[2]
+        assert len(samples) == len(samples.groups["code_point"]) == 14 * {"both": 2, "all": 3}.get(vendor, 1)
+        assert len(source_files(vendor, modules)) == 2 + {"both": 2, "all": 3}.get(vendor, 1)
+    assert all(each == tests[0] for each in tests)
     assert len(tests[0]) == 3
     other = EmojiPairs(root=str(modules), min_class_size=2, seed=4).load(modules)
     assert {*other.groups["code_point"][other.splits == "test"]} != tests[0]
@@ -139,7 +145,7 @@ def test_damaged_names_are_reported_with_their_place(modules: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"vendor": "apple"}, r"dataset\.vendor='apple' is unknown; use google, twitter or both"),
+        ({"vendor": "apple"}, r"dataset\.vendor='apple' is unknown; use google, twitter, fluent, both or all"),
         ({"test_fraction": 0.0}, r"dataset\.test_fraction=0\.0 must lie"),
         ({"min_class_size": 1}, r"dataset\.min_class_size=1 must be at least 2"),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scar.common.vectors import unit_rows
-from scar.pairs.retrieval import rank_partners, retrieve
+from scar.pairs.retrieval import rank_partners, rank_relevant, retrieve
 
 ITEMS = np.arange(4)
 
@@ -57,6 +57,17 @@ def test_of_several_captions_the_best_counts_and_the_others_are_no_strangers():
     assert to_text.ranks().tolist() == [1.0, 1.0]
     to_image = rank_partners(captions, owners, images, np.array([0, 1]))
     assert to_image.ranks().tolist() == [1.0, 1.0, 2.0, 1.0]
+
+
+def test_partners_may_be_many_to_many():
+    pictures, texts = rows(0.0, 0.1, 1.5), rows(0.12, 1.4, 0.9)
+    held = np.array([[True, False, False], [True, False, True], [False, True, True]])
+    assert rank_relevant(pictures, texts, held).ranks().tolist() == [1.0, 1.0, 1.0]
+    assert rank_relevant(texts, pictures, held.T).ranks().tolist() == [1.0, 1.0, 1.0]
+    alone = np.eye(3, dtype=bool)
+    assert rank_relevant(texts, pictures, alone).ranks().tolist() == [2.0, 2.0, 1.0]
+    with pytest.raises(ValueError, match=r"relevant\[1\] marks no partner"):
+        rank_relevant(pictures, texts, alone & (np.arange(3) != 1))
 
 
 def test_recall_equals_that_of_an_independent_implementation():

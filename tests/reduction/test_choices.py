@@ -5,6 +5,7 @@ import pytest
 
 from scar.reduction.choices import (
     best_of_groups,
+    closeness_to_centres,
     draw_with_repeats,
     near_duplicates,
     rank_within,
@@ -20,6 +21,26 @@ def test_rows_that_are_joined_by_a_chain_are_one_group():
     assert groups[0] == groups[1] == groups[2] != groups[3] == groups[4]
     with pytest.raises(ValueError, match="radius=-1 must not be negative"):
         near_duplicates(np.zeros((2, 1), np.float32), -1)
+
+
+def test_originals_lie_in_the_middle_of_their_copies():
+    rng = np.random.default_rng(0)
+    originals = 100 * rng.normal(size=(50, 20))
+    copies = np.repeat(originals, 3, axis=0) + rng.normal(size=(150, 20))
+    rows, groups = (
+        np.concatenate([copies, originals]).astype(np.float32),
+        np.r_[np.repeat(np.arange(50), 3), np.arange(50)],
+    )
+    every = np.ones(200, bool)
+    kept = best_of_groups(groups, closeness_to_centres(rows, groups, every))
+    assert kept[150:].mean() > 0.95
+    counted = np.arange(200) < 150  # without the originals, copies are left
+    closeness = closeness_to_centres(rows, groups, counted)
+    assert np.isfinite(closeness).all()
+    nothing = closeness_to_centres(rows, groups, groups != 7)
+    assert np.isneginf(nothing[groups == 7]).all()
+    pair = closeness_to_centres(np.array([[0.0], [1.0]], np.float32), np.zeros(2, np.int64), np.ones(2, bool))
+    assert pair[0] == pair[1] == -0.5
 
 
 def test_the_distance_of_thumbnails_is_in_levels():

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from browser import browser
 
 from scar.commands.report import ReportConfig, ReportPaths, write
+from scar.reporting.reduction.job_results import Results, base_rows, load_reduction
 from scar.reporting.reduction.reduction_figure import draw_curves, draw_scores
 from scar.reporting.reduction.reduction_report import reduction_tables, write_reduction
-from scar.reporting.reduction.reduction_rows import base_rows, cell, load_reduction, published, published_value
+from scar.reporting.reduction.reduction_rows import cell, published, published_value
 from scar.reporting.reduction.results import RESULTS
 
 ARMS = {"full": 0.5, "random": 0.2, "random_refined": 0.25, "reduced": 0.22, "reduced_refined": 0.3}
@@ -143,7 +145,7 @@ def test_the_report_of_a_study_reads_every_job(tmp_path):
     for name, rows in (("one", job()), ("two", job("other", shift=0.1, also="b"))):
         (study / "jobs" / name).mkdir(parents=True)
         rows.to_parquet(study / "jobs" / name / RESULTS, index=False)
-    assert len(load_reduction(study)) == 2 * len(job())
+    assert len(load_reduction(study).rows) == 2 * len(job())
     paths = write(ReportConfig(study="reduction", paths=ReportPaths(output_dir=str(tmp_path)), output="quiet"))
     assert "41.0" in paths["reduction.md"].read_text()
     assert r"\begin{table*}" in paths["reduction.tex"].read_text()
@@ -152,6 +154,84 @@ def test_the_report_of_a_study_reads_every_job(tmp_path):
 
 
 def test_findings_come_first_in_what_is_written(tmp_path):
-    paths = write_reduction(tmp_path, job(), sentences=["It helped."])
+    paths = write_reduction(tmp_path, Results(rows=job(), sentences=("It helped.",)))
     assert paths["reduction.md"].read_text().startswith("# Data reduction\n\n- It helped.\n")
     assert all(path.stat().st_size for path in paths.values())
+
+
+CLAIMS = pd.DataFrame(
+    [("Refined captions help", "confirmed", "by 2 points"), ("Video", "not testable here", "no <videos>")],
+    columns=["claim", "verdict", "why"],
+)
+EFFECTS = pd.DataFrame(
+    [{"table": "2b", "case": "hard-sample", "value": -0.05, "low": -0.07, "high": -0.03, "p_holm": 0.01, "p_equivalence": 1.0}]
+)  # fmt: skip
+
+
+def whole(rows: pd.DataFrame) -> Results:
+    """What a job leaves, with every part."""
+    rng = np.random.default_rng(0)
+    scores = pd.DataFrame({"set": ["before"] * 80 + ["after"] * 20, "score": rng.normal(size=100), "mismatched": False})
+    names = ["reduced", "random"]
+    differences = pd.DataFrame(
+        [{"first": a, "second": "full", "metric": "recall", "budget": 1.0, "value": -0.1, "low": -0.2, "high": 0.0,
+          "p_value": 0.01, "seeds": 3, "flag": "", "p_holm": 0.02, "p_equivalence": 0.9} for a in names]
+    )  # fmt: skip
+    return Results(
+        rows=rows, differences=differences, ablations=EFFECTS, scores=scores, claims=CLAIMS, sentences=("It helped.",)
+    )
+
+
+def test_the_page_has_every_claim_with_its_verdict_and_every_table_and_figure(tmp_path):
+    page = write_reduction(tmp_path, whole(job()), name="pairs <b>", formats=[])["reduction.html"].read_text()
+    assert "<dt>Refined captions help</dt><dd><strong>confirmed</strong>: by 2 points</dd>" in page
+    assert "no &lt;videos&gt;" in page
+    assert "<h1>pairs &lt;b&gt;</h1>" in page
+    assert all(f'id="table-{each.name}-all"' in page for each in reduction_tables(job()))
+    assert all(f'id="plot-{name}"' in page for name in ("reduction_curves", "reduction_figure7"))
+    assert "5 training sets, 3 seeds" in page
+
+
+def test_a_trained_case_of_an_ablation_stands_beside_the_published_row_with_its_difference():
+    rows = job()
+    about = {
+        "dataset": "captioned_scenes",
+        "base": "b",
+        "kind": "ablation",
+        "table": "2b",
+        "case": "hard-sample",
+        "setting": "other",
+    }
+    more = pd.DataFrame([about | {"override": "", "seed": s, "metric": "recall", "value": 0.4} for s in range(3)])
+    (shown,) = [
+        each
+        for each in reduction_tables(pd.concat([rows, more], ignore_index=True), None, EFFECTS)
+        if each.name.startswith("reduction_table2b")
+    ]
+    lines = shown.cells.set_index("Case")
+    assert lines.loc["hard-sample", "Mean recall"].startswith("40.0")
+    assert lines.loc["hard-sample", "Recall, to the study's own"] == "−5.00 [−7.00, −3.00]"
+    assert lines.loc["uniform", "Recall, to the study's own"] == "–"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_page_loads_without_errors_or_requests_and_fits(tmp_path, width, dark):
+    page = write_reduction(tmp_path / "study", whole(job()), formats=[])["reduction.html"]
+    with browser(tmp_path) as tab:
+        tab.open(page, width=width, dark=dark)
+        assert tab.complaints() == []
+        assert tab.requests() == []
+        tab.run("for (const each of document.querySelectorAll('details')) each.open = true")
+        assert tab.run("document.scrollingElement.scrollWidth") <= width
+        tab.run("document.querySelector('th button').click()")
+        assert tab.run("document.getElementById('status').textContent").startswith("Sorted by")
+
+
+@pytest.mark.slow
+def test_axe_finds_nothing_serious_in_the_page(tmp_path):
+    page = write_reduction(tmp_path / "study", whole(job()), formats=[])["reduction.html"]
+    with browser(tmp_path) as tab:
+        tab.open(page, width=1280)
+        assert tab.serious() == []

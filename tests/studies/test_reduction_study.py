@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 
 from scar.data.samples import Samples
 from scar.pairs.retrieval import Ranks
 from scar.reduction.settings import ReductionConfig
 from scar.studies.reduction.arm_differences import conclude, differences, verdict
 from scar.studies.reduction.arms import ARMS, COMPARED, cases
+from scar.studies.reduction.claims import claims
 from scar.studies.reduction.judge import PairResult, planted_truth, purity, retrieve_both_ways, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays, make_pair_arrays
 from scar.studies.reduction.reduction_measures import truth_of
@@ -25,7 +27,8 @@ TINY = (
     *("dataset.imbalance=2", "reduction.seeds=[0,1]", "reduction.share=0.5", "reduction.clusters=4"),
     *("reduction.captioner.epochs=3", "reduction.captioner.codebook_size=32", "reduction.candidates=2"),
     *("reduction.pair_model.steps=8", "reduction.pair_model.checkpoints=4", "reduction.pair_model.batch_size=64"),
-    *("reduction.arms=[full,random,reduced,similarity_dedup,reduced_refined,need,soft_cap,oracle_25]",),
+    *("reduction.tables=[2f]", "reduction.rivals.mixtures=8", "reduction.rivals.mixture_steps=2"),
+    *("reduction.arms=[full,random,reduced,similarity_dedup,reduced_refined,need,mixing,soft_cap,oracle_25]",),
     *("probe=converged", "probe.max_epochs=20"),
 )
 """A size at which the whole study takes seconds; its numbers mean nothing."""
@@ -39,7 +42,7 @@ def result(found: float, n: int = 200, seed: int = 0, wall: float = 1.0) -> Pair
     right = rng.random(n) < found
     return PairResult(
         steps=np.array([25, 50, 100]), validation=np.array([0.1, 0.9, 0.8]), tr=ranks, ir=ranks,
-        zero_shot=np.stack([right] * 3), linear_probe=right, spent={"wall": wall, "cpu": wall}, final_loss=1.0,
+        held=np.eye(n, dtype=bool), units=np.arange(n), zero_shot=np.stack([right] * 3), linear_probe=right, spent={"wall": wall, "cpu": wall}, final_loss=1.0,
     )  # fmt: skip
 
 
@@ -107,6 +110,45 @@ def test_the_findings_say_where_it_helped_where_it_hurt_and_where_nothing_was_sh
     assert any("uniform draws are better than random draws (+10.00 points" in line for line in said)
 
 
+def effects(**values: tuple[float, float, float]) -> pd.DataFrame:
+    """Differences of cases to the study's own, from value, p and p of equivalence."""
+    records = [
+        {"table": name[:2], "case": name[3:].replace("_", " "), "value": value, "low": value - 0.01, "high": value + 0.01,
+         "p_holm": p, "p_equivalence": same}
+        for name, (value, p, same) in values.items()
+    ]  # fmt: skip
+    return pd.DataFrame(records)
+
+
+def test_every_claim_of_the_paper_gets_a_verdict_from_the_numbers():
+    table = differences(planted())
+    scores = pd.DataFrame({"set": ["before", "after"], "score": [0.4, 0.5]})
+    cases_ = effects(
+        **{"2b hard-sample": (0.05, 0.01, 1.0), "2c xavier": (-0.05, 0.01, 1.0), "2d Image Embedding": (0.0, 1.0, 0.01),
+           "2d Text Embedding": (0.001, 1.0, 0.01), "2e 10%": (-0.1, 0.01, 1.0), "2e 50%": (0.1, 0.01, 1.0), "2f 18": (0.03, 0.2, 0.6)}
+    )  # fmt: skip
+    judged = claims(table, cases_, scores).set_index("claim")
+    said = {claim.partition(" (")[0]: row.verdict for claim, row in judged.iterrows()}
+    assert said["A quarter by TL;DR trains as well as all pairs"] == "refuted"
+    assert said["Clusters of codes beat random pairs"] == "refuted"  # they are equivalent
+    assert said["Refined captions help, on the paper's pairs"] == "confirmed"
+    assert said["Captions that collapse do harm"] == "refuted"
+    assert said["Refined pairs score higher"] == "confirmed"
+    assert said["Reducing saves time, at equal steps"] == "confirmed"
+    assert said["No rule draws better from a cluster than chance"] == "refuted"
+    assert said["Codes that start from key words beat random ones"] == "confirmed"
+    assert said["Codes cluster better than embeddings of images or captions"] == "refuted"
+    assert said["The more pairs are kept, the better"] == "confirmed"
+    assert said["The number of clusters hardly matters: within 2 points"] == "not shown"
+    assert said["Video, VQA, captioning, ImageNet"] == "not testable here"
+    assert (
+        "hard-sample +5.0 [+4.0, +6.0], p = 0.01"
+        in judged.loc["No rule draws better from a cluster than chance (Table 2b)"].why
+    )
+    none = claims(table, cases_.iloc[:0], scores)
+    assert not none.claim.str.contains(r"Table 2[b-f]\)").any()
+
+
 def test_a_result_reads_back_as_it_was_written(tmp_path):
     one = result(0.4)
     one.save(tmp_path / "result.npz")
@@ -122,9 +164,29 @@ def test_a_result_reads_back_as_it_was_written(tmp_path):
 
 def test_captions_and_images_find_each_other_with_several_captions_per_image():
     images = np.eye(3, dtype=np.float32)
-    found = retrieve_both_ways(images, images[[0, 0, 1, 2, 1]], np.array([0, 0, 1, 2, 2]))
+    held = np.zeros((3, 5), bool)
+    held[[0, 0, 1, 2, 2], np.arange(5)] = True
+    found = retrieve_both_ways(images, images[[0, 0, 1, 2, 1]], held)
     assert found["tr"].found(1).tolist() == [1.0, 0.5, 1.0]
     assert found["ir"].found(1).tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+    held[1, 4] = True  # the image that the last caption is nearest to has it as well
+    found = retrieve_both_ways(images, images[[0, 0, 1, 2, 1]], held)
+    assert found["ir"].found(1).tolist() == [1.0, 1.0, 1.0, 1.0, 1.0]
+    assert found["tr"].found(1).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_recall_counts_the_captions_of_an_image_and_the_images_of_a_unit_together():
+    placed = Ranks(above=np.array([0, 50, 0]), ties=np.zeros(3, np.int64))
+    texts = Ranks(above=np.array([0, 50]), ties=np.zeros(2, np.int64))
+    held = np.array([[True, True], [True, False], [False, True]])
+    one = PairResult(
+        steps=np.array([1]), validation=np.array([0.5]), tr=(placed,), ir=(texts,), held=held, units=np.array([7, 7, 9]),
+        zero_shot=None, linear_probe=None, spent={"wall": 1.0, "cpu": 1.0}, final_loss=1.0,
+    )  # fmt: skip
+    each = [(1 + 1 + 0.5 + 0.5) / 4, (0 + 0 + 1 + 1) / 4, (1 + 1 + 0 + 0) / 4]
+    found = one.items("recall")
+    assert found is not None
+    assert found.tolist() == [(each[0] + each[1]) / 2, each[2]]
 
 
 def test_the_truth_is_counted_among_what_is_kept():
@@ -201,8 +263,10 @@ def test_material_keeps_every_caption_and_reads_back(tmp_path):
     made.save(tmp_path)
     again = PairArrays.load(tmp_path)
     assert again.texts == ["one", "two", "three", "four"]
-    texts, owners = again.captions_of(again.test)
-    assert (texts, owners.tolist()) == (["two", "four", "vier"], [0, 1, 1])
+    texts, held = again.captions_of(again.test)
+    assert texts == ["two", "four", "vier"]
+    assert held.tolist() == [[True, False, False], [False, True, True]]
+    assert again.units.tolist() == [0, 1, 2, 3]
     assert again.mismatched is not None
     assert again.mismatched.tolist() == [False, False, True, False]
     assert again.labels is None
@@ -216,6 +280,24 @@ def test_a_validation_part_is_taken_out_of_the_training_part_alone():
     assert sorted([*made.train, *made.validation]) == [0, 2]
     assert made.test.tolist() == [1, 3]
     assert len(make_pair_arrays(samples(), 8).validation) == 0
+
+
+def test_pairs_of_a_group_stay_on_one_part():
+    one = samples(emoji=np.array(["a", "b", "a", "c"]))
+    with pytest.raises(ValueError, match=r"split\.group=vendor is no column of the dataset; it has emoji"):
+        make_pair_arrays(one, 8, group="vendor")
+    many = replace(
+        one, ids=np.array(list("abcdefgh")), splits=np.array(["train"] * 6 + ["test"] * 2),
+        payloads={"image": np.zeros((8, 8, 8, 3), np.uint8), "text": ["x"] * 8},
+        groups={"emoji": np.array(["a", "a", "b", "b", "c", "c", "d", "d"])},
+    )  # fmt: skip
+    made = make_pair_arrays(many, 8, validation_share=0.4, group="emoji")
+    assert len(made.validation) == 2
+    assert len(set(made.units[made.validation])) == 1
+    assert not set(made.units[made.validation]) & set(made.units[made.train])
+    crossed = replace(many, groups={"emoji": np.array(["a", "a", "b", "b", "c", "d", "d", "d"])})
+    with pytest.raises(ValueError, match=r"split\.group=emoji: d is among the training and among the test pairs"):
+        make_pair_arrays(crossed, 8, group="emoji")
 
 
 def test_the_texts_of_a_material_are_made_once_and_are_no_part_of_what_is_written(tmp_path):
@@ -243,7 +325,7 @@ def command(folder: Path, *overrides: str, spy: Path | None = None) -> subproces
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"} | ({"PYTHONPATH": str(spy)} if spy else {})
     return subprocess.run(
         [sys.executable, "-m", "scar.commands.run", *TINY, *overrides],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
 
 
@@ -254,9 +336,17 @@ def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
     (folder,) = (tmp_path / "outputs" / "reduction" / "jobs").iterdir()
     rows = pd.read_parquet(folder / "reduction.parquet")
     arms = rows[rows.kind == "arm"].pivot_table(index="case", columns="metric", values="value")
-    assert {"full", "random", "reduced", "similarity_dedup", "reduced_refined", "need", "soft_cap", "oracle_25"} == set(
-        arms.index
-    )
+    assert {
+        "full",
+        "random",
+        "reduced",
+        "similarity_dedup",
+        "reduced_refined",
+        "need",
+        "mixing",
+        "soft_cap",
+        "oracle_25",
+    } == set(arms.index)
     assert arms.pairs.drop("full").eq(216).all()
     assert arms.distinct_pairs["soft_cap"] < 216
     assert arms.compression["reduced"] == 2.0
@@ -268,7 +358,18 @@ def test_the_whole_study_runs_and_a_second_time_imports_nothing_heavy(tmp_path):
     assert {"image_authenticity", "text_scale", "mismatches_kept", "wall_seconds", "tr_median_rank", "recall"} <= set(
         arms.columns
     )
-    assert set(rows[rows.kind == "case"].table) == {"2b", "2c", "2d", "2e", "2f"}
+    assert set(rows[rows.kind == "case"].table) == {"2f"}
+    tables = rows[rows.kind == "ablation"]
+    assert set(tables.table) == {"2f"}
+    assert set(tables["case"]) == set(rows[(rows.kind == "case") & (rows.table == "2f")]["case"])
+    base = tables[(tables["case"] == "4") & (tables.metric == "recall")].set_index("seed").value
+    arm = rows[(rows.kind == "arm") & (rows["case"] == "reduced_refined") & (rows.metric == "recall")].set_index("seed")
+    assert base.to_dict() == arm.value.to_dict()
+    effects = pd.read_csv(folder / "ablations.csv")
+    assert set(effects["case"].astype(str)) == set(tables["case"]) - {"4"}
+    assert "weights: mixing" in set(rows[rows.kind == "study"]["case"])
+    page = (folder / "reduction.html").read_text()
+    assert all(escape(claim) in page for claim in pd.read_csv(folder / "claims.csv").claim)
     text = (folder / "reduction.md").read_text()
     assert all(f"Table {number} of the TL;DR paper" in text for number in ("2a", "2f", "3", "5", "6", "8"))
     manifest = pd.read_parquet(folder / "manifest.parquet")

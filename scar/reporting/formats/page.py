@@ -40,9 +40,7 @@ PRICES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 
 def render_page(content: Content) -> str:
     """Return the HTML of a report, of `PAGE_BYTES` unless what is said of all groups together takes more."""
-    folder = files("scar.reporting.formats")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string((folder / "report_template.html").read_text(encoding="utf-8"))
+    template = open_template("report_template.html")
     thin_points([detail.map for detail in content.details if detail.map is not None])
     page = _page(content)
     while (left := PAGE_BYTES - len(template.render(page=page).encode())) < 0 and page.details:
@@ -56,23 +54,35 @@ def render_page(content: Content) -> str:
     return template.render(page=page)
 
 
+def open_template(name: str) -> jinja2.Template:
+    """Return a template of this folder, which may import from the others."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(name)
+
+
+def asset(name: str) -> str:
+    """Return a text file of this folder."""
+    return (files("scar.reporting.formats") / name).read_text(encoding="utf-8")
+
+
 def _page(content: Content) -> SimpleNamespace:
     """What the template shows; a map has no texts and pictures yet."""
-    folder = files("scar.reporting.formats")
     study, caveats = content.study, by_what_to_do(content.caveats)
     unimportant = caveats.pop(NOTHING, [])
     page: dict[str, Any] = {
         "title": study.name,
         "lead": _lead(study),
-        "css": Markup((folder / "report.css").read_text(encoding="utf-8")),
-        "js": Markup("".join((folder / name).read_text(encoding="utf-8") for name in ("report.js", "map.js"))),
+        "css": Markup(asset("report.css")),
+        "js": Markup("".join(map(asset, ("report.js", "map.js")))),
         "answers": content.answers,
         "plan_bytes": PLAN_BYTES / 1e6,
         "unanswered": max(len(study.groups()) - ANSWERED, 0),
         "open_answers": OPEN if len(content.answers) <= OPEN else 1,
         "tables": content.tables,
         "more_tables": content.more_tables,
-        "figures": [_figure(f) for f in content.figures],
+        "figures": [shown_figure(f) for f in content.figures],
         "details": list(_details(content)),
         "inspected": content.inspected,
         "left_out": _left_out(0, content.left_out),
@@ -86,10 +96,7 @@ def _page(content: Content) -> SimpleNamespace:
         "configs": _configs(study),
     }
     figures = [*page["figures"], *(figure for d in page["details"] for figure in _figures(d))]
-    page["glyphs"], drawn = share_glyphs([figure["svg"] for figure in figures])
-    for figure, svg in zip(figures, drawn, strict=True):
-        figure["svg"] = Markup(svg)
-    page["glyphs"] = Markup(page["glyphs"])
+    page["glyphs"] = share(figures)
     return SimpleNamespace(**page)
 
 
@@ -97,7 +104,16 @@ def _figures(detail: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*([detail["map_figure"]] if detail["map_figure"] else []), *detail["figures"], *detail["more_figures"]]
 
 
-def _figure(drawing: Drawing) -> dict[str, Any]:
+def share(figures: Sequence[dict[str, Any]]) -> Markup:
+    """Make the drawings of `shown_figure` safe to insert, and return the glyphs that they share."""
+    glyphs, drawn = share_glyphs([figure["svg"] for figure in figures])
+    for figure, svg in zip(figures, drawn, strict=True):
+        figure["svg"] = Markup(svg)
+    return Markup(glyphs)
+
+
+def shown_figure(drawing: Drawing) -> dict[str, Any]:
+    """Return what a template shows of a drawing."""
     return {"name": drawing.name, "title": drawing.title, "alt": drawing.alt, "svg": drawing.inline_svg()}
 
 
@@ -129,10 +145,10 @@ def _detail(detail: Detail, content: Content) -> dict[str, Any]:
         "steps": Markup(whatif_json(detail.steps)),
         "prices": PRICES,
         "map": None if detail.map is None else _map(detail.map),
-        "map_figure": None if detail.map_figure is None else _figure(detail.map_figure),
+        "map_figure": None if detail.map_figure is None else shown_figure(detail.map_figure),
         "slices": detail.slices,
-        "figures": [_figure(f) for f in detail.figures],
-        "more_figures": [_figure(f) for f in detail.more_figures],
+        "figures": [shown_figure(f) for f in detail.figures],
+        "more_figures": [shown_figure(f) for f in detail.more_figures],
         "downloads": [],
         "elsewhere": [],
     }

@@ -9,7 +9,8 @@ import pandas as pd
 
 from scar.measures.steps import MEASURES
 from scar.reporting.formats.table import Table
-from scar.reporting.reduction.reduction_rows import RETRIEVAL, Cell, base_rows, cell
+from scar.reporting.reduction.job_results import base_rows
+from scar.reporting.reduction.reduction_rows import RETRIEVAL, Cell, cell
 from scar.reporting.text import decimal, known, name_of, points, points_interval
 
 SHARES = {"recall": "Mean recall"} | RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}

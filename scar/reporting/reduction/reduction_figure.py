@@ -20,7 +20,10 @@ from scar.reporting.text import decimal, percent
 
 BINS = 40
 _COLOURS = 9
-LOOK = {"before": (MUTED, "all pairs, original captions"), "after": (FOUNDATION[0], "kept pairs, refined captions")}
+LOOK = {
+    "before": (MUTED, "all pairs, original captions"),
+    "after": (FOUNDATION[0], "kept pairs, as they are trained on"),
+}
 
 
 def draw_scores(scores: pd.DataFrame, *, title: str) -> Drawing:

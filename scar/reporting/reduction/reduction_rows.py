@@ -6,15 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 import pandas as pd
 
 from scar.evaluation.intervals import corrected_interval
-from scar.job.record import undamaged
-from scar.job.rows import read_frame
 from scar.reporting.axes import select
-from scar.reporting.reduction.results import RESULTS
 from scar.reporting.text import MISSING, count, known, percent, percent_interval
 
 SOURCE = "Wang et al., Too Large; Data Reduction for Vision-Language Pre-Training"
@@ -41,33 +37,6 @@ def published_value(table: str, group: str, case: str, metric: str) -> float:
     own = published(table)
     own = own[(own.group == group) & (own.case == case) & (own.metric == metric)]
     return float(own.value.iloc[0]) if len(own) else math.nan
-
-
-def load_reduction(study: Path) -> pd.DataFrame:
-    """Return the rows of every job of a study of reductions.
-
-    Raises:
-        FileNotFoundError: it has none.
-        ValueError: all of them are damaged.
-    """
-    found = sorted(study.glob(f"jobs/*/{RESULTS}"), key=lambda file: (file.stat().st_mtime, str(file)))
-    if not found:
-        raise FileNotFoundError(f"no reduction under {study}; run scar experiment=reduction study={study.name} first")
-    frames = [read_frame(file) for file in undamaged(found)]
-    if not frames:
-        raise ValueError(f"every job of {study} is damaged; run scar experiment=reduction study={study.name} again")
-    return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)
-
-
-def base_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the job that the other jobs of a study vary.
-
-    It is the one whose ablations hold the most settings that some job has trained; the first of several.
-    """
-    trained = rows[rows.kind == "arm"].setting.unique()
-    cases = rows[(rows.kind == "case") & rows.setting.isin(trained)]
-    held = [cases[cases.base == setting].setting.nunique() for setting in trained]
-    return rows[rows.base == trained[held.index(max(held))]]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from scar.reporting.formats.table import Table
-from scar.reporting.reduction.reduction_rows import NONE, RETRIEVAL, SOURCE, base_rows, cell, published
+from scar.reporting.reduction.job_results import base_rows
+from scar.reporting.reduction.reduction_rows import NONE, RETRIEVAL, SOURCE, cell, published
 from scar.reporting.text import MISSING, name_of
 
 ARMS = {

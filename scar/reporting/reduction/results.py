@@ -1,4 +1,4 @@
-"""Where a study of reductions leaves its rows."""
+"""Where a study of reductions leaves what it found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from pathlib import Path
 
 RESULTS = "reduction.parquet"
 """File in the folder of a job with its rows."""
+PARTS = ("differences", "ablations", "scores", "claims")
+"""Tables of a job that stand beside its rows, each in a CSV file of its name."""
+FINDINGS = "findings.txt"
+"""File with the findings in words, one a line."""
 
 
 def has_reductions(study: Path) -> bool:

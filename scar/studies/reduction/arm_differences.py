@@ -28,6 +28,7 @@ NAMES = {
     "similarity": "pairs by similarity", "neg_clip_loss": "pairs by negative CLIP loss", "norm_sim": "pairs by norm similarity",
     "dedup": "pairs without near-duplicates", "similarity_dedup": "pairs by similarity without near-duplicates",
     "soft_cap": "pairs with repeats", "need": "pairs by need", "need_clean": "filtered pairs by need",
+    "mixing": "pairs by learned weights", "mixing_clean": "filtered pairs by learned weights",
     "oracle_0": "random pairs with an oracle's captions", "oracle_25": "random pairs with captions of 25 % wrong facts",
     "random_refined": "random pairs with refined captions",
     "oracle_75": "random pairs with captions of 75 % wrong facts",
@@ -47,7 +48,7 @@ def differences(results: Mapping[str, list[PairResult]]) -> pd.DataFrame:
             continue
         for budget in BUDGETS:
             for metric in (*TESTED, *SHOWN):
-                a, b = (_items(results[name], metric, budget) for name in (first, second))
+                a, b = (items_of(results[name], metric, budget) for name in (first, second))
                 if a is None or b is None or (metric == "linear_probe" and budget < 1):
                     continue
                 records.append(_record(first, second, metric, budget, crossed_interval(a - b)))
@@ -62,7 +63,7 @@ def differences(results: Mapping[str, list[PairResult]]) -> pd.DataFrame:
     return frame
 
 
-def _items(results: list[PairResult], metric: str, budget: float) -> NDArray[np.float64] | None:
+def items_of(results: list[PairResult], metric: str, budget: float) -> NDArray[np.float64] | None:
     """Return [S, n] scores by item, or None where a result has none."""
     rows = [each.items(metric, budget) for each in results]
     return None if any(row is None for row in rows) else np.stack([row for row in rows if row is not None])
@@ -113,10 +114,10 @@ def means(rows: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def _costs(rows: pd.DataFrame) -> list[str]:
     arms = means(rows, "arm").loc["arms"]
-    full, reduced = arms.loc["full"], arms.loc["reduced_refined"]
+    full, reduced = arms.loc["full"], arms.loc["reduced"]
     return [
         f"In equal steps training takes {full.cpu_seconds:.0f} s of CPU time for {full.pairs:.0f} pairs and "
-        f"{reduced.cpu_seconds:.0f} s for {reduced.pairs:.0f} with refined captions: what saves time is fewer steps."
+        f"{reduced.cpu_seconds:.0f} s for {reduced.pairs:.0f}: what saves time is fewer steps."
     ]
 
 
@@ -139,13 +140,16 @@ def _selectors(rows: pd.DataFrame) -> list[str]:
     """Say which rule and which feature did best by the probes, and whether the default beats random there."""
     found, said = means(rows, "case"), []
     for metric in ("probe_image", "probe_text"):
-        if metric not in found:
-            continue
+        judged = set(found.index.get_level_values("table")) if metric in found else set()
         for table, what in (("2b", "rule"), ("2d", "feature")):
+            if table not in judged:
+                continue
             best = found.loc[table][metric].idxmax()
             said.append(
                 f"{metric.replace('_', ' on ')}s: best {what} is {best} ({found.loc[table, metric][best]:.1%})."
             )
+        if "2b" not in judged:
+            continue
         own = rows[(rows.kind == "case") & (rows.table == "2b") & (rows.metric == metric)].set_index("case")
         gain = (
             own.loc[["uniform"]].sort_values("seed").value.to_numpy()

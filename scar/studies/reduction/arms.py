@@ -23,17 +23,19 @@ class PairArm:
         captions: one of `CAPTIONS`: the original ones; with those of the captioner; with those of beam search, unmatched;
             with those of an oracle.
         wrong: probability of each fact of the oracle's captions to be wrong.
+        encoder_images: for ``pairs="reduced"``: cluster embeddings of the study's encoder.
     """
 
     name: str
     pairs: str
     captions: str = "original"
     wrong: float = 0.0
+    encoder_images: bool = False
 
 
 RIVALS = (
     *("similarity", "neg_clip_loss", "norm_sim", "dedup", "similarity_dedup"),
-    *("soft_cap", "need", "need_clean"),
+    *("soft_cap", "need", "need_clean", "mixing", "mixing_clean"),
 )
 """Choices that the paper does not have; `scar.studies.reduction.rival_stages` says what each is."""
 RECOMMENDED = "similarity_dedup"
@@ -57,15 +59,18 @@ ARMS = (
     PairArm(name="norm_sim", pairs="norm_sim"),
     PairArm(name="dedup", pairs="dedup"),
     PairArm(name="soft_cap", pairs="soft_cap"),
+    PairArm(name="mixing", pairs="mixing"),
+    PairArm(name="mixing_clean", pairs="mixing_clean"),
 )
 COMPARED = (
     *((name, "full") for name in ("reduced", "reduced_refined", "random", RECOMMENDED)),
     *((name, "random") for name in ("reduced", *RIVALS)),
     *((name, "reduced") for name in (RECOMMENDED, "need", "need_clean", "reduced_refined", "reduced_collapsed")),
     *((name, "random") for name in ("random_refined", "oracle_0", "oracle_25", "oracle_50", "oracle_75")),
+    *(("mixing", "need"), ("mixing_clean", RECOMMENDED), ("need_clean", RECOMMENDED)),
 )
 """Differences that are tested, fixed before any result."""
-NEEDED = ("full", "random", "reduced", "reduced_refined", RECOMMENDED)
+NEEDED = ("full", "random", "reduced", RECOMMENDED)
 """Arms without which there is no report."""
 CHARACTERIZED = ("full", "random", "reduced", "reduced_refined", "need", RECOMMENDED)
 """Arms whose images and captions SCAR is measured of."""

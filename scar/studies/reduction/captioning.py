@@ -53,7 +53,8 @@ class CaptionStages:
     @property
     def pairs_key(self) -> Key:
         """The pairs as arrays."""
-        settings = {"size": self._side, "validation": VALIDATION_SHARE, "seed": self.config.seed}
+        settings: dict[str, Any] = {"size": self._side, "validation": VALIDATION_SHARE, "seed": self.config.seed}
+        settings |= {"group": self.config.split.group}
         upstream = [self.job.inputs.dataset.key]
         return make_key("reduction_pairs", config=settings, upstream=upstream, code=[make_pair_arrays])
 
@@ -63,8 +64,9 @@ class CaptionStages:
 
         def make(folder: Path) -> None:
             make_pair_arrays(
-                self.job.samples(), self._side, validation_share=VALIDATION_SHARE, seed=self.config.seed
-            ).save(folder)
+                self.job.samples(), self._side, validation_share=VALIDATION_SHARE, seed=self.config.seed,
+                group=self.config.split.group,
+            ).save(folder)  # fmt: skip
 
         return self.store.load(self.pairs_key, make, PairArrays.load)
 

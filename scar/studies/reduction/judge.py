@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from scar.api import characterize
 from scar.common.randomness import derive_seed, generator
-from scar.common.types import Floats32, Ints
+from scar.common.types import Bools, Floats32, Ints
 from scar.common.vectors import unit_rows
 from scar.evaluation.scores import Scores
-from scar.pairs.retrieval import DEPTHS, Ranks, rank_partners
+from scar.pairs.retrieval import DEPTHS, Ranks, rank_relevant
 from scar.probes.probe_set import ProbeTask
 from scar.probes.settings import ProbeConfig, TrainerConfig
 
@@ -46,7 +46,9 @@ class PairResult:
         steps: [C] that had been taken.
         validation: [C] mean of recall at 10 both ways on the validation part; NaN where there is none.
         tr: C ranks of the captions, one query per image [n].
-        ir: C ranks of the images, one query per caption [q].
+        ir: C ranks of the images, one query per distinct caption [q]; each image that has it is a partner.
+        held: [n, q] which image has which caption.
+        units: [n] images of one number show the same thing.
         zero_shot: [C, n] whether an image is nearest to the prompts of its class; None without labels.
         linear_probe: [n] whether a linear probe on the image embeddings, after the last step, names its class; None
             without labels.
@@ -58,6 +60,8 @@ class PairResult:
     validation: NDArray[np.float64]
     tr: tuple[Ranks, ...]
     ir: tuple[Ranks, ...]
+    held: Bools
+    units: Ints
     zero_shot: NDArray[np.bool_] | None
     linear_probe: NDArray[np.bool_] | None
     spent: Mapping[str, float]
@@ -80,7 +84,7 @@ class PairResult:
 
         Args:
             metric: ``"tr_at_1"`` …, ``"zero_shot"``, ``"linear_probe"``, or ``"recall"``, the mean of those of `RECALLS`
-                with captions of one image taken together.
+                with the captions of an image, and the images of a unit, taken together: one score per unit.
             budget: share of the steps; the linear probe has the last one alone.
         """
         return self.items_at(metric, self.chosen(budget))
@@ -89,9 +93,10 @@ class PairResult:
         """Return the score of every item at a checkpoint."""
         if metric == "recall":
             tr, ir = self.tr[checkpoint], self.ir[checkpoint]
-            if len(tr.above) != len(ir.above):
-                return None
-            return np.asarray((tr.found(1) + tr.found(10) + ir.found(1) + ir.found(10)) / 4)
+            by_image = self.held @ (ir.found(1) + ir.found(10)) / self.held.sum(axis=1)
+            each = (tr.found(1) + tr.found(10) + by_image) / 4
+            _, unit = np.unique(self.units, return_inverse=True)
+            return np.asarray(np.bincount(unit, each) / np.bincount(unit))
         direction, _, depth = metric.partition("_at_")
         if direction in DIRECTIONS:
             ranks: Ranks = getattr(self, direction)[checkpoint]
@@ -124,8 +129,9 @@ class PairResult:
         costs = np.array([self.spent["wall"], self.spent["cpu"], self.final_loss])
         with path.open("wb") as file:
             np.savez_compressed(
-                file, allow_pickle=False, costs=costs, steps=self.steps, validation=self.validation, **arrays
-            )
+                file, allow_pickle=False, costs=costs, steps=self.steps, validation=self.validation, held=self.held,
+                units=self.units, **arrays,
+            )  # fmt: skip
 
     @classmethod
     def load(cls, path: Path) -> PairResult:
@@ -143,21 +149,20 @@ class PairResult:
         named, probed = (found.get(name) for name in ("zero_shot", "linear_probe"))
         spent = {"wall": wall, "cpu": cpu}
         return cls(
-            steps=found["steps"], validation=found["validation"], tr=tr, ir=ir, zero_shot=named, linear_probe=probed,
-            spent=spent, final_loss=loss,
+            steps=found["steps"], validation=found["validation"], tr=tr, ir=ir, held=found["held"], units=found["units"],
+            zero_shot=named, linear_probe=probed, spent=spent, final_loss=loss,
         )  # fmt: skip
 
 
-def retrieve_both_ways(images: Floats32, captions: Floats32, owners: Ints) -> dict[str, Ranks]:
+def retrieve_both_ways(images: Floats32, captions: Floats32, held: Bools) -> dict[str, Ranks]:
     """Rank the captions for every image (``"tr"``) and the images for every caption (``"ir"``).
 
     Args:
         images: [n, E] rows of length 1.
-        captions: [q, E] rows of length 1; an image may have several.
-        owners: [q] image that each caption belongs to, 0..n-1.
+        captions: [q, E] rows of length 1.
+        held: [n, q] which image has which caption; both may have several partners, of which the best counts.
     """
-    items = np.arange(len(images))
-    return {"tr": rank_partners(images, items, captions, owners), "ir": rank_partners(captions, owners, images, items)}
+    return {"tr": rank_relevant(images, captions, held), "ir": rank_relevant(captions, images, held.T)}
 
 
 def zero_shot(model: PairModel, images: Floats32, class_names: Sequence[str]) -> Ints:

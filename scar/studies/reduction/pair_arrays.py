@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from scar.common.files import read_json, write_json
 from scar.common.randomness import generator
-from scar.common.types import Ints
+from scar.common.types import Bools, Ints
 from scar.data.samples import TEST, TRAIN, Samples
 from scar.reduction.pictures import square_images
 
@@ -36,6 +36,7 @@ class PairArrays:
         mismatched: [N] whether the caption belongs to another scene, or None where nobody knows.
         duplicate_of: [N] id that each repeats, empty for none, or None.
         scene: [N] what each shows, or None.
+        units: [N] pairs of one number show the same thing, such as one emoji by several vendors; none is on two parts.
     """
 
     ids: NDArray[np.str_]
@@ -49,16 +50,21 @@ class PairArrays:
     mismatched: NDArray[np.bool_] | None
     duplicate_of: NDArray[np.str_] | None
     scene: NDArray[np.str_] | None
+    units: Ints
 
     @cached_property
     def texts(self) -> list[str]:
         """The caption of every item that trains."""
         return [each[0] for each in self.captions]
 
-    def captions_of(self, rows: Ints) -> tuple[list[str], Ints]:
-        """Return all captions of some rows [n]: the texts [q], and the position 0..n-1 of the image of each [q]."""
-        texts = [text for row in rows for text in self.captions[row]]
-        return texts, np.repeat(np.arange(len(rows)), [len(self.captions[row]) for row in rows])
+    def captions_of(self, rows: Ints) -> tuple[list[str], Bools]:
+        """Return all captions of some rows [n]: the distinct texts [q], and which image [n, q] has which of them."""
+        texts = list(dict.fromkeys(text for row in rows for text in self.captions[row]))
+        place = {text: index for index, text in enumerate(texts)}
+        held = np.zeros((len(rows), len(texts)), bool)
+        for image, row in enumerate(rows):
+            held[image, [place[text] for text in self.captions[row]]] = True
+        return texts, held
 
     def save(self, folder: Path) -> None:
         """Write arrays and captions, without pickling."""
@@ -84,7 +90,9 @@ class PairArrays:
         )
 
 
-def make_pair_arrays(samples: Samples, resolution: int, *, validation_share: float = 0.0, seed: int = 0) -> PairArrays:
+def make_pair_arrays(
+    samples: Samples, resolution: int, *, validation_share: float = 0.0, seed: int = 0, group: str | None = None
+) -> PairArrays:
     """Read all pairs of a source.
 
     Args:
@@ -92,9 +100,11 @@ def make_pair_arrays(samples: Samples, resolution: int, *, validation_share: flo
         resolution: side to which images are scaled unless all of them have it.
         validation_share: of the training part that is set aside, with the faults that it has.
         seed: of the draw.
+        group: column of the source whose groups stay on one part; None draws single pairs.
 
     Raises:
-        ValueError: the source holds no pairs of images and texts, or has no test part.
+        ValueError: the source holds no pairs of images and texts, has no test part or no such column, or a group of it is
+            on both sides.
     """
     missing = sorted({"image", "text"} - set(samples.payloads))
     if missing:
@@ -102,22 +112,39 @@ def make_pair_arrays(samples: Samples, resolution: int, *, validation_share: flo
     train, test = (np.flatnonzero(samples.splits == part) for part in (TRAIN, TEST))
     if not len(test):
         raise ValueError("dataset has no test part, on which a reduction is judged")
-    shuffled = generator(seed, "pair validation").permutation(train)
-    held = round(validation_share * len(train))
-    groups = samples.groups
+    groups, units = samples.groups, _units(samples, group)
+    if shared := set(units[train]) & set(units[test]):
+        example = samples.groups[str(group)][units == min(shared)][0]
+        raise ValueError(
+            f"split.group={group}: {example} is among the training and among the test pairs of the dataset"
+        )
+    own = np.unique(units[train])
+    shuffled = generator(seed, "pair validation").permutation(own)
+    held = np.isin(units[train], shuffled[: round(validation_share * len(own))])
     return PairArrays(
         ids=samples.ids,
         images=square_images(samples.payloads["image"], resolution),
         captions=[_captions(samples.payloads["text"][row]) for row in range(len(samples))],
         labels=samples.labels,
         class_names=samples.class_names,
-        train=np.sort(shuffled[held:]),
-        validation=np.sort(shuffled[:held]),
+        train=train[~held],
+        validation=train[held],
         test=test,
         mismatched=groups["mismatched"] == "yes" if "mismatched" in groups else None,
         duplicate_of=groups.get("duplicate_of"),
         scene=groups.get("scene"),
+        units=units,
     )
+
+
+def _units(samples: Samples, group: str | None) -> Ints:
+    if group is None:
+        return np.arange(len(samples))
+    if group not in samples.groups:
+        raise ValueError(
+            f"split.group={group} is no column of the dataset; it has {', '.join(samples.groups) or 'none'}"
+        )
+    return np.unique(samples.groups[group], return_inverse=True)[1].astype(np.int64)
 
 
 def _captions(text: Any) -> tuple[str, ...]:

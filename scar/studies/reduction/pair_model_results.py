@@ -31,18 +31,18 @@ def look(model: PairModel, pairs: PairArrays, inputs: NDArray[Any]) -> dict[str,
         pairs: of the study; without labels there are no classes to judge by.
         inputs: [N, ...] what the model reads of the images of all pairs.
     """
-    texts, owners = pairs.captions_of(pairs.test)
+    texts, held = pairs.captions_of(pairs.test)
     images = model.embed_images(inputs[pairs.test])
-    ranks = retrieve_both_ways(images, model.embed_texts(texts), owners)
+    ranks = retrieve_both_ways(images, model.embed_texts(texts), held)
     found = {f"{name}_{part}": getattr(each, part) for name, each in ranks.items() for part in ("above", "ties")}
     if pairs.labels is not None:
         found["zero_shot"] = zero_shot(model, images, pairs.class_names) == pairs.labels[pairs.test]
-    held = np.nan
+    recall = np.nan
     if len(pairs.validation):
-        texts, owners = pairs.captions_of(pairs.validation)
-        seen = retrieve_both_ways(model.embed_images(inputs[pairs.validation]), model.embed_texts(texts), owners)
-        held = float(np.mean([each.found(_DEPTH).mean() for each in seen.values()]))
-    return found | {"validation": np.array(held)}
+        texts, held = pairs.captions_of(pairs.validation)
+        seen = retrieve_both_ways(model.embed_images(inputs[pairs.validation]), model.embed_texts(texts), held)
+        recall = float(np.mean([each.found(_DEPTH).mean() for each in seen.values()]))
+    return found | {"validation": np.array(recall)}
 
 
 def train_plain(
@@ -114,6 +114,8 @@ def judge(model: PairModel, pairs: PairArrays, inputs: NDArray[Any], config: Con
         steps=np.array(steps, np.int64),
         validation=np.array([float(each["validation"]) for each in every]),
         **ranks,
+        held=pairs.captions_of(pairs.test)[1],
+        units=pairs.units[pairs.test],
         zero_shot=None if pairs.labels is None else np.stack([each["zero_shot"] for each in every]),
         linear_probe=probed,
         spent=model.spent,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ from scar.reduction.pair_score import mismatch_auroc
 from scar.store.keys import Key, make_key
 from scar.studies.reduction.arms import ARMS, BUDGETS, CHARACTERIZED, Case, PairArm, arms_of, cases
 from scar.studies.reduction.caption_facts import caption_rows
-from scar.studies.reduction.judge import planted_truth, probe_predictions, purity, scar_of
+from scar.studies.reduction.judge import PairResult, planted_truth, probe_predictions, purity, scar_of
 from scar.studies.reduction.pair_arrays import PairArrays
 from scar.studies.reduction.pair_scorers import FOLDS
-from scar.studies.reduction.rival_stages import RivalStages
+from scar.studies.reduction.rival_stages import MIXED, RivalStages
+from scar.studies.reduction.trained_ablations import ablation_rows
 
 COLUMNS = ("dataset", "base", "kind", "table", "case", "override", "setting", "seed", "metric", "value")
 """``kind`` is ``"arm"`` (pair models after all steps), ``"budget"`` (after a share of them), ``"curve"`` (at a checkpoint),
-``"case"`` (judged by probes) or ``"study"``; ``setting`` names a reduction, ``base``
+``"case"`` (judged by probes), ``"ablation"`` (a case by a pair model) or ``"study"``; ``setting`` names a reduction, ``base``
 that of the study.
 """
 MODALITIES = ("image", "text")
@@ -44,8 +45,18 @@ def trained_arms(stages: RivalStages) -> tuple[PairArm, ...]:
     return tuple(arm for arm in arms_of(stages.reduction) if known or arm.captions != "oracle")
 
 
-def measure(stages: RivalStages) -> pd.DataFrame:
-    """Return every row of a study; what the store lacks is made."""
+def writes_captions(stages: RivalStages) -> bool:
+    """Tell whether an arm has captions of the captioner; without one none are written."""
+    return any(arm.captions in ("refined", "collapsed") for arm in trained_arms(stages))
+
+
+def measure(stages: RivalStages, ablations: Mapping[Case, list[PairResult]]) -> pd.DataFrame:
+    """Return every row of a study; what the store lacks is made.
+
+    Args:
+        stages: of the study.
+        ablations: of `scar.studies.reduction.trained_ablations.trained_cases`.
+    """
     name, setting = stages.config.dataset.name, setting_of(None, stages)
     records: list[dict[str, Any]] = []
     for seed in stages.reduction.seeds:
@@ -56,6 +67,9 @@ def measure(stages: RivalStages) -> pd.DataFrame:
         console().print(f"[dim]{name}: pair models of seed {seed} done[/]")
     records += list(_study(stages, setting))
     records += judge_cases(stages)
+    settings = {(case.table, case.name): setting_of(case, stages) for case in ablations}
+    for each in ablation_rows(ablations, stages):
+        records.append(each | {"setting": settings[each["table"], each["case"]]})
     common = {"dataset": name, "base": setting, "override": ""}
     return pd.DataFrame.from_records([common | each for each in records], columns=list(COLUMNS))
 
@@ -159,14 +173,20 @@ def _study(stages: RivalStages, setting: str) -> Iterator[dict[str, Any]]:
     history = read_json(stages.captioner(stages.reduction) / "history.json")
     last = {name: value for name, value in history[-1].items() if isinstance(value, int | float)}
     records = [("captioner", {"first_loss": history[0]["loss"], **last})]
-    records += caption_rows(stages)
+    records += caption_rows(stages) if writes_captions(stages) else []
     own = stages.pairs
     if own.mismatched is not None and own.mismatched.any():
         records += [(f"score: {name}", {"auroc": found}) for name, found in score_aurocs(stages).items()]
-    for name, needs in stages.needs.items():
+    wanted = {arm.pairs for arm in trained_arms(stages)} & {"need", "need_clean"}
+    for name, needs in stages.needs.items() if wanted else ():
         sizes = np.bincount(stages.concepts)
         met = {"concepts": len(needs), "met": (needs <= sizes).mean(), "median_need": np.median(needs)}
         records.append((f"need: {name}", met | {"median_size": np.median(sizes)}))
+    trained = {arm.name for arm in trained_arms(stages)}
+    for name in [each for each in MIXED if each in trained]:
+        mixture = stages.mixture(clean=name == "mixing_clean")
+        told = {"rank_correlation": mixture.rank_correlation, "largest_effect": float(np.abs(mixture.effects).max())}
+        records.append((f"weights: {name}", told | {"concepts": len(mixture.counts)}))
     for case, values in records:
         for metric, value in values.items():
             yield common | {"case": case, "metric": metric, "value": float(value)}
@@ -178,7 +198,10 @@ def judge_cases(stages: RivalStages) -> list[dict[str, Any]]:
     A linear probe is trained on the frozen image embeddings that are kept, and one on their original captions, to name
     the classes of the clean test part.
     """
-    own, listed = stages.pairs, cases(stages.reduction, len(stages.pairs.train))
+    own = stages.pairs
+    listed = [each for each in cases(stages.reduction, len(own.train)) if each.table in stages.reduction.tables]
+    if not listed:
+        return []
     seeds = stages.reduction.seeds
     keys = {
         (i, s): stages.kept_key(c.reduction, s, encoder_images=c.encoder_images)
@@ -239,11 +262,12 @@ def _probe_all(stages: RivalStages, sets: Sequence[tuple[Ints, int]]) -> dict[st
 
 
 def score_frame(stages: RivalStages) -> pd.DataFrame:
-    """Return the pair scores of Figure 7: of all pairs before, and of the kept and refined ones after."""
+    """Return the pair scores of Figure 7: of all pairs before, and of the kept and, where captions are written, refined ones after."""
     named = {arm.name: arm for arm in ARMS}
     seed = stages.reduction.seeds[0]
     own, parts = stages.pairs, []
-    for name, arm in (("before", named["full"]), ("after", named["reduced_refined"])):
+    after = named["reduced_refined" if writes_captions(stages) else "reduced"]
+    for name, arm in (("before", named["full"]), ("after", after)):
         rows = stages.rows_of(arm, seed)
         wrong = np.zeros(len(rows), bool) if own.mismatched is None else own.mismatched[own.train[rows]]
         scores = stages.pair_scores(refined=arm.captions == "refined")[rows]

@@ -90,7 +90,9 @@ class ReductionStages(PairModelStages):
 
     def choice_key(self, arm: PairArm, seed: int) -> list[Key]:
         """What decides which training pairs an arm has."""
-        return [self.kept_key(self.reduction, seed)] if arm.pairs == "reduced" else []
+        if arm.pairs != "reduced":
+            return []
+        return [self.kept_key(self.reduction, seed, encoder_images=arm.encoder_images)]
 
     def rows_of(self, arm: PairArm, seed: int) -> Ints:
         """Return positions [m] among the training pairs that an arm trains on."""
@@ -100,4 +102,4 @@ class ReductionStages(PairModelStages):
         if arm.pairs == "random":
             size = round(self.reduction.share * count)
             return np.sort(generator(seed, "random pairs").permutation(count)[:size])
-        return self.kept(self.reduction, seed).rows
+        return self.kept(self.reduction, seed, encoder_images=arm.encoder_images).rows

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scar.common.types import Floats, Floats32, Ints
 from scar.common.vectors import unit_rows
 from scar.reduction.choices import (
     best_of_groups,
+    closeness_to_centres,
     draw_with_repeats,
     near_duplicates,
     rank_within,
@@ -25,36 +27,20 @@ from scar.reduction.choices import (
 from scar.reduction.cluster_features import cluster_features
 from scar.reduction.contrastive_scores import negative_clip_loss, norm_similarity
 from scar.reduction.keep import clusters_for, keep
+from scar.reduction.mixing import Mixture, draw_mixtures, learn_mixture
 from scar.reduction.pair_score import filter_pairs, pair_score
+from scar.reduction.rival_settings import RivalSettings
 from scar.sampling.clusters import KMeans, fit_clusters
 from scar.store.keys import Key, make_key
 from scar.studies.reduction.arms import RIVALS, PairArm
+from scar.studies.reduction.pair_model_results import train_plain
 from scar.studies.reduction.pair_scorers import FOLDS
 from scar.studies.reduction.reduction_stages import ReductionStages
 
-
-@dataclass(frozen=True, kw_only=True)
-class RivalSettings:
-    """How the rivals choose; set on other scenes than those that are reported on (dataset.seed=1).
-
-    Attributes:
-        filtered: share of the pairs that a score leaves out.
-        cosine: of frozen image embeddings, above which pairs are near-duplicates in meaning (SemDeDup).
-        levels: root mean square distance of thumbnails, in levels of 0..255, up to which they are near-duplicates to the eye.
-        target: share of the pairs that the negative CLIP loss leaves to the norm similarity.
-        temperature: of the log-weights of soft caps, which are ranks over it.
-        penalty: of a repeat.
-    """
-
-    filtered: float = 0.2
-    cosine: float = 0.9
-    levels: float = 8.5
-    target: float = 0.5
-    temperature: float = 0.25
-    penalty: float = 2.0
-
-
-SETTINGS = RivalSettings()
+_TIES = 1e-3
+"""Weight of the rank of the score beside a distance in levels: of two that lie equally near, the better one stays."""
+MIXED = ("mixing", "mixing_clean")
+"""Rivals whose weights are learned."""
 
 
 class RivalStages(ReductionStages):
@@ -65,12 +51,17 @@ class RivalStages(ReductionStages):
     - ``"norm_sim"``: half of the pairs by the negative CLIP loss, of these the ones whose images lie nearest to those of
       the validation part.
     - ``"dedup"``: one pair of each group of near-duplicates in meaning, then drawn.
-    - ``"similarity_dedup"``: the filter by score and one pair, that with the highest score, of each group of
+    - ``"similarity_dedup"``: the filter by score and one pair, the one in the middle of what is left, of each group of
       near-duplicates to the eye, then drawn.
     - ``"soft_cap"``: the filter by score, then drawn with repeats.
     - ``"need"``: every concept gets its share by need, drawn at random within.
-    - ``"need_clean"``: the same after both filters.
+    - ``"mixing"``: every concept gets the share that small models of random mixtures do best with on the validation part.
+    - ``"need_clean"``, ``"mixing_clean"``: the same after both filters.
     """
+
+    @property
+    def _rivals(self) -> RivalSettings:
+        return self.reduction.rivals
 
     @property
     def budget(self) -> int:
@@ -98,18 +89,23 @@ class RivalStages(ReductionStages):
     @cached_property
     def duplicate_groups(self) -> Ints:
         """[n] group of near-duplicates of every training pair, by the thumbnail of its image."""
-        return near_duplicates(thumbnails(self._images()), SETTINGS.levels)
+        return near_duplicates(thumbnails(self._images()), self._rivals.levels)
 
     @cached_property
     def semantic_groups(self) -> Ints:
         """[n] group of near-duplicates of every training pair, by the frozen embedding of its image."""
-        radius = float(np.sqrt(2 - 2 * SETTINGS.cosine))
+        radius = float(np.sqrt(2 - 2 * self._rivals.cosine))
         return near_duplicates(unit_rows(self.frozen_images[self.pairs.train]), radius)
 
     def clean(self) -> NDArray[np.bool_]:
         """Return [n] pairs that both filters leave."""
-        fits = filter_pairs(self.ranked["similarity"], share=SETTINGS.filtered)
-        return self._enough(best_of_groups(self.duplicate_groups, np.where(fits, self.ranked["similarity"], -np.inf)))
+        fits = filter_pairs(self.ranked["similarity"], share=self._rivals.filtered)
+        if self._rivals.representative == "best":
+            order = self.ranked["similarity"]
+        else:
+            closeness = closeness_to_centres(thumbnails(self._images()), self.duplicate_groups, fits)
+            order = closeness + _TIES * self.ranked["similarity"]
+        return self._enough(best_of_groups(self.duplicate_groups, np.where(fits, order, -np.inf)))
 
     def _enough(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return [n] pairs that are allowed; where they are fewer than are kept, the others with the highest scores as well."""
@@ -156,13 +152,58 @@ class RivalStages(ReductionStages):
 
     def by_need(self, allowed: NDArray[np.bool_], seed: int) -> Ints:
         """Return the rows that are kept where every concept gets its share by the larger of its two needs."""
-        have = np.bincount(self.concepts, minlength=int(self.concepts.max()) + 1)
-        left = np.bincount(self.concepts[allowed], minlength=len(have))
+        have = np.bincount(self.concepts)
         needs = np.minimum(np.maximum(self.needs["image"], self.needs["text"]), have)
-        counts = share_by_need(needs, left, self.budget)
+        return self._of_concepts(share_by_need(needs, self._left(allowed), self.budget), allowed, seed)
+
+    def _left(self, allowed: NDArray[np.bool_]) -> Ints:
+        """Return [K] the allowed pairs of every concept."""
+        return np.bincount(self.concepts[allowed], minlength=int(self.concepts.max()) + 1)
+
+    def _of_concepts(self, counts: Ints, allowed: NDArray[np.bool_], seed: int) -> Ints:
+        """Draw so many of the allowed rows of every concept [K]."""
         order = generator(seed, "pairs by need").permutation(np.flatnonzero(allowed))
         rows = [order[self.concepts[order] == concept][:count] for concept, count in enumerate(counts.tolist())]
         return np.sort(np.concatenate(rows))
+
+    def mixture(self, *, clean: bool) -> Mixture:
+        """Return the weights of the concepts that were learned, of all pairs or of those that both filters leave."""
+        about = read_json(self._mixture(clean=clean) / "mixture.json")
+        return Mixture(
+            counts=np.array(about["counts"], np.int64),
+            effects=np.array(about["effects"]),
+            rank_correlation=about["rank_correlation"],
+        )
+
+    def mixture_key(self, *, clean: bool) -> Key:
+        """The weights that were learned."""
+        settings = {"rivals": self._rivals, "pair_model": self.reduction.pair_model, "seed": self.config.seed}
+        settings |= {"clean": clean, "budget": self.budget}
+        upstream = [*self.inputs_key, self.frozen_key(), *self._scorer_keys()]
+        return make_key("mixture", config=settings, upstream=upstream, code=[RivalStages._learn, train_plain])
+
+    def _mixture(self, *, clean: bool) -> Path:
+        def make(folder: Path, partial: Path) -> None:
+            write_json(folder / "mixture.json", self._learn(partial, clean=clean))
+
+        return self._obtain(self.mixture_key(clean=clean), make)
+
+    def _learn(self, folder: Path, *, clean: bool) -> dict[str, Any]:
+        """Train a small model of every random mixture, and learn from what each does on the validation part."""
+        allowed = self.clean() if clean else np.ones(len(self.pairs.train), bool)
+        left, seed = self._left(allowed), self.config.seed
+        drawn = draw_mixtures(left, self.budget, self._rivals.mixtures, seed=seed)
+        steps = min(self._rivals.mixture_steps, self.reduction.pair_model.steps)
+        config, achieved = replace(self.reduction.pair_model, steps=steps, checkpoints=1), []
+        for turn, counts in enumerate(drawn):
+            rows = self._of_concepts(counts, allowed, derive_seed(seed, "mixture", turn))
+            model = train_plain(
+                config, self.pairs, self.inputs, rows, self.original, seed=seed, folder=folder / str(turn)
+            )
+            achieved.append(float(model.seen[steps]["validation"]))
+        found = learn_mixture(drawn, achieved, left, self.budget, seed=seed)
+        about = {"counts": found.counts.tolist(), "effects": found.effects.tolist(), "achieved": achieved}
+        return about | {"rank_correlation": found.rank_correlation}
 
     def choose(self, rival: str, seed: int) -> Ints:
         """Return the rows [m] that a rival keeps."""
@@ -171,16 +212,20 @@ class RivalStages(ReductionStages):
             return self.by_need(every, seed)
         if rival == "need_clean":
             return self.by_need(self.clean(), seed)
+        if rival in MIXED:
+            clean = rival == "mixing_clean"
+            allowed = self.clean() if clean else every
+            return self._of_concepts(self.mixture(clean=clean).counts, allowed, seed)
         if rival == "norm_sim":
-            left = np.flatnonzero(filter_pairs(ranked["neg_clip_loss"], share=1 - SETTINGS.target))
+            left = np.flatnonzero(filter_pairs(ranked["neg_clip_loss"], share=1 - self._rivals.target))
             return np.sort(left[np.argsort(-ranked["norm_sim"][left], kind="stable")[: self.budget]])
-        fits = filter_pairs(ranked["similarity"], share=SETTINGS.filtered)
+        fits = filter_pairs(ranked["similarity"], share=self._rivals.filtered)
         if rival == "soft_cap":
-            weights = np.where(fits, ranked["similarity"] / SETTINGS.temperature, -np.inf)
-            return draw_with_repeats(weights, self.budget, penalty=SETTINGS.penalty, seed=seed)
+            weights = np.where(fits, ranked["similarity"] / self._rivals.temperature, -np.inf)
+            return draw_with_repeats(weights, self.budget, penalty=self._rivals.penalty, seed=seed)
         allowed = {
             "similarity": lambda: fits,
-            "neg_clip_loss": lambda: filter_pairs(ranked["neg_clip_loss"], share=SETTINGS.filtered),
+            "neg_clip_loss": lambda: filter_pairs(ranked["neg_clip_loss"], share=self._rivals.filtered),
             "dedup": lambda: best_of_groups(self.semantic_groups, generator(seed, "dedup").random(len(fits))),
             "similarity_dedup": self.clean,
         }[rival]()
@@ -203,9 +248,16 @@ class RivalStages(ReductionStages):
     def rival_key(self, rival: str, seed: int) -> Key:
         """The pairs that a rival keeps."""
         own = self.reduction
-        settings = {"rival": rival, "seed": seed, "settings": SETTINGS, "share": own.share, "features": own.features}
+        settings = {
+            "rival": rival,
+            "seed": seed,
+            "settings": self._rivals,
+            "share": own.share,
+            "features": own.features,
+        }
         settings |= {"components": own.components, "clusters": own.clusters, "probe": self.config.probe}
         upstream = [self.captioner_key(own), self.frozen_key(), *self._scorer_keys()]
+        upstream += [self.mixture_key(clean=rival == "mixing_clean")] if rival in MIXED else []
         return make_key("rival", config=settings, upstream=upstream, code=[RivalStages])
 
     def rows_of(self, arm: PairArm, seed: int) -> Ints:
