@@ -28,9 +28,9 @@ from scar.data.source import Source
 from scar.data.stratify import draw_test_part
 from scar.encoders.encoder import Encoder
 from scar.encoders.paired import Paired
-from scar.job import stages
 from scar.job.algorithm import characterize_set, prepare
 from scar.job.flow import Flow
+from scar.job.stages import preparing
 from scar.sampling.step_functions import CrossModalLabels
 from scar.store.store import Store
 from scar.sweep.hydra_internals import packaged_configuration
@@ -166,7 +166,7 @@ def measure(folder: Path, count: int, *, characterised: bool = True) -> list[tup
         "embedding": lambda: [each.value for each in inputs.towers.values()],
         "labels by k-means": lambda: inputs.steps.value,
         "split": lambda: inputs.split.value,
-        "subsets": lambda: flow(stages.SUBSETS, inputs.split, subject="total", subsets=config.subsets, seed=0).value,
+        "subsets": lambda: flow(preparing.SUBSETS, inputs.split, subject="total", subsets=config.subsets, seed=0).value,
         "characterisation": lambda: (seen.measures.value, seen.foundation.value),
     }
     if not characterised:
