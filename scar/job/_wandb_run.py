@@ -9,11 +9,9 @@ import os
 import re
 import shutil
 import socket
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -24,7 +22,6 @@ MODES = {name: name for name in ("online", "offline", "disabled")} | {"run": "on
 """Values of ``WANDB_MODE``, the old ones too."""
 SECONDS = 15
 """That the server may take to answer."""
-LAUNCH_INPUTS = "wandb.sdk.launch.inputs.internal"
 DATA_DIR = "WANDB_DATA_DIR"
 """Variable that says where wandb keeps copies of what it will upload."""
 
@@ -138,37 +135,22 @@ def _start(
     identifier = safe_id(run_id)
     if mode == "offline":
         _remove_unsynced(folder, identifier)
-    with _without_launch():
-        return wandb.init(
-            project=project,
-            dir=folder,
-            id=None if os.environ.get("WANDB_SWEEP_ID") else identifier,
-            name=name,
-            group=group,
-            job_type=kind,
-            tags=[tag[:64] for tag in tags],
-            config=dict(settings or {}),
-            mode=cast(Any, mode),
-            resume="allow" if mode == "online" else None,
-            reinit="finish_previous",
-            settings=wandb.Settings(
-                silent=True, console="off", x_disable_stats=not system, x_disable_meta=not system, init_timeout=SECONDS
-            ),
-        )
-
-
-@contextmanager
-def _without_launch() -> Iterator[None]:
-    """Spare 0.2 s: a new run imports all of what launches jobs elsewhere to ask it for inputs, which only it could have staged."""
-    nothing: Any = ModuleType(LAUNCH_INPUTS)
-    nothing.StagedLaunchInputs = lambda: SimpleNamespace(apply=lambda run: None)
-    if sys.modules.setdefault(LAUNCH_INPUTS, nothing) is not nothing:
-        yield
-        return
-    try:
-        yield
-    finally:
-        del sys.modules[LAUNCH_INPUTS]
+    return wandb.init(
+        project=project,
+        dir=folder,
+        id=None if os.environ.get("WANDB_SWEEP_ID") else identifier,
+        name=name,
+        group=group,
+        job_type=kind,
+        tags=[tag[:64] for tag in tags],
+        config=dict(settings or {}),
+        mode=cast(Any, mode),
+        resume="allow" if mode == "online" else None,
+        reinit="finish_previous",
+        settings=wandb.Settings(
+            silent=True, console="off", x_disable_stats=not system, x_disable_meta=not system, init_timeout=SECONDS
+        ),
+    )
 
 
 def safe_id(text: str) -> str:
