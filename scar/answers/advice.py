@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from numbers import Real
 from typing import Any
@@ -40,7 +40,6 @@ TIED = 0.001
 """Forecast gains that differ by no more are taken for equal."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Advice(ProbeFindings):
     """What `ProbeFindings` advise; attributes are theirs."""
 

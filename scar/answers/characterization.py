@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
 
 from scar.answers.advice import Advice
@@ -25,7 +24,6 @@ HOW_TO_LOOK = (
 """What finds suspects and duplicates among samples that no command has read."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
 class Characterization(Advice):
     """The answers of `characterize`; attributes are those of `scar.answers.findings.ProbeFindings`."""
 
