@@ -77,8 +77,7 @@ def explain_compositions() -> None:
         except ConfigCompositionException as error:
             absent = re.match(r"Could not override '(\w+)'\. No match in the defaults list", str(error))
             if absent is not None and absent[1] in AXES:  # of a report, which has no such group
-                value = re.search(r"use \+[^=\s]+(=\S*)$", str(error), re.MULTILINE)
-                meant = f"where.{absent[1]}{value[1] if value else '=…'}"
+                meant = f"where.{absent[1]}{_given_value(str(error)) or '=…'}"
                 raise ConfigCompositionException(f"{absent[1]} is unknown; did you mean {meant}?") from None
             if "You must specify 'encoder'" not in str(error):
                 raise
@@ -106,8 +105,7 @@ def _unknown_key(message: str, cfg: DictConfig) -> str | None:
     if found[1].startswith("hydra."):
         first = f"hydra.{first}"
     elif first not in cfg:
-        value = re.search(r"use \+[^=\s]+(=\S*)$", message, re.MULTILINE)
-        return _unknown_name(first, rest, value[1] if value else "", cfg)
+        return _unknown_name(first, rest, _given_value(message), cfg)
     group = OmegaConf.select(cfg, first, throw_on_missing=False)
     key, _, below = rest.partition(".")
     if not key or not isinstance(group, DictConfig):
@@ -122,6 +120,12 @@ def _unknown_key(message: str, cfg: DictConfig) -> str | None:
     near = difflib.get_close_matches(key, allowed, 1)
     meant = f"; did you mean {first}.{near[0]}{'.' if below else ''}{below}?" if near else ""
     return f"{first}.{rest} is unknown{meant}; {first} has the keys {', '.join(allowed)}"
+
+
+def _given_value(message: str) -> str:
+    """Return the value of an override, with its equals sign, from the advice that Hydra gives; empty where it gives none."""
+    found = re.search(r"use \+[^=\s]+(=\S*)$", message, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _unknown_name(name: str, rest: str, value: str, cfg: DictConfig) -> str:
