@@ -51,7 +51,7 @@ class LoggerConfig:
         wandb: ``"offline"`` (no account needed; `wandb sync` uploads later), ``"online"`` or ``"disabled"``.
         project: of Weights & Biases.
         tags: added to the tags that every run gets.
-        figures: draw the figures of a job for its run.
+        figures: draw the figures of a job for its run; None draws them where it is online.
         curves: log what training watched, each bank of probes as soon as it is trained.
         live: log it also while a bank trains, at most once a second; jobs of a sweep then train their arms alone.
         system: let Weights & Biases record the load of the machine.
@@ -60,7 +60,7 @@ class LoggerConfig:
     wandb: str = "offline"
     project: str = "scar"
     tags: tuple[str, ...] = ()
-    figures: bool = True
+    figures: bool | None = None
     curves: bool = True
     live: bool = False
     system: bool = False

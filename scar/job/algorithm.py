@@ -287,7 +287,10 @@ def _evaluate(
     subject: str,
     fractions: Sequence[float | None],
 ) -> Iterator[Arm]:
-    """Yield the arms of a plan, one per budget, or that of a training set; their probes are one artefact."""
+    """Yield the arms of a plan, one per budget, or that of a training set; their probes are one artefact.
+
+    Where training draws nothing, the probe of a training set is the first of those on its subsets.
+    """
     penalty = characterized["total" if subject == "total" else "primary"].penalty
     trained = []
     for fraction in fractions:
@@ -295,14 +298,17 @@ def _evaluate(
         taken = _taken_from(inputs, subject)
         trained.append(flow(probing.ROWS, taken, plans, subject=subject, fraction=fraction))
     machine, how = Besides(runtime={"trainer": config.trainer}), {"probe": config.probe, "seed": config.seed}
-    probes = flow(probing.ARMS, trained, penalty, inputs.data, besides=machine, **how)
+    if subject in SUBJECTS and not config.probe.draws:
+        probes = characterized[subject].probes
+    else:
+        probes = flow(probing.ARMS, trained, penalty, inputs.data, besides=machine, **how)
     for index, (fraction, rows) in enumerate(zip(fractions, trained, strict=True)):
         probe = flow(probing.ARM, probes, index=index)
         predictions = flow(probing.PREDICTIONS, probe, rows, inputs.deployment, inputs.data)
         scores = flow(
             probing.SCORES, predictions, inputs.deployment, inputs.without_pool, declared=is_declared(config.deployment)
         )
-        made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "probe": probe}
+        made: dict[str, Any] = {"rows": rows, "penalty": penalty, "probes": probes, "index": index, "probe": probe}
         yield Arm(subject=subject, fraction=fraction, predictions=predictions, scores=scores, **made)
 
 

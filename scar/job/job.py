@@ -140,7 +140,8 @@ class Arm:
         fraction: the budget of the plan as a share of the reserve; None without a plan.
         rows: that it trains on.
         penalty: λ of its probe; None where the probe has its own, or none.
-        probes: those of all budgets of its plan, one artefact.
+        probes: those of all budgets of its plan, or of a training set, one artefact.
+        index: its place among them.
         probe: the one trained on its rows.
         predictions: of the test part, raw and matched.
         scores: of the predictions.
@@ -151,6 +152,7 @@ class Arm:
     rows: Handle[Ints]
     penalty: Handle[float] | None
     probes: Handle[ProbeSet]
+    index: int
     probe: Handle[ProbeSet]
     predictions: Handle[Predictions | LabelPredictions]
     scores: Handle[Scores | LabelScores]

@@ -183,7 +183,8 @@ class JobLogger:
         return "objective" if probe.get("solver") == "lbfgs" else str(probe.get("monitor", "validation_loss"))
 
     def _figures(self, frame: pd.DataFrame) -> dict[str, Any]:
-        if self.draw is None or not self.config.figures:
+        wanted = not self.run.offline if self.config.figures is None else self.config.figures
+        if self.draw is None or not wanted:
             return {}
         import wandb
         from PIL import Image

@@ -31,8 +31,10 @@ def retrain_arms(jobs: Sequence[Job]) -> None:
             _ = job.plans  # before the arms are locked, so that nobody waits for a plan while holding an arm
         arms: dict[Key, list[Arm]] = {}
         for job in group:
+            known = {each.probes.key for each in job.characterized.values()}
             for key, own in groupby(job.arms, lambda arm: arm.probes.key):
-                arms.setdefault(key, list(own))
+                if key not in known:
+                    arms.setdefault(key, list(own))
         for keys in _chunks(list(arms)):
             _retrain_missing(group[0], {key: arms[key] for key in keys})
 

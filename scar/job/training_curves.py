@@ -14,7 +14,7 @@ def arm_curves(job: Job) -> Floats32:
 
     Whichever job trained a probe, its curve lies with it, so that jobs that share artefacts show the same.
     """
-    return _stacked([job.store.read(key, load_curve) for key in dict.fromkeys(arm.probes.key for arm in job.arms)])
+    return _stacked([job.store.read(arm.probes.key, load_curve)[[arm.index]] for arm in job.arms])
 
 
 def _stacked(curves: list[Floats32]) -> Floats32:

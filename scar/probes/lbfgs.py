@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scar.probes.adam import add_product, record
 from scar.probes.block import Block
+from scar.probes.curvature import ROWS, StartingCurvature
 from scar.probes.settings import ProbeConfig
 
 HISTORY = 10
@@ -28,7 +29,7 @@ SHORTEST = 1e-8
 class LBFGSRun:
     """The solution of one block; `epoch` is one evaluation of the objective, which a finished probe ignores.
 
-    Several penalties are solved in turn, each from the optimum of the one before, until the validation loss of
+    Several penalties are solved in turn, each from the optimum of the one before with the curvature found there, until the validation loss of
     matched decisions has not improved for ``patience`` of them.
 
     Attributes:
@@ -43,8 +44,9 @@ class LBFGSRun:
         self._last = torch.tensor([len(path) - 1 for path in paths], device=device)
         longest = max(map(len, paths))
         self._penalties = torch.tensor([[*path, *path[-1:] * (longest - len(path))] for path in paths], device=device)
-        self._point, self._gradient = block.start(), torch.zeros_like(block.start())
-        self._direction = torch.zeros_like(self._point)
+        self._point, variance = self._beginning()
+        self._curvature = self._starting_curvature(variance)
+        self._gradient, self._direction = torch.zeros_like(self._point), torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
         self._steps, self._changes = _Recent(self._point), _Recent(self._point)
         self._value = torch.full((count,), torch.inf, dtype=torch.float64, device=device)
@@ -80,6 +82,23 @@ class LBFGSRun:
         if bool((live & over).any()):
             self._next_level(live & over, solved)
 
+    def _beginning(self) -> tuple[Tensor, Tensor]:
+        """Return weights [P, C, W] that give every class its frequency, and the variance [P] of that."""
+        block = self.block
+        biases, variance = block.loss.prior(block.y, block.real, block.num_classes)
+        point = block.start()
+        point[:, : block.num_classes, block.dimension] = biases
+        return point, variance
+
+    def _starting_curvature(self, variance: Tensor) -> StartingCurvature | None:
+        """Return the curvature, from evenly spaced rows; None for few rows, which do not repay it."""
+        block = self.block
+        if int(block.sizes.min()) < ROWS:
+            return None
+        sizes = block.sizes[:, None].double()
+        spaced = (torch.arange(ROWS, device=block.device) * (sizes / ROWS)).long()
+        return StartingCurvature(next(iter(block.rows.batches(spaced, ROWS))).float(), variance)
+
     def _penalty(self) -> Tensor:
         """Return the penalty [P] at which each probe is."""
         return self._penalties.gather(1, self._level[:, None])[:, 0]
@@ -110,23 +129,39 @@ class LBFGSRun:
     def _descent(self) -> Tensor:
         """Return minus the estimated inverse Hessian times the gradient.
 
-        With the steps S and changes Y as columns, R the upper triangle of SᵀY and γ the scale of the newest
-        pair, it is ``γ g + S R⁻ᵀ((D + γ YᵀY) u - γ Yᵀg) - γ Y u`` with ``u = R⁻¹ Sᵀg``, D the diagonal of R
-        (Byrd, Nocedal and Schnabel 1994). A pair not yet there is zero; so is its part.
+        With the steps S and changes Y as columns, R the upper triangle of SᵀY, D its diagonal and M the first estimate
+        of the inverse, scaled to the newest pair, it is ``z + S R⁻ᵀ(D u - Yᵀz)`` with ``z = M (g - Y u)`` and
+        ``u = R⁻¹ Sᵀg`` (Byrd, Nocedal and Schnabel 1994, in other brackets). A pair not yet there is zero; so is its part.
         """
         s, y, g = self._steps.rows, self._changes.rows, self._gradient.flatten(1)[:, :, None]
-        sy, yy = (s @ y.mT).double(), (y @ y.mT).double()
+        sy = (s @ y.mT).double()
         diagonal = sy.diagonal(dim1=1, dim2=2)
         known = diagonal > 0
         upper = sy.triu() + torch.diag_embed((~known).double())
-        first = 1 / self._gradient.flatten(1).norm(dim=1).clamp(min=1.0)
-        scale = torch.where(known[:, -1], diagonal[:, -1] / yy[:, -1, -1], first)[:, None, None]
         u = torch.linalg.solve_triangular(upper, (s @ g).double(), upper=True)
-        inner = diagonal[:, :, None] * u + scale * (yy @ u - (y @ g).double())
-        w = torch.linalg.solve_triangular(upper.mT, inner, upper=False)
-        product = scale.float() * (g - y.mT @ u.float()) + s.mT @ w.float()
-        descent: Tensor = -product.view_as(self._gradient)
+        z = self._first(g - y.mT @ u.float(), y[:, -1], diagonal[:, -1])
+        w = torch.linalg.solve_triangular(upper.mT, diagonal[:, :, None] * u - (y @ z).double(), upper=False)
+        descent: Tensor = -(z + s.mT @ w.float()).view_as(self._gradient)
         return descent
+
+    def _first(self, vector: Tensor, change: Tensor, along: Tensor) -> Tensor:
+        """Return the first estimate of the inverse Hessian times a vector [P, C · W, 1].
+
+        Args:
+            vector: what is multiplied.
+            change: [P, C · W] of the gradient over the newest step; zero without one.
+            along: [P] the product of both.
+        """
+        penalty, known = self._penalty(), along > 0
+        if self._curvature is None:
+            unknown, product, own = 1 / self._gradient.flatten(1).norm(dim=1).clamp(min=1.0), vector, change
+        else:
+            wide = self._gradient.shape
+            unknown = torch.ones_like(penalty)
+            product = self._curvature.solve(vector.view(wide), penalty).view_as(vector)
+            own = self._curvature.solve(change.reshape(wide), penalty).view_as(change)
+        scale = torch.where(known, along.float() / (change * own).sum(dim=1), unknown)
+        return _wide(scale) * product
 
     def _next_level(self, over: Tensor, solved: Tensor) -> None:
         """Compare the optimum at this penalty with the best so far; go on to the next penalty, or finish."""
@@ -140,12 +175,25 @@ class LBFGSRun:
         self._waited = torch.where(better, 0, self._waited + over)
         last = self._level == self._last
         self.finished = self.finished | (over & (last | (self._waited >= self.config.patience)))
-        self._level += over & ~last
-        self._value = torch.where(over, torch.inf, self._value)
-        self._direction = torch.where(_wide(over), 0.0, self._direction)
         self._spent = torch.where(over, 0, self._spent)
-        self._steps.forget(over)
-        self._changes.forget(over)
+        self._steps.forget(over & ~solved)
+        self._changes.forget(over & ~solved)
+        before = self._penalty()
+        self._level += over & ~last
+        self._change_penalty(self._penalty() - before)
+        self._direction = torch.where(_wide(over), self._descent(), self._direction)
+        self._slope = torch.where(over, _dot(self._direction, self._gradient), self._slope)
+        self._length = torch.where(over, 1.0, self._length)
+
+    def _change_penalty(self, added: Tensor) -> None:
+        """Turn value, gradient and the changes of gradients into those of penalties that are larger by [P]."""
+        inside = slice(self.block.dimension)
+        inner = self._point[:, :, inside]
+        self._value += added / 2 * inner.square().sum(dim=(1, 2), dtype=torch.float64)
+        self._gradient[:, :, inside] += _wide(added) * inner
+        shape = (len(added), HISTORY, *self._point.shape[1:])
+        changes, steps = (recent.rows.view(shape)[..., inside] for recent in (self._changes, self._steps))
+        changes += added[:, None, None, None] * steps
 
 
 class _Recent:

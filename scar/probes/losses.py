@@ -54,6 +54,15 @@ class Softmax:
         have, there = (torch.bincount(y[0], minlength=num_classes).cpu().numpy() for y in (trained, seen))
         return matched_shift(have, smoothed_mix(there, have))
 
+    def prior(self, y: Tensor, real: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Return biases [P, K] that give every class its frequency among the `real` rows, and the mean [P] of its variance.
+
+        Each class counts half a row more than there are, so that one without any keeps a finite bias.
+        """
+        counts = torch.zeros(len(y), num_classes, device=y.device).scatter_add_(1, y[:, 0], real[:, 0].float()) + 0.5
+        shares = counts / counts.sum(dim=1, keepdim=True)
+        return shares.log(), (shares * (1 - shares)).mean(dim=1)
+
     def single(self, y: Tensor, real: Tensor) -> Tensor:
         """Return [P] whether the rows that are `real` [P, 1, n] leave nothing to tell apart."""
         return ((y == y[:, :, :1]) | ~real).all(dim=2)[:, 0]
@@ -102,6 +111,15 @@ class Sigmoids:
         have, there = (y[:num_classes].sum(dim=1).cpu().numpy() for y in (trained, seen))
         size, others = trained.shape[1], seen.shape[1]
         return matched_label_shift(have, size, smoothed_shares(there, others, have / size))
+
+    def prior(self, y: Tensor, real: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+        """Return biases [P, K] that give every label its frequency among the `real` rows, and the mean [P] of its variance.
+
+        Half a row more than there are carries each label, and half a row does not, so that biases are finite.
+        """
+        sizes = real.sum(dim=2)
+        shares = ((y[:, :num_classes] * real).sum(dim=2) + 0.5) / (sizes + 1)
+        return shares.logit(), (shares * (1 - shares)).mean(dim=1)
 
     def single(self, y: Tensor, real: Tensor) -> Tensor:
         """Return [P] whether the rows that are `real` [P, 1, n] leave nothing to tell apart."""

@@ -82,6 +82,11 @@ class ProbeConfig:
         return cls(**{**adam, "penalties": (), "shared_penalty": False, **changes})
 
     @property
+    def draws(self) -> bool:
+        """Whether training draws anything, such as batches, so that a probe depends on its seed."""
+        return self.solver == "adam"
+
+    @property
     def chooses_once(self) -> bool:
         """Whether the penalty is chosen on a whole training set, for all probes that belong to it."""
         return self.shared_penalty and len(self.penalties) > 1

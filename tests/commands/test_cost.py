@@ -48,9 +48,9 @@ def test_hours_bytes_and_shards_by_hand():
     ("probe", "passes", "work"),
     [
         (ProbeConfig.linear(max_epochs=70), 70, 70 * 1.5),
-        (ProbeConfig(), 50, 50 * 1.5 + 100),
-        (ProbeConfig(shared_penalty=False), 100, 100 * 1.5),
-        (ProbeConfig(penalties=(0.1,)), 50, 50 * 1.5),
+        (ProbeConfig(), 35, 35 * 1.5 + 70),
+        (ProbeConfig(shared_penalty=False), 70, 70 * 1.5),
+        (ProbeConfig(penalties=(0.1,)), 35, 35 * 1.5),
         (ProbeConfig(penalties=(0.1,), max_epochs=10), 10, 10 * 1.5),
     ],
 )
@@ -76,7 +76,7 @@ def test_a_script_gets_everything_as_json(known, capsys):
     assert found["disk_bytes"] == 500 * 64 * 4 + 2 * 4 * 65 * 10 * 83
     assert found["commands"].keys() == {"one node", "slurm", "ray", "ray sweep"}
     assert "extraction=ray extraction.address=auto" in found["commands"]["ray"]
-    assert found["passes"] == 50
+    assert found["passes"] == 35
     assert all(" ".join(DIGITS) in each for each in found["commands"].values())
 
 

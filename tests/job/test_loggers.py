@@ -2,12 +2,15 @@
 
 import shutil
 import time
+from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import wandb
+from PIL import Image
 
 from scar.common import progress
 from scar.config.runtime import LoggerConfig
@@ -280,3 +283,17 @@ def test_a_table_of_wandb_is_the_one_that_it_makes_row_by_row() -> None:
         assert made.data == expected.data
         assert made.columns == expected.columns
         assert made._column_types.to_json() == expected._column_types.to_json()
+
+
+@pytest.mark.parametrize(
+    ("figures", "offline", "drawn"), [(None, True, 0), (None, False, 1), (True, True, 1), (False, False, 0)]
+)
+def test_figures_of_a_job_are_drawn_where_its_run_is_online_or_where_they_are_asked_for(
+    tmp_path, figures, offline, drawn
+):
+    picture = BytesIO()
+    Image.new("RGB", (2, 2)).save(picture, "png")
+    log = logger(tmp_path, figures=figures)
+    log.draw = lambda frame, **about: {"plan": picture.getvalue()}
+    log.run = SimpleNamespace(offline=offline)
+    assert len(log._figures(frame())) == drawn

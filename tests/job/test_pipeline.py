@@ -14,6 +14,7 @@ from scar.job.algorithm import algorithm
 from scar.job.gains import gains
 from scar.job.rows import load_predictions, load_rows
 from scar.job.run_job import run_job
+from scar.job.training_curves import arm_curves
 from scar.probes.probe_set import ProbeSet
 from scar.store.store import Store
 
@@ -197,10 +198,30 @@ def test_a_fault_keeps_finished_stages_and_leaves_no_half_written_job(tmp_path, 
     assert "the disk fell off" in status["traceback"]
     assert not (tmp_path / "test" / "jobs" / "job" / "rows.parquet").exists()
     arms = list((tmp_path / "store" / "arms").iterdir())
-    assert len(arms) == 3  # primary, total, and the plan with its three budgets
+    assert len(arms) == 1  # the plan with its three budgets; primary and total are the first probes of their subsets
     stamps = [arm.stat().st_mtime_ns for arm in arms]
     run(tmp_path, name="job")
     assert [arm.stat().st_mtime_ns for arm in arms] == stamps
+
+
+def test_the_arm_of_a_training_set_is_the_first_probe_of_its_subsets(tmp_path):
+    """Where training draws nothing, both are the same optimum; it is trained once."""
+    run(tmp_path, name="job")
+    job = algorithm(build(settings(tmp_path)), Store(tmp_path / "store"))
+    for arm in job.arms[:2]:
+        probes = job.characterized[arm.subject].probes
+        assert arm.probes is probes
+        np.testing.assert_array_equal(arm.probe.value.weights[0], probes.value.weights[0])
+        whole = np.sort(getattr(job.split, arm.subject))
+        np.testing.assert_array_equal(arm.rows.value, whole)
+    curves = arm_curves(job)
+    assert len(curves) == len(job.arms)
+    assert np.isfinite(curves[:, 0]).all()
+
+
+def test_a_probe_that_draws_is_trained_anew_for_an_arm(tmp_path):
+    run(tmp_path, "probe=linear", "probe.max_epochs=2", "forecast.compositions=0", name="job")
+    assert len(list((tmp_path / "store" / "arms").iterdir())) == 3  # primary, total, and the plan
 
 
 def test_a_further_job_leaves_at_most_twenty_files_and_folders(tmp_path):

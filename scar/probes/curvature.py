@@ -1,0 +1,44 @@
+"""The curvature of the objective where training begins, which L-BFGS takes for its first estimate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+RANK, SPARE, ROUNDS = 32, 8, 2
+# Eigenvectors that are kept; directions beyond them, and rounds, of the iteration that finds them (Halko et al. 2011).
+ROWS = 2000
+# Training rows whose covariance stands for that of all. A probe on fewer rows does not gain by it.
+
+
+class StartingCurvature:
+    """The Hessian ``c XᵀX/n + λ`` of each class for weights of zero, from the largest eigenvalues of XᵀX/n.
+
+    The smallest eigenvalue that is kept stands for all beyond it, so that no step is longer than it should be.
+
+    Args:
+        rows: [P, m, W] some training rows, all of the same weight.
+        variance: c [P], the mean over classes of ``p (1 - p)`` with p their frequencies.
+    """
+
+    def __init__(self, rows: Tensor, variance: Tensor) -> None:
+        count, taken, width = rows.shape
+        size = min(RANK + SPARE, taken, width)
+        draw = torch.randn(width, size, generator=torch.Generator().manual_seed(0))
+        basis = draw.to(rows.device).expand(count, -1, -1)
+        for _ in range(ROUNDS):
+            basis = torch.linalg.qr(rows.mT @ (rows @ basis))[0]
+        seen = rows @ basis
+        values, vectors = torch.linalg.eigh((seen.mT @ seen).double() / taken)
+        kept = min(RANK, size)
+        self._vectors = basis @ vectors[:, :, -kept:].float()
+        self._values = variance[:, None] * values[:, -kept:].clamp(min=0.0).float()
+
+    def solve(self, gradient: Tensor, penalty: Tensor) -> Tensor:
+        """Return the inverse of the Hessian at penalties [P] times [P, C, W]."""
+        inverse = 1 / (self._values + penalty[:, None])
+        rest = inverse[:, :1, None]
+        product: Tensor = torch.baddbmm(
+            rest * gradient, (gradient @ self._vectors) * (inverse[:, None, :] - rest), self._vectors.mT
+        )
+        return product
