@@ -14,7 +14,7 @@ from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison
 from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
 from scar.reporting.figures.completion_figure import draw_completion
-from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
 from scar.reporting.figures.map_figure import draw_map
 from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
@@ -142,7 +142,7 @@ def _of_the_measures(study: Study, group: Mapping[str, Any], suffix: str) -> Ite
     measures, growth = measures_by_size(rows), growth_frame(rows, seed=seed)
     if len(measures):
         yield draw_measures(measures, title=label, name=f"measures{suffix}")
-    if growth.y.notna().any():
+    if shows_growth(growth):
         yield draw_growth(growth, title=f"{label}, seed {seed}", name=f"figure2{suffix}")
 
 

@@ -17,7 +17,7 @@ from scar.common.files import replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
-from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
+from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, Tolerances
 from scar.store.code import sources
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_report(
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
     against: Path | str | None = None,
-    formats: Sequence[str] = ("png", "svg"),
+    formats: Sequence[str] = FORMATS,
     force: bool = False,
     card: CardConfig | None = None,
     console: Console | None = None,
@@ -73,7 +73,7 @@ def write_report(
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
         against: folder of an earlier version of the same data, see `scar.job.data_versions.find_version`.
-        formats: of the figure files.
+        formats: of the figure files: svg, png, pdf.
         force: write again even if nothing changed.
         card: what the owner of the dataset adds to its card.
         console: prints the summary if given.

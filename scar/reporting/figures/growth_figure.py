@@ -39,6 +39,11 @@ def growth_frame(rows: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return wide[index].assign(y=concept_bound(**named))
 
 
+def shows_growth(frame: pd.DataFrame) -> bool:
+    """Whether any class of a `growth_frame` is measured at three sizes: two say nothing about a curve of two parameters."""
+    return bool((frame[frame.y.notna()].groupby("class_id").factor.nunique() > 2).any())
+
+
 def draw_growth(frame: pd.DataFrame, *, title: str, name: str = "figure2") -> Drawing:
     """Small panels, one per class: y against the share of the data, the regression of Eq. 7 and the published fit.
 

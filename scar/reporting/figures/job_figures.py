@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
 from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import Drawing
@@ -28,7 +28,7 @@ def job_figures(frame: pd.DataFrame, *, title: str, driver: str | None = None) -
     if len(measures):
         drawings.append(draw_measures(measures, title=title))
         growth = growth_frame(frame, seed=seed)
-        if growth.y.notna().any():
+        if shows_growth(growth):
             drawings.append(draw_growth(growth, title=title))
     needs = frame.loc[(frame.metric == Metric.NEED) & (frame.subject == "primary"), "estimator"].unique()
     if len(needs) and (frame.metric == Metric.ADDED).any():
