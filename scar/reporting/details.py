@@ -16,7 +16,7 @@ from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
 from scar.reporting.figures.completion_figure import draw_completion
 from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
 from scar.reporting.figures.map_figure import draw_map
-from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size, varying
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import Drawing
@@ -140,7 +140,7 @@ def _of_the_measures(study: Study, group: Mapping[str, Any], suffix: str) -> Ite
     rows, label = study.of(group), group_label(group)
     seed = int(rows.seed.min())
     measures, growth = measures_by_size(rows), growth_frame(rows, seed=seed)
-    if len(measures):
+    if varying(measures):
         yield draw_measures(measures, title=label, name=f"measures{suffix}")
     if shows_growth(growth):
         yield draw_growth(growth, title=f"{label}, seed {seed}", name=f"figure2{suffix}")

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
+from matplotlib.layout_engine import LayoutEngine, TightLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from PIL import Image
 
@@ -197,9 +198,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure [inches] that no global state remembers."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, *, layout: LayoutEngine | None = None) -> Figure:
+    """A figure [inches] that no global state remembers; its default layout measures the panels once, constrained layout twice."""
+    figure = Figure(figsize=(width, height), layout=layout or TightLayoutEngine(pad=0.4, w_pad=1.2, rect=None))
     FigureCanvasAgg(figure)  # measures texts without a display
     return figure
 
@@ -209,6 +210,7 @@ def settle(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         for axes in figure.axes:
+            axes.spines[:].set_in_layout(False)  # they lie on the edges of what is measured anyway
             for axis in (axes.xaxis, axes.yaxis):
                 if not axis.get_label_text():
                     axis.set_label_coords(0, 0)  # or every drawing measures all ticks once more to place an empty label
@@ -217,6 +219,20 @@ def settle(figure: Figure) -> None:
             engine.execute(figure)
         _tell(caught)
         figure.set_layout_engine(None)
+        if isinstance(engine, TightLayoutEngine):
+            _make_room(figure)
+
+
+def _make_room(figure: Figure) -> None:
+    """Move the panels away from the legends of the figure, which tight layout does not see."""
+    beside = 16 if figure.get_suptitle() else 0  # points of the title of the figure, which has its place
+    for legend in figure.legends:
+        box, height, places = legend.get_window_extent(), figure.bbox.height, figure.subplotpars
+        room = (box.height + (4 - beside) * figure.dpi / 72) / height
+        if box.y0 > height / 2:
+            figure.subplots_adjust(top=places.top - max(room, 0))
+        else:
+            figure.subplots_adjust(bottom=places.bottom + room)
 
 
 def _tell(caught: Sequence[warnings.WarningMessage]) -> None:

@@ -99,15 +99,17 @@ class Table:
 
     def html_rows(self) -> list[list[dict[str, Any]]]:
         """Cells with their sort keys, for the HTML template."""
-        rows = []
-        for position in range(len(self.cells)):
-            row = []
-            for header in self.cells.columns:
-                key = self.values[self.sort_by[header]].iloc[position] if header in self.sort_by else ""
-                text, bracket, interval = str(self.cells[header].iloc[position]).partition(" [")
-                row.append({"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key})
-            rows.append(row)
-        return rows
+        columns = []
+        for header in self.cells.columns:
+            keys = self.values[self.sort_by[header]].tolist() if header in self.sort_by else [""] * len(self.cells)
+            parts = [str(cell).partition(" [") for cell in self.cells[header]]
+            columns.append(
+                [
+                    {"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key}
+                    for (text, bracket, interval), key in zip(parts, keys, strict=True)
+                ]
+            )
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _alignment(self) -> tuple[str, ...]:
         numeric = re.compile(r"[−+\d\[∞][^A-Za-z]*")
