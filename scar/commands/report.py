@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,6 +215,7 @@ def main() -> None:
     """Run the command."""
     sys.argv[1:] = prepared(sys.argv[1:])
     explain_compositions()
+    atexit.register(gc.freeze)  # what is left ends with the process: to look for cycles in it would take half a second
     _app()
 
 

@@ -25,7 +25,7 @@ from scar.reporting.formats.table import Table
 from scar.reporting.map_view import MapView, map_view
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
-from scar.reporting.tables.plan_table import plan_by_class, plan_table
+from scar.reporting.tables.plan_table import plan_of, plan_table
 from scar.reporting.tables.rounds_table import rounds_table
 from scar.reporting.tables.shopping_table import shopping_table
 from scar.reporting.tables.slices_table import slices_table
@@ -73,7 +73,7 @@ def make_detail(
     suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
     rows, driver = study.of(group), study.driver
     leader, seed = _leader(rows), int(rows.seed.min())
-    plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
+    plan = plan_of(study, group, seed=seed, strategy=leader)
     jobs, steps = study.finished(group), whatif_steps(study, group, seed=seed)
     view = map_view(study, group, seed=seed, leader=leader) if mapped else None
     return Detail(

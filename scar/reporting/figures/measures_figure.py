@@ -74,7 +74,8 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
             _draw_lines(drawing, axes, own, COLOURS[metric])
             mean = own.groupby("n").value.mean()
             parts.append(f"mean {metric} {decimal(mean.iloc[0])} at {mean.index[0]:.0f} samples, {decimal(mean.iloc[-1])} at {mean.index[-1]:.0f}")  # fmt: skip
-        same = [f"{m} {_said(frame.value[frame.metric == m])} at every size" for m in DRAWN if m not in shown]
+        others = [metric for metric in DRAWN if metric not in shown and (frame.metric == metric).any()]
+        same = [f"{metric} {_said(frame.value[frame.metric == metric])} at every size" for metric in others]
         titles = [line_title(title, frame.class_id.nunique()), *same]
         figure.suptitle(" · ".join(titles), fontsize=10, x=0.01, ha="left", color=INK)
     drawing.alt = f"Lines per class against subset size; {'; '.join([*parts, *same])}."

@@ -63,10 +63,13 @@ class Table:
         return "\n".join(self._latex_part(start, last=start == starts[-1]) for start in starts)
 
     def _latex_part(self, start: int, *, last: bool) -> str:
-        safe = self.cells.iloc[start : start + PAGE].map(escape_latex)
-        safe.columns = [escape_latex(c) for c in safe.columns]
         alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
-        body = safe.style.hide(axis="index").to_latex(hrules=True, column_format=alignment).strip()
+        head, *rows = (
+            " & ".join(map(escape_latex, row)) + r" \\"
+            for row in [self.cells.columns, *self.cells.iloc[start : start + PAGE].itertuples(index=False)]
+        )
+        rules = (r"\toprule", head, r"\midrule", *rows, r"\bottomrule")
+        body = "\n".join([rf"\begin{{tabular}}{{{alignment}}}", *rules, r"\end{tabular}"])
         caption = escape_latex(self.caption) + (" (continued)" if start else "")
         notes = r" \\ ".join(escape_latex(note) for note in self.notes) if last else ""
         lines = [
