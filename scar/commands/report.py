@@ -21,7 +21,6 @@ from scar.common.named import check_name
 from scar.config.nodes import reason
 from scar.config.runtime import LoggerConfig
 from scar.data.paths import data_folder
-from scar.job._wandb_run import wandb_mode
 from scar.reporting.reduction.results import has_reductions
 from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, CardConfig, Tolerances
 from scar.sweep.hydra_internals import explain_compositions
@@ -175,7 +174,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         return write_reductions(root / study, console=console())
     names = config.studies or [study]
     output = root / (names[0] if len(names) == 1 else config.name)
-    to_wandb = wandb_mode(config.logger.wandb) != "disabled"
+    to_wandb = _goes_to_wandb(config.logger)
     earlier = None
     if config.against:
         from scar.job.data_versions import find_version
@@ -209,6 +208,14 @@ def write(config: ReportConfig) -> dict[str, Path]:
     announce("report", path=paths["report.html"])
     console().print(f"report: {paths['report.html']}", markup=False, highlight=False)
     return paths
+
+
+def _goes_to_wandb(config: LoggerConfig) -> bool:
+    if config.wandb == "disabled":
+        return False
+    from scar.job._wandb_run import wandb_mode  # imports what reaches a network
+
+    return wandb_mode(config.wandb) != "disabled"
 
 
 def main() -> None:

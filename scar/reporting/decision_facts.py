@@ -14,8 +14,7 @@ from scar.common.spreadsheets import read_frame
 from scar.completion.class_prospects import NOT_MENDED
 from scar.completion.forecast import REFUSALS
 from scar.evaluation.scores import LEADING
-from scar.inspection.effects_of_acting import CORRECTED, REMOVED
-from scar.inspection.findings import DUPLICATE, LABEL, NEAR
+from scar.inspection.kinds import CORRECTED, DUPLICATE, LABEL, NEAR, REMOVED
 from scar.job.metrics import Metric
 from scar.reporting.axes import select
 from scar.reporting.comparison import Comparison, primary_arms

@@ -32,6 +32,7 @@ from scar.reporting.figures.style import (
     styled,
     thin_lines,
 )
+from scar.reporting.figures.whatif_figure import draw_whatif, whatif_frame
 from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
 from scar.reporting.study_folder import load_study
@@ -51,6 +52,13 @@ def drawings(study):
     yield draw_recalls(recalls, fraction=0.25, title="classes")
     yield needs_drawing(study.rows)
     yield draw_alignment(alignment_frame(pairs_study(study)))
+    yield draw_whatif(whatif_frame(ahead_study(study).rows, seed=0), title="ahead", leader="scar")
+
+
+def ahead_study(study):
+    """A study whose plans are forecast, beside the given one."""
+    folder = study.folders[0].parent / "ahead"
+    return load_study(folder if folder.exists() else write_study(folder, seeds=1, ahead=True))
 
 
 def needs_drawing(rows):
@@ -203,8 +211,7 @@ def test_a_growth_curve_is_drawn_from_three_sizes_on(study):
     assert shows_growth(frame)
     assert not shows_growth(frame[frame.factor <= 2])
     assert not shows_growth(frame.assign(y=frame.y.where(frame.factor <= 2)))
-    (group,) = study.groups()
-    few = replace(study, rows=study.rows[~(study.rows.factor > 2)])
+    few = replace(study, rows=study.rows[study.rows.factor.fillna(1) <= 2])
     names = [[d.name for d in gather(each, resamples=100).details[0].more_figures] for each in (study, few)]
     assert names == [["measures", "figure2"], ["measures"]]
 
@@ -217,7 +224,9 @@ def test_measures_that_are_the_same_everywhere_have_no_panel_and_the_title_says_
     title = "measures · coverage undefined at every size · richness 1.000 at every size"
     assert drawing.figure.get_suptitle() == title
     assert "richness 1.000 at every size" in drawing.alt
-    assert varying(frame.assign(value=1.0)) == []
+    assert varying(frame.assign(value=1.0)) == varying(frame[frame.factor == 1]) == []
+    single = draw_measures(frame[(frame.metric != "coverage") | (frame.factor == 1)], title="measures")
+    assert re.fullmatch(r"measures · coverage 0\.\d{3} at \d+ samples", single.figure.get_suptitle())
     constant = replace(study, rows=study.rows.assign(value=study.rows.value.mask(study.rows.stage == "measures", 0.5)))
     assert "measures" not in [d.name for d in gather(constant, resamples=100).details[0].more_figures]
 
@@ -235,7 +244,9 @@ def test_a_layout_leaves_room_for_legends_titles_and_labels(study):
             assert box.y1 < figure.bbox.y1 + 1, drawing.name
         for legend in figure.legends:
             for axes in figure.axes:
-                assert not axes.get_visible() or not legend.get_window_extent().overlaps(axes.bbox), drawing.name
+                assert not axes.get_visible() or not legend.get_window_extent().overlaps(axes.get_tightbbox()), (
+                    drawing.name
+                )
 
 
 def test_growth_points_are_eq_7(study):

@@ -134,7 +134,7 @@ def test_a_report_never_imports_torch(tmp_path):
     folder = write_study(tmp_path / "s", seeds=1)
     script = (
         f"import sys; from scar.reporting.write import write_report; write_report({str(folder)!r}, resamples=100, formats=['png']);"
-        "print([m for m in ('torch', 'pytorch_lightning', 'timm', 'transformers') if m in sys.modules])"
+        "print([m for m in ('torch', 'pytorch_lightning', 'timm', 'transformers', 'scar.job.algorithm') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

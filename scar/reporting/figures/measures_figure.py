@@ -47,9 +47,10 @@ def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def varying(frame: pd.DataFrame) -> list[str]:
-    """Measures of `measures_by_size` that are not the same for every class at every size; others have nothing to show."""
-    distinct = frame.value.round(3).groupby(frame.metric).nunique()
-    return [metric for metric in DRAWN if distinct.get(metric, 0) > 1]
+    """Measures of `measures_by_size` at several sizes that are not the same for every class at all; others have nothing to show."""
+    known = frame[frame.value.notna()]
+    found = known.assign(value=known.value.round(3)).groupby("metric")[["value", "n"]].nunique()
+    return [metric for metric in DRAWN if metric in found.index and (found.loc[metric] > 1).all()]
 
 
 def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") -> Drawing:
@@ -75,15 +76,17 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
             mean = own.groupby("n").value.mean()
             parts.append(f"mean {metric} {decimal(mean.iloc[0])} at {mean.index[0]:.0f} samples, {decimal(mean.iloc[-1])} at {mean.index[-1]:.0f}")  # fmt: skip
         others = [metric for metric in DRAWN if metric not in shown and (frame.metric == metric).any()]
-        same = [f"{metric} {_said(frame.value[frame.metric == metric])} at every size" for metric in others]
+        same = [f"{metric} {_said(frame[(frame.metric == metric) & frame.value.notna()])}" for metric in others]
         titles = [line_title(title, frame.class_id.nunique()), *same]
         figure.suptitle(" · ".join(titles), fontsize=10, x=0.01, ha="left", color=INK)
     drawing.alt = f"Lines per class against subset size; {'; '.join([*parts, *same])}."
     return drawing
 
 
-def _said(values: pd.Series) -> str:
-    return decimal(values.dropna().iloc[0]) if values.notna().any() else "undefined"
+def _said(own: pd.DataFrame) -> str:
+    if own.n.nunique() == 1:
+        return f"{decimal(own.value.mean())} at {own.n.iloc[0]:.0f} samples"
+    return f"{decimal(own.value.iloc[0]) if len(own) else 'undefined'} at every size"
 
 
 def _draw_lines(drawing: Drawing, axes: Axes, own: pd.DataFrame, colour: str) -> None:

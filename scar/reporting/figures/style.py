@@ -210,7 +210,8 @@ def settle(figure: Figure) -> None:
     engine = figure.get_layout_engine()
     if engine is not None:
         for axes in figure.axes:
-            axes.spines[:].set_in_layout(False)  # they lie on the edges of what is measured anyway
+            for artist in (*axes.spines.values(), *axes.lines, *axes.patches, *axes.collections):
+                artist.set_in_layout(False)  # nothing of them lies outside the panel
             for axis in (axes.xaxis, axes.yaxis):
                 if not axis.get_label_text():
                     axis.set_label_coords(0, 0)  # or every drawing measures all ticks once more to place an empty label
@@ -228,11 +229,11 @@ def _make_room(figure: Figure) -> None:
     beside = 16 if figure.get_suptitle() else 0  # points of the title of the figure, which has its place
     for legend in figure.legends:
         box, height, places = legend.get_window_extent(), figure.bbox.height, figure.subplotpars
-        room = (box.height + (4 - beside) * figure.dpi / 72) / height
+        room = box.height + 4 * figure.dpi / 72
         if box.y0 > height / 2:
-            figure.subplots_adjust(top=places.top - max(room, 0))
+            figure.subplots_adjust(top=places.top - max(room - beside * figure.dpi / 72, 0) / height)
         else:
-            figure.subplots_adjust(bottom=places.bottom + room)
+            figure.subplots_adjust(bottom=places.bottom + room / height)
 
 
 def _tell(caught: Sequence[warnings.WarningMessage]) -> None:
