@@ -23,7 +23,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import LayoutEngine, TightLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator
 from PIL import Image
 
 from scar.common.console import visible
@@ -209,10 +209,13 @@ def settle(figure: Figure) -> None:
     """Lay a figure out for good: with a layout engine, every writing would lay it out again. Call it inside `styled`."""
     engine = figure.get_layout_engine()
     if engine is not None:
+        once = isinstance(engine, TightLayoutEngine)
         for axes in figure.axes:
             for artist in (*axes.spines.values(), *axes.lines, *axes.patches, *axes.collections):
                 artist.set_in_layout(False)  # nothing of them lies outside the panel
             for axis in (axes.xaxis, axes.yaxis):
+                if once:  # a panel of another size would have other ticks, whose labels nobody measured
+                    axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
                 if not axis.get_label_text():
                     axis.set_label_coords(0, 0)  # or every drawing measures all ticks once more to place an empty label
         with warnings.catch_warnings(record=True) as caught:
@@ -220,7 +223,7 @@ def settle(figure: Figure) -> None:
             engine.execute(figure)
         _tell(caught)
         figure.set_layout_engine(None)
-        if isinstance(engine, TightLayoutEngine):
+        if once:
             _make_room(figure)
 
 
