@@ -251,10 +251,12 @@ def test_a_layout_leaves_room_for_legends_titles_and_labels(study):
 
 def test_labels_are_measured_with_the_ticks_that_are_drawn():
     with styled():
-        figure = new_figure(7.2, 5.4)
+        figure = new_figure(7.2, 4.8)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1])
         upper.plot([100, 700], [40, 100], label="arm")
-        lower.plot([100, 700], [2.0, -10.0])  # a larger panel would be given -2.5 among its ticks
+        upper.set_title("title")
+        lower.plot([100, 700], [2.0, -8.0])  # a larger panel would have -2.5 among its ticks
+        lower.set_xlabel("samples")
         lower.set_ylabel("one line\nand another")
         figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left")
         settle(figure)
