@@ -221,8 +221,9 @@ def _goes_to_wandb(config: LoggerConfig) -> bool:
 def main() -> None:
     """Run the command."""
     sys.argv[1:] = prepared(sys.argv[1:])
+    gc.disable()  # little is made twice: to look for cycles while it works and at its end would take a tenth of the time
+    atexit.register(gc.freeze)
     explain_compositions()
-    atexit.register(gc.freeze)  # what is left ends with the process: to look for cycles in it would take half a second
     _app()
 
 
