@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,7 @@ from scar.config.nodes import reason
 from scar.config.runtime import LoggerConfig
 from scar.data.paths import data_folder
 from scar.reporting.reduction.results import has_reductions
-from scar.reporting.settings import EQUIVALENCE_MARGIN, CardConfig, Tolerances
+from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, CardConfig, Tolerances
 from scar.sweep.hydra_internals import explain_compositions
 
 
@@ -51,7 +53,8 @@ class ReportConfig:
         resamples: of the bootstrap of rank agreement.
         details: groups that get a section and figures of their own.
         where: axis and value of the rows to keep, e.g. ``where.regime=natural``.
-        formats: of the figure files: png, svg, and pdf for a manuscript, which takes as long as the other two.
+        formats: of the figure files: svg as the page shows them; png for slides and pdf for a manuscript are drawn once
+            more each. What goes to Weights & Biases is always written as png, too.
         published: also write the published table and figures.
         table: 1 or 2: that table of the paper instead of a report, with what was run here and the commands that fill
             the rest, written into ``paths.output_dir/<name>``; `studies` may be empty then.
@@ -74,7 +77,7 @@ class ReportConfig:
     resamples: int = 2000
     details: int = 8
     where: dict[str, Any] = field(default_factory=dict)
-    formats: list[str] = field(default_factory=lambda: ["png", "svg"])
+    formats: list[str] = field(default_factory=lambda: list(FORMATS))
     published: bool = False
     table: int | None = None
     tolerance: Tolerances = field(default_factory=Tolerances)
@@ -171,6 +174,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         return write_reductions(root / study, console=console())
     names = config.studies or [study]
     output = root / (names[0] if len(names) == 1 else config.name)
+    to_wandb = _goes_to_wandb(config.logger)
     earlier = None
     if config.against:
         from scar.job.data_versions import find_version
@@ -187,7 +191,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         where=config.where,
         tolerances=config.tolerance,
         against=earlier,
-        formats=config.formats,
+        formats=[*config.formats, *(["png"] if to_wandb and "png" not in config.formats else [])],
         force=config.force,
         card=config.card,
         console=console(),
@@ -196,7 +200,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         from scar.reporting.paper.paper_report import write_published
 
         paths |= write_published(output, formats=config.formats)
-    if config.logger.wandb != "disabled":
+    if to_wandb:
         from scar.reporting.formats.wandb_study import log_study
 
         logged = log_study(paths, config.logger, name=output.name)
@@ -206,9 +210,19 @@ def write(config: ReportConfig) -> dict[str, Path]:
     return paths
 
 
+def _goes_to_wandb(config: LoggerConfig) -> bool:
+    if config.wandb == "disabled":
+        return False
+    from scar.job._wandb_run import wandb_mode  # imports what reaches a network
+
+    return wandb_mode(config.wandb) != "disabled"
+
+
 def main() -> None:
     """Run the command."""
     sys.argv[1:] = prepared(sys.argv[1:])
+    gc.disable()  # little is made twice: to look for cycles while it works and at its end would take a tenth of the time
+    atexit.register(gc.freeze)
     explain_compositions()
     _app()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 import uuid
@@ -36,6 +38,7 @@ def main() -> None:
     sys.argv[1:] = prepared(sys.argv[1:])
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     os.environ.setdefault(SWEEP, uuid.uuid4().hex)  # names this command in the records of its jobs, in all processes
+    atexit.register(gc.freeze)  # what is left ends with the process: to look for cycles in it would take a second
     raise_on_sigterm()
     register(LocalLauncher, RayLauncher, OptunaSweeper, AdaptiveSweeper)
     share_config_store()

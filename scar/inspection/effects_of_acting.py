@@ -15,16 +15,14 @@ from scar.common.spreadsheets import write_rows
 from scar.data.sources.corrected import Corrected
 from scar.evaluation.intervals import corrected_interval, paired_difference
 from scar.evaluation.weighted_metrics import METRICS, weighted_scores
-from scar.inspection.findings import DUPLICATE, LABEL, NEAR
 from scar.inspection.inspection import Inspection
+from scar.inspection.kinds import BOTH, CORRECTED, DUPLICATE, LABEL, NEAR, REMOVED
 from scar.job.algorithm import algorithm
 from scar.job.job import Job
 from scar.job.measurements import measure_job
 from scar.job.metrics import Metric
 from scar.job.shared_bank import retrain_arms
 from scar.measures.steps import MEASURES
-
-CORRECTED, REMOVED, BOTH = "labels corrected", "duplicates removed", "both"
 
 
 def measure_effects(inspection: Inspection, folder: Path, *, seeds: int, level: float = 0.95) -> pd.DataFrame:

@@ -11,25 +11,11 @@ import pandas as pd
 
 from scar.common.types import Floats, Ints
 from scar.data.catalogue import Catalogue
+from scar.inspection.kinds import BLANK, BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import LabelCheck
 from scar.inspection.near_duplicates import Pairs
 from scar.inspection.neighbours import Neighbours
 
-LABEL, BLANK, DUPLICATE, NEAR, OUTLIER, BORDER, MISMATCH = (
-    "label error", "blank", "duplicate", "near duplicate", "outlier", "near the boundary", "mismatched pair",
-)  # fmt: skip
-KINDS = {
-    LABEL: "1 − support for the given label, by probes and neighbours that have not seen it.",
-    BLANK: "1: a sound that is silent or constant, or a picture of one colour.",
-    DUPLICATE: "The content of another sample; across splits it leaks, with two labels one of them is wrong.",
-    NEAR: "Cosine similarity of the centred embeddings to another sample.",
-    OUTLIER: "1 − mean cosine similarity to the nearest samples: far from everything else.",
-    BORDER: "1 − difference of the two largest class probabilities: the probes cannot tell.",
-    MISMATCH: "1 − agreement of the two sides of the pair.",
-}
-"""Kinds of findings, in the order in which they are shown, and what their score is; the highest are looked at first."""
-RANKED = (OUTLIER, BORDER)
-"""Kinds that order samples without calling any of them a finding."""
 COLUMNS = (
     *("kind", "rank", "score", "id", "split", "class_name", "suggested", "other_id", "other_split", "other_class"),
     *("across_splits", "modality", "planned", "row", "other_row"),

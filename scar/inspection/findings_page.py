@@ -12,8 +12,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from scar.encoders.previews import excerpt, thumbnail
-from scar.inspection.findings import KINDS, RANKED
 from scar.inspection.inspection import Inspection
+from scar.inspection.kinds import KINDS, RANKED
 from scar.job.metrics import Metric, Number
 
 THUMBNAIL = 64

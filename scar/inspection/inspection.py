@@ -13,6 +13,7 @@ from scar.common.types import Ints
 from scar.data.blank import blank_rows
 from scar.inspection import findings as found
 from scar.inspection.crossfit import cross_fit
+from scar.inspection.kinds import KINDS
 from scar.inspection.label_errors import check_labels
 from scar.inspection.mismatched import pair_agreement
 from scar.inspection.near_duplicates import content_groups, find_pairs
@@ -70,7 +71,7 @@ def inspect_job(job: Job, settings: InspectionSettings | None = None) -> Inspect
             folds=settings.folds, seed=settings.seed,
         )  # fmt: skip
         tables.append(found.mismatch_findings(agreement, about, most=settings.most))
-    order = {kind: place for place, kind in enumerate(found.KINDS)}
+    order = {kind: place for place, kind in enumerate(KINDS)}
     table = pd.concat([each for each in tables if len(each)], ignore_index=True)
     return Inspection(job, table.sort_values("kind", key=lambda k: k.map(order), kind="stable", ignore_index=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 GROUP = ("dataset", "encoder", "modality", "regime", "mix")
@@ -42,9 +43,10 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
 
 def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values; there may be none."""
+    rows = np.arange(len(frame))
     for column, value in values.items():
-        frame = frame[frame[column] == value]
-    return frame
+        rows = rows[(frame[column].take(rows) == value).to_numpy(dtype=bool)]
+    return frame.take(rows)
 
 
 def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:

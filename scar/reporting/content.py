@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from scar.measures.steps import MEASURES
 from scar.reporting.comparison import Comparison, compare, first_scores
 from scar.reporting.details import Detail, make_detail
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
@@ -141,7 +142,9 @@ def gather(
 
 
 def _figures(study: Study, comparison: Comparison, estimator: str | None) -> list[Drawing]:
-    figures = [draw_sizes(sizes_frame(study)), draw_bubbles(bubbles_frame(study, estimator))]
+    figures, bubbles = [draw_sizes(sizes_frame(study))], bubbles_frame(study, estimator)
+    if len(bubbles.dropna(subset=list(MEASURES))) > 1:  # a single bubble says less than its line of Table 2a
+        figures.append(draw_bubbles(bubbles))
     if len(pairs := alignment_frame(study)):
         figures.append(draw_alignment(pairs))
     by_regime = len(study.rows[list(study.axes)].drop_duplicates()) == study.rows.regime.nunique()

@@ -14,8 +14,7 @@ from scar.common.spreadsheets import read_frame
 from scar.completion.class_prospects import NOT_MENDED
 from scar.completion.forecast import REFUSALS
 from scar.evaluation.scores import LEADING
-from scar.inspection.effects_of_acting import CORRECTED, REMOVED
-from scar.inspection.findings import DUPLICATE, LABEL, NEAR
+from scar.inspection.kinds import CORRECTED, DUPLICATE, LABEL, NEAR, REMOVED
 from scar.job.metrics import Metric
 from scar.reporting.axes import select
 from scar.reporting.comparison import Comparison, primary_arms
@@ -28,7 +27,7 @@ from scar.reporting.tables.estimators_table import leading_estimator, prospect_v
 from scar.reporting.tables.inspection_table import EFFECTS, FOUND
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
-from scar.reporting.tables.plan_table import plan_by_class
+from scar.reporting.tables.plan_table import plan_of
 from scar.reporting.text import count, known, listing, name_of, points, points_interval, share
 
 ORACLE = "oracle"
@@ -212,7 +211,7 @@ def _purchase(study: Study, comparison: Comparison, group: Mapping[str, Any], pl
     rows, seed = study.of(group), int(study.of(group).seed.min())
     if planner is None:
         return "What to buy cannot be said: no plan was retrained with."
-    plan = plan_by_class(rows, seed=seed, estimator=study.driver, strategy=planner)
+    plan = plan_of(study, group, seed=seed, strategy=planner)
     if not plan.added.sum():
         although = ", although the set as a whole needs more" if disagreement(rows, study.driver, seed=seed) else ""
         return (

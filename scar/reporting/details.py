@@ -14,9 +14,9 @@ from scar.job.metrics import Metric
 from scar.reporting.comparison import Comparison
 from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
 from scar.reporting.figures.completion_figure import draw_completion
-from scar.reporting.figures.growth_figure import draw_growth, growth_frame
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
 from scar.reporting.figures.map_figure import draw_map
-from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size, varying
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import Drawing
@@ -25,7 +25,7 @@ from scar.reporting.formats.table import Table
 from scar.reporting.map_view import MapView, map_view
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
-from scar.reporting.tables.plan_table import plan_by_class, plan_table
+from scar.reporting.tables.plan_table import plan_of, plan_table
 from scar.reporting.tables.rounds_table import rounds_table
 from scar.reporting.tables.shopping_table import shopping_table
 from scar.reporting.tables.slices_table import slices_table
@@ -73,7 +73,7 @@ def make_detail(
     suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
     rows, driver = study.of(group), study.driver
     leader, seed = _leader(rows), int(rows.seed.min())
-    plan = plan_by_class(rows, seed=seed, estimator=driver, strategy=leader)
+    plan = plan_of(study, group, seed=seed, strategy=leader)
     jobs, steps = study.finished(group), whatif_steps(study, group, seed=seed)
     view = map_view(study, group, seed=seed, leader=leader) if mapped else None
     return Detail(
@@ -140,9 +140,9 @@ def _of_the_measures(study: Study, group: Mapping[str, Any], suffix: str) -> Ite
     rows, label = study.of(group), group_label(group)
     seed = int(rows.seed.min())
     measures, growth = measures_by_size(rows), growth_frame(rows, seed=seed)
-    if len(measures):
+    if varying(measures):
         yield draw_measures(measures, title=label, name=f"measures{suffix}")
-    if growth.y.notna().any():
+    if shows_growth(growth):
         yield draw_growth(growth, title=f"{label}, seed {seed}", name=f"figure2{suffix}")
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 EQUIVALENCE_MARGIN = 0.005
 """Largest difference of two scores that counts as none, as a fraction: half a point."""
+FORMATS = ("svg",)
+"""Of the figure files, unless one asks for others: what the page shows, so that nothing is drawn twice."""
 
 
 @dataclass(frozen=True, kw_only=True)

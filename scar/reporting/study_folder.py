@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,13 @@ class Study:
     axes: tuple[str, ...]
     jobs: tuple[StudyJob, ...]
     looks: Looks = ONE_LOOK
+    _made: dict[tuple[Any, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
+        """Return a copy of ``make(self, *arguments)``, which several tables and figures ask for."""
+        if (key := (make, *arguments)) not in self._made:
+            self._made[key] = make(self, *arguments)
+        return self._made[key].copy()
 
     @property
     def driver(self) -> str:

@@ -23,7 +23,7 @@ from scar.reporting.tables.estimators_table import leading_estimator, prospect_s
 from scar.reporting.tables.indicators_table import indicator_sentence
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
-from scar.reporting.tables.plan_table import plan_by_class
+from scar.reporting.tables.plan_table import plan_of
 from scar.reporting.text import (
     count,
     decimal,
@@ -83,7 +83,7 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
         decision=decide(facts),
         quality=_quality(rows, comparison, group, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
-        additions=tuple(_additions(rows, seed, study.driver, study.budget_base)),
+        additions=tuple(_additions(rows, plan_of(study, group, seed=seed), seed, study.driver, study.budget_base)),
         benefit=tuple(_benefit(comparison, group, study.budget_base)),
     )
 
@@ -156,8 +156,7 @@ def _enough(name: str, found: Mapping[str, Any], have: float, driver: bool) -> s
     return f"{label}: {count(found_size)} samples{ends} are needed, the primary set holds {count(have)}: {verdict}."
 
 
-def _additions(rows: pd.DataFrame, seed: int, driver: str, base: str) -> list[str]:
-    plan = plan_by_class(rows, seed=seed, estimator=driver)
+def _additions(rows: pd.DataFrame, plan: pd.DataFrame, seed: int, driver: str, base: str) -> list[str]:
     total = plan.added.sum()
     if plan.added.isna().all():
         return ["No SCAR plan is in the rows."]

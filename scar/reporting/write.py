@@ -17,7 +17,7 @@ from scar.common.files import replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
-from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
+from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, Tolerances
 from scar.store.code import sources
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_report(
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
     against: Path | str | None = None,
-    formats: Sequence[str] = ("png", "svg"),
+    formats: Sequence[str] = FORMATS,
     force: bool = False,
     card: CardConfig | None = None,
     console: Console | None = None,
@@ -73,7 +73,7 @@ def write_report(
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
         against: folder of an earlier version of the same data, see `scar.job.data_versions.find_version`.
-        formats: of the figure files.
+        formats: of the figure files: svg, png, pdf.
         force: write again even if nothing changed.
         card: what the owner of the dataset adds to its card.
         console: prints the summary if given.
@@ -231,6 +231,11 @@ def _publish(target: Path) -> None:
     """Give the files of a report that is whole their names; the caller holds the lock."""
     if not (ready := target / READY).is_dir():
         return
+    for name, digest in _recorded(
+        target
+    ).items():  # what the report before had and this one has not, unless someone changed it
+        if not (ready / name).exists() and (old := target / name).exists() and _hash(old) == digest:
+            old.unlink()
     (target / RECORD).unlink(missing_ok=True)
     for path in sorted(ready.iterdir(), key=lambda path: path.name == RECORD):
         path.replace(target / path.name)
@@ -248,11 +253,25 @@ def _reusable(target: Path, digest: str) -> dict[str, Path] | None:
     try:
         record = json.loads((target / RECORD).read_text())
         unchanged = record["digest"] == digest and all(
-            hashlib.sha256((target / name).read_bytes()).hexdigest() == value for name, value in record["files"].items()
+            _hash(target / name) == value for name, value in record["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return {name: target / name for name in record["files"]} if unchanged else None
+
+
+def _recorded(target: Path) -> dict[str, str]:
+    """File name → hash of the report that lies there; empty where there is none."""
+    try:
+        return {
+            Path(name).name: str(value) for name, value in json.loads((target / RECORD).read_text())["files"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:

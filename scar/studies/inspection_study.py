@@ -12,9 +12,9 @@ from pathlib import Path
 from scar.common.console import console
 from scar.config.schema import Config
 from scar.inspection.effects_of_acting import measure_effects
-from scar.inspection.findings import KINDS, RANKED
 from scar.inspection.findings_page import render
 from scar.inspection.inspection import Inspection, inspect_job
+from scar.inspection.kinds import KINDS, RANKED
 from scar.inspection.options import InspectionSettings
 from scar.job.algorithm import algorithm
 from scar.job.run_job import open_store

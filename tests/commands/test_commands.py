@@ -118,6 +118,17 @@ def test_help_is_quick_to_read_and_names_the_groups(tmp_path):
     assert "completion: " in result.stdout
 
 
+@pytest.mark.parametrize(("module", "collects"), [("run", True), ("report", False)])
+def test_no_command_looks_for_cycles_when_it_ends(tmp_path, module, collects):
+    script = (
+        "import atexit, gc, sys; atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 0));"
+        f"sys.argv = ['scar', '--help']; from scar.commands.{module} import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.rstrip().endswith(f"{collects} True")
+
+
 def test_a_planner_from_outside_is_found_through_the_search_path(tmp_path):
     (tmp_path / "conf" / "completion").mkdir(parents=True)
     (tmp_path / "conf" / "completion" / "smallest_first.yaml").write_text(

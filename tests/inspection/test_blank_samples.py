@@ -7,7 +7,7 @@ from PIL import Image
 
 from scar.data.blank import blank_rows
 from scar.data.media import AudioFile, ImageFiles
-from scar.inspection.findings import BLANK
+from scar.inspection.kinds import BLANK
 from scar.inspection.options import InspectionSettings
 from scar.studies.common import compose_config
 from scar.studies.inspection_study import run

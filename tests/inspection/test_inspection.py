@@ -18,7 +18,7 @@ from scar.encoders.pixels import Pixels
 from scar.encoders.random_vectors import RandomVectors
 from scar.inspection.crossfit import assign_folds
 from scar.inspection.effects_of_acting import corrections, write_corrections
-from scar.inspection.findings import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
+from scar.inspection.kinds import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import check_labels
 from scar.inspection.mismatched import pair_agreement
 from scar.inspection.near_duplicates import content_groups, find_pairs

@@ -8,8 +8,8 @@ import pytest
 
 from scar.data.paths import data_folder
 from scar.data.source import Source
-from scar.inspection.findings import DUPLICATE, LABEL
 from scar.inspection.inspection import inspect_job
+from scar.inspection.kinds import DUPLICATE, LABEL
 from scar.inspection.options import InspectionSettings
 from scar.job.algorithm import algorithm
 from scar.store.store import Store

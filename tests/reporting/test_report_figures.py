@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,12 +11,13 @@ from synthetic import NAMES, write_study
 
 from scar.foundation.estimators import BY_NAME
 from scar.reporting.comparison import compare
+from scar.reporting.content import gather
 from scar.reporting.figures._label_places import place_labels
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
 from scar.reporting.figures.class_figure import draw_recalls, recalls_frame
 from scar.reporting.figures.completion_figure import draw_completion
-from scar.reporting.figures.growth_figure import draw_growth, growth_frame
-from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size, varying
 from scar.reporting.figures.need_figure import draw_needs, gaps_frame, needs_frame
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import (
@@ -27,8 +29,10 @@ from scar.reporting.figures.style import (
     new_figure,
     settle,
     share_glyphs,
+    styled,
     thin_lines,
 )
+from scar.reporting.figures.whatif_figure import draw_whatif, whatif_frame
 from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles, published_bubbles_frame
 from scar.reporting.study_folder import load_study
@@ -48,6 +52,13 @@ def drawings(study):
     yield draw_recalls(recalls, fraction=0.25, title="classes")
     yield needs_drawing(study.rows)
     yield draw_alignment(alignment_frame(pairs_study(study)))
+    yield draw_whatif(whatif_frame(ahead_study(study).rows, seed=0), title="ahead", leader="scar")
+
+
+def ahead_study(study):
+    """A study whose plans are forecast, beside the given one."""
+    folder = study.folders[0].parent / "ahead"
+    return load_study(folder if folder.exists() else write_study(folder, seeds=1, ahead=True))
 
 
 def needs_drawing(rows):
@@ -193,6 +204,64 @@ def test_bubbles_without_a_measure_are_named_instead_of_drawn():
     drawing = draw_bubbles(frame)
     assert frame.label[1] in drawing.figure.axes[0].get_title(loc="left")
     assert len(drawing.figure.axes[0].texts) == 2
+
+
+def test_a_growth_curve_is_drawn_from_three_sizes_on(study):
+    frame = growth_frame(study.rows, seed=0)
+    assert shows_growth(frame)
+    assert not shows_growth(frame[frame.factor <= 2])
+    assert not shows_growth(frame.assign(y=frame.y.where(frame.factor <= 2)))
+    few = replace(study, rows=study.rows[study.rows.factor.fillna(1) <= 2])
+    names = [[d.name for d in gather(each, resamples=100).details[0].more_figures] for each in (study, few)]
+    assert names == [["measures", "figure2"], ["measures"]]
+
+
+def test_measures_that_are_the_same_everywhere_have_no_panel_and_the_title_says_them(study):
+    frame = measures_by_size(study.rows)
+    one = frame.assign(value=frame.value.mask(frame.metric == "richness", 1.0).mask(frame.metric == "coverage"))
+    drawing = draw_measures(one, title="measures")
+    assert [axes.get_title(loc="left") for axes in drawing.figure.axes] == ["Authenticity"]
+    title = "measures · coverage undefined at every size · richness 1.000 at every size"
+    assert drawing.figure.get_suptitle() == title
+    assert "richness 1.000 at every size" in drawing.alt
+    assert varying(frame.assign(value=1.0)) == varying(frame[frame.factor == 1]) == []
+    single = draw_measures(frame[(frame.metric != "coverage") | (frame.factor == 1)], title="measures")
+    assert re.fullmatch(r"measures · coverage 0\.\d{3} at \d+ samples", single.figure.get_suptitle())
+    constant = replace(study, rows=study.rows.assign(value=study.rows.value.mask(study.rows.stage == "measures", 0.5)))
+    assert "measures" not in [d.name for d in gather(constant, resamples=100).details[0].more_figures]
+
+
+def test_a_layout_leaves_room_for_legends_titles_and_labels(study):
+    for drawing in drawings(study):
+        figure = drawing.figure
+        with styled():
+            settle(figure)
+        boxes = [axes.get_tightbbox() for axes in figure.axes if axes.get_visible()]
+        boxes += [legend.get_window_extent() for legend in figure.legends]
+        for box in boxes:
+            assert min(box.x0, box.y0) > -1, drawing.name
+            assert box.x1 < figure.bbox.x1 + 1, drawing.name
+            assert box.y1 < figure.bbox.y1 + 1, drawing.name
+        for legend in figure.legends:
+            for axes in figure.axes:
+                assert not axes.get_visible() or not legend.get_window_extent().overlaps(axes.get_tightbbox()), (
+                    drawing.name
+                )
+
+
+def test_labels_are_measured_with_the_ticks_that_are_drawn():
+    with styled():
+        figure = new_figure(7.2, 4.8)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.7, 1])
+        upper.plot([100, 700], [40, 100], label="arm")
+        upper.set_title("title")
+        lower.plot([100, 700], [2.0, -8.0])  # a larger panel would have -2.5 among its ticks
+        lower.set_xlabel("samples")
+        lower.set_ylabel("one line\nand another")
+        figure.legend(*upper.get_legend_handles_labels(), loc="outside upper left")
+        settle(figure)
+        assert lower.yaxis.label.get_window_extent().x0 >= 0
+        assert lower.get_tightbbox().x0 >= 0
 
 
 def test_growth_points_are_eq_7(study):

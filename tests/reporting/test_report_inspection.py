@@ -8,7 +8,8 @@ import pytest
 from omegaconf import OmegaConf
 from synthetic import write_study
 
-from scar.inspection.findings import COLUMNS, DUPLICATE, LABEL, OUTLIER
+from scar.inspection.findings import COLUMNS
+from scar.inspection.kinds import DUPLICATE, LABEL, OUTLIER
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.inspection_table import SHOWN, inspection_tables
 from scar.reporting.write import write_report

@@ -50,9 +50,25 @@ def page(folder):
 
 def test_every_promised_file_is_written(folder):
     names = {p.name for p in folder.iterdir()}
-    figures = {f"{f}.{k}" for f in ("figure3a", "figure3b", "completion", "plan", "figure2") for k in ("png", "svg")}
+    figures = {f"{name}.svg" for name in ("figure3a", "completion", "plan", "figure2")}
     assert {"report.html", "report.txt", "table2.md", "table2.tex", "table2.csv", "deviations.md", *figures} <= names
-    assert not [n for n in names if n.startswith(".") or n.endswith(".pdf")]  # a PDF is written where one asks for it
+    assert not [
+        n for n in names if n.startswith(".") or n.endswith((".pdf", ".png"))
+    ]  # written where one asks for them
+    assert "figure3b.svg" not in names  # of a single group it would be a single bubble
+
+
+def test_figures_that_are_no_longer_asked_for_go_and_what_others_left_stays(tmp_path):
+    groups = [("digits", encoder, "image", "natural") for encoder in ("pixels", "pixels_pca")]
+    folder = write_study(tmp_path / "s", seeds=1, strategies=("scar",), groups=groups)
+    paths = write_report(folder, resamples=100, details=0, formats=["svg", "png"])
+    assert {"figure3a.svg", "figure3a.png", "figure3b.svg", "figure3b.png"} <= set(paths)
+    paths["figure3b.png"].write_bytes(b"edited")
+    (folder / "notes.png").write_bytes(b"mine")
+    write_report(folder, resamples=100, details=0)
+    left = {path.name for path in folder.glob("*.png")}
+    assert left == {"figure3b.png", "notes.png"}
+    assert (folder / "figure3a.svg").exists()
 
 
 def test_the_page_loads_nothing(folder, page):
@@ -118,7 +134,7 @@ def test_a_report_never_imports_torch(tmp_path):
     folder = write_study(tmp_path / "s", seeds=1)
     script = (
         f"import sys; from scar.reporting.write import write_report; write_report({str(folder)!r}, resamples=100, formats=['png']);"
-        "print([m for m in ('torch', 'pytorch_lightning', 'timm', 'transformers') if m in sys.modules])"
+        "print([m for m in ('torch', 'pytorch_lightning', 'timm', 'transformers', 'scar.job.algorithm') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -40,7 +40,7 @@ def output(tmp_path_factory):
 
 
 def report(output, **settings):
-    settings = {"study": "quick", "resamples": 100, "formats": ["png"], **settings}
+    settings = {"study": "quick", "resamples": 100, **settings}
     return write(ReportConfig(paths=ReportPaths(output_dir=str(output)), **settings))
 
 
@@ -70,6 +70,12 @@ def test_the_report_is_one_run_with_its_tables_figures_and_files(output, paths):
     images = {f"figures/{path.stem}" for path in paths.values() if path.suffix == ".png"}
     assert len(images) > 3
     assert images | {"tables/table2a", "tables/arms"} <= logged
+
+
+def test_without_a_run_no_figure_is_drawn_for_one(output, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    written = report(output, name="none", studies=["quick"], study=None, details=0, logger=LoggerConfig(figures=False))
+    assert not [name for name in written if name.endswith(".png")]
 
 
 def test_the_same_report_is_not_logged_twice_and_a_changed_one_takes_its_place(output, paths):

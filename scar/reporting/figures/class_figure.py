@@ -75,11 +75,11 @@ def draw_recalls(
         drawing = Drawing(name=name, title="Recall by class", alt="", figure=figure, data=frame)
         subjects = [s for s in ("total", "primary", *STRATEGIES) if s in wide]
         for index, subject in enumerate(subjects):
-            own = frame[frame.subject == subject].set_index("class_name")
+            own = {row.class_name: row for row in frame[frame.subject == subject].itertuples()}
             look = _look(subject, index)
             axes.plot([], [], label={"total": "all data"}.get(subject, name_of(subject)), **look)
             for place, class_name in enumerate(order):
-                row = own.loc[class_name]
+                row = own[class_name]
                 (dot,) = axes.plot([100 * row.value], [place], **look)
                 ends = f"seeds {percent(row.low)} to {percent(row.high)}"
                 drawing.tip(dot, f"{class_name}, {name_of(subject)}: {percent(row.value)} % ({ends})")

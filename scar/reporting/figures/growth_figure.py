@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scar.common.types import Floats
 from scar.foundation.bound import concept_bound, reference_concept_sizes
@@ -39,6 +40,11 @@ def growth_frame(rows: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     return wide[index].assign(y=concept_bound(**named))
 
 
+def shows_growth(frame: pd.DataFrame) -> bool:
+    """Whether any class of a `growth_frame` is measured at three sizes: two say nothing about a curve of two parameters."""
+    return bool((frame[frame.y.notna()].groupby("class_id").factor.nunique() > 2).any())
+
+
 def draw_growth(frame: pd.DataFrame, *, title: str, name: str = "figure2") -> Drawing:
     """Small panels, one per class: y against the share of the data, the regression of Eq. 7 and the published fit.
 
@@ -53,7 +59,7 @@ def draw_growth(frame: pd.DataFrame, *, title: str, name: str = "figure2") -> Dr
     factors, y = table.index.to_numpy(dtype=float), table.to_numpy(dtype=float)
     with styled():
         lines = max(-(-y.shape[1] // COLUMNS), 1)
-        figure = new_figure(10, 0.9 + 1.75 * lines)
+        figure = new_figure(10, 0.9 + 1.75 * lines, layout=ConstrainedLayoutEngine())
         drawing = Drawing(name=name, title="Growth of the concept space", alt="", figure=figure, data=frame)
         drawing.alt = "No class has a defined bound of Eq. 7."
         if y.size and len(factors) > 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.figures.growth_figure import draw_growth, growth_frame
-from scar.reporting.figures.measures_figure import draw_measures, measures_by_size
+from scar.reporting.figures.growth_figure import draw_growth, growth_frame, shows_growth
+from scar.reporting.figures.measures_figure import draw_measures, measures_by_size, varying
 from scar.reporting.figures.plan_figure import draw_plan
 from scar.reporting.figures.style import Drawing
 from scar.reporting.tables.plan_table import plan_by_class
@@ -25,10 +25,11 @@ def job_figures(frame: pd.DataFrame, *, title: str, driver: str | None = None) -
         return {}
     seed, strategy = int(frame.seed.iloc[0]), str(frame.completion.iloc[0])
     measures = measures_by_size(frame)
-    if len(measures):
+    if varying(measures):
         drawings.append(draw_measures(measures, title=title))
+    if len(measures):
         growth = growth_frame(frame, seed=seed)
-        if growth.y.notna().any():
+        if shows_growth(growth):
             drawings.append(draw_growth(growth, title=title))
     needs = frame.loc[(frame.metric == Metric.NEED) & (frame.subject == "primary"), "estimator"].unique()
     if len(needs) and (frame.metric == Metric.ADDED).any():

@@ -28,6 +28,7 @@ from scar.reporting.text import decimal
 
 DRAWN = MEASURES[1:]
 """The scale of a subset is its size."""
+COLOURS = dict(zip(DRAWN, (EXTENSION, FOUNDATION[0], TOTAL), strict=True))
 
 
 def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
@@ -45,8 +46,15 @@ def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(n=frame.factor.map(sizes).astype(float), class_name=frame.class_id.map(names))
 
 
+def varying(frame: pd.DataFrame) -> list[str]:
+    """Measures of `measures_by_size` at several sizes that are not the same for every class at all; others have nothing to show."""
+    known = frame[frame.value.notna()]
+    found = known.assign(value=known.value.round(3)).groupby("metric")[["value", "n"]].nunique()
+    return [metric for metric in DRAWN if metric in found.index and (found.loc[metric] > 1).all()]
+
+
 def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") -> Drawing:
-    """Three panels: coverage, authenticity, richness; the class mean thick, the largest and smallest class named.
+    """A panel for each of `varying`; the class mean thick, the largest and smallest class named; the title says the others.
 
     Args:
         frame: of `measures_by_size`.
@@ -55,23 +63,30 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
     """
     with styled():
         figure = new_figure(10, 3.5)
-        panels = figure.subplots(1, len(DRAWN), sharex=True, squeeze=False)[0]
+        shown = varying(frame)
+        panels = figure.subplots(1, len(shown), sharex=True, squeeze=False)[0]
         drawing = Drawing(name=name, title="Measures against subset size", alt="", figure=figure, data=frame)
         parts = []
-        for axes, metric, colour in zip(panels, DRAWN, (EXTENSION, FOUNDATION[0], TOTAL), strict=True):
+        for axes, metric in zip(panels, shown, strict=True):
             own = frame[(frame.metric == metric) & frame.value.notna()]
             axes.set_title(metric.capitalize())
             log2_axis(axes)
             axes.set_xlabel("Samples in the subset")
-            if own.empty:
-                axes.text(0.5, 0.5, "undefined at every size", transform=axes.transAxes, ha="center", color=MUTED)
-                continue
-            _draw_lines(drawing, axes, own, colour)
+            _draw_lines(drawing, axes, own, COLOURS[metric])
             mean = own.groupby("n").value.mean()
             parts.append(f"mean {metric} {decimal(mean.iloc[0])} at {mean.index[0]:.0f} samples, {decimal(mean.iloc[-1])} at {mean.index[-1]:.0f}")  # fmt: skip
-        figure.suptitle(line_title(title, frame.class_id.nunique()), fontsize=10, x=0.01, ha="left", color=INK)
-    drawing.alt = f"Lines per class against subset size; {'; '.join(parts)}."
+        others = [metric for metric in DRAWN if metric not in shown and (frame.metric == metric).any()]
+        same = [f"{metric} {_said(frame[(frame.metric == metric) & frame.value.notna()])}" for metric in others]
+        titles = [line_title(title, frame.class_id.nunique()), *same]
+        figure.suptitle(" · ".join(titles), fontsize=10, x=0.01, ha="left", color=INK)
+    drawing.alt = f"Lines per class against subset size; {'; '.join([*parts, *same])}."
     return drawing
+
+
+def _said(own: pd.DataFrame) -> str:
+    if own.n.nunique() == 1:
+        return f"{decimal(own.value.mean())} at {own.n.iloc[0]:.0f} samples"
+    return f"{decimal(own.value.iloc[0]) if len(own) else 'undefined'} at every size"
 
 
 def _draw_lines(drawing: Drawing, axes: Axes, own: pd.DataFrame, colour: str) -> None:

@@ -142,7 +142,7 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
     low, high = (float(finite.min()) / 2, float(finite.max()) * 2) if len(finite) else (0.5, 2.0)
     low, high = min(low, 0.5), max(high, 2.0)
     for index, estimator in enumerate(estimators):
-        own = needs[needs.estimator == estimator].set_index("class_name")
+        own = {row.class_name: row for row in needs[needs.estimator == estimator].itertuples()}
         look: dict[str, Any] = {"color": FOUNDATION[index % len(FOUNDATION)], "linestyle": "none"}
         look |= {
             "marker": "D" if estimator == driver else "osv^"[index % 4],
@@ -150,7 +150,7 @@ def _draw_ratios(drawing: Drawing, axes: Axes, needs: pd.DataFrame, shown: list[
         }
         axes.plot([], [], label=name_of(estimator), **look)
         for place, class_name in enumerate(shown):
-            row = own.loc[class_name] if class_name in own.index else None
+            row = own.get(class_name)
             if row is None or np.isnan(row.ratio):
                 continue
             at = float(np.clip(row.ratio, low, high))

@@ -22,7 +22,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
+from matplotlib.layout_engine import LayoutEngine, TightLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator
 from PIL import Image
 
 from scar.common.console import visible
@@ -197,9 +198,9 @@ def styled() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A figure [inches] that no global state remembers."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, *, layout: LayoutEngine | None = None) -> Figure:
+    """A figure [inches] that no global state remembers; its default layout measures the panels once, constrained layout twice."""
+    figure = Figure(figsize=(width, height), layout=layout or TightLayoutEngine(pad=0.4, w_pad=1.2, rect=None))
     FigureCanvasAgg(figure)  # measures texts without a display
     return figure
 
@@ -208,8 +209,13 @@ def settle(figure: Figure) -> None:
     """Lay a figure out for good: with a layout engine, every writing would lay it out again. Call it inside `styled`."""
     engine = figure.get_layout_engine()
     if engine is not None:
+        once = isinstance(engine, TightLayoutEngine)
         for axes in figure.axes:
+            for artist in (*axes.spines.values(), *axes.lines, *axes.patches, *axes.collections):
+                artist.set_in_layout(False)  # nothing of them lies outside the panel
             for axis in (axes.xaxis, axes.yaxis):
+                if once:  # a panel of another size would have other ticks, whose labels nobody measured
+                    axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
                 if not axis.get_label_text():
                     axis.set_label_coords(0, 0)  # or every drawing measures all ticks once more to place an empty label
         with warnings.catch_warnings(record=True) as caught:
@@ -217,6 +223,20 @@ def settle(figure: Figure) -> None:
             engine.execute(figure)
         _tell(caught)
         figure.set_layout_engine(None)
+        if once:
+            _make_room(figure)
+
+
+def _make_room(figure: Figure) -> None:
+    """Move the panels away from the legends of the figure, which tight layout does not see."""
+    beside = 16 if figure.get_suptitle() else 0  # points of the title of the figure, which has its place
+    for legend in figure.legends:
+        box, height, places = legend.get_window_extent(), figure.bbox.height, figure.subplotpars
+        room = box.height + 4 * figure.dpi / 72
+        if box.y0 > height / 2:
+            figure.subplots_adjust(top=places.top - max(room - beside * figure.dpi / 72, 0) / height)
+        else:
+            figure.subplots_adjust(bottom=places.bottom + room / height)
 
 
 def _tell(caught: Sequence[warnings.WarningMessage]) -> None:

@@ -129,7 +129,7 @@ def make_card(
         seeds=seeds,
         driver=study.driver,
         answers=answers,
-        tables=card_tables(rows, seed=seeds[0], driver=study.driver),
+        tables=card_tables(study, group, seed=seeds[0]),
         caveats=tuple(caveats),
         plans=tuple(path for job in jobs if job.columns["seed"] == seeds[0] for path in job.plans),
         commands=tuple(commands(study)),

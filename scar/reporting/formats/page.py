@@ -11,7 +11,6 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from omegaconf import OmegaConf
 
 from scar import __version__
 from scar.reporting.content import ANSWERED, Content
@@ -243,5 +242,6 @@ def _configs(study: Study) -> list[tuple[str, str]]:
     for group in study.groups()[:ANSWERED]:
         job = next((j for j in study.finished(group) if j.config), None)
         if job is not None:
-            shown.append((f"{group_label(group)} ({job.folder.name})", OmegaConf.to_yaml(OmegaConf.create(job.config))))
+            text = (job.folder / "config.yaml").read_text(encoding="utf-8")
+            shown.append((f"{group_label(group)} ({job.folder.name})", text))
     return shown

@@ -63,10 +63,13 @@ class Table:
         return "\n".join(self._latex_part(start, last=start == starts[-1]) for start in starts)
 
     def _latex_part(self, start: int, *, last: bool) -> str:
-        safe = self.cells.iloc[start : start + PAGE].map(escape_latex)
-        safe.columns = [escape_latex(c) for c in safe.columns]
         alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
-        body = safe.style.hide(axis="index").to_latex(hrules=True, column_format=alignment).strip()
+        head, *rows = (
+            " & ".join(map(escape_latex, row)) + r" \\"
+            for row in [self.cells.columns, *self.cells.iloc[start : start + PAGE].itertuples(index=False)]
+        )
+        rules = (r"\toprule", head, r"\midrule", *rows, r"\bottomrule")
+        body = "\n".join([rf"\begin{{tabular}}{{{alignment}}}", *rules, r"\end{tabular}"])
         caption = escape_latex(self.caption) + (" (continued)" if start else "")
         notes = r" \\ ".join(escape_latex(note) for note in self.notes) if last else ""
         lines = [
@@ -99,15 +102,17 @@ class Table:
 
     def html_rows(self) -> list[list[dict[str, Any]]]:
         """Cells with their sort keys, for the HTML template."""
-        rows = []
-        for position in range(len(self.cells)):
-            row = []
-            for header in self.cells.columns:
-                key = self.values[self.sort_by[header]].iloc[position] if header in self.sort_by else ""
-                text, bracket, interval = str(self.cells[header].iloc[position]).partition(" [")
-                row.append({"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key})
-            rows.append(row)
-        return rows
+        columns = []
+        for header in self.cells.columns:
+            keys = self.values[self.sort_by[header]].tolist() if header in self.sort_by else [""] * len(self.cells)
+            parts = [str(cell).partition(" [") for cell in self.cells[header]]
+            columns.append(
+                [
+                    {"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key}
+                    for (text, bracket, interval), key in zip(parts, keys, strict=True)
+                ]
+            )
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def _alignment(self) -> tuple[str, ...]:
         numeric = re.compile(r"[−+\d\[∞][^A-Za-z]*")

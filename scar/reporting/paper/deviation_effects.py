@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -43,6 +44,7 @@ def identical_ones() -> tuple[int, int, int]:
     return int(scale.sum()), int(richness.sum()), int((scale | richness).sum())
 
 
+@cache
 def repeated_accuracies() -> dict[str, list[float]]:
     """Accuracies that come back at least three times within the arms and runs of one published cell."""
     found: dict[str, list[float]] = {}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -49,7 +50,7 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
     lacking = frame.loc[~frame.index.isin(shown.index), "label"].tolist()
     many = len(shown) > 8
     with styled():
-        figure = new_figure(11 if many else 7.2, 8 if many else 4.6)
+        figure = new_figure(11 if many else 7.2, 8 if many else 4.6, layout=ConstrainedLayoutEngine())
         axes = figure.subplots()
         drawing = Drawing(name=name, title="Scale, Coverage, Authenticity, Richness", alt="", figure=figure, data=frame)
         x, y = (shown[m].to_numpy(dtype=float) for m in ("coverage", "authenticity"))

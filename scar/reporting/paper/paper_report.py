@@ -20,12 +20,12 @@ from scar.reporting.paper.figure3a import draw_sizes, published_sizes_frame
 from scar.reporting.paper.figure3b import draw_bubbles, published_bubbles_frame
 from scar.reporting.paper.paper_table1 import paper_tables, runs_here
 from scar.reporting.paper.published_rows import published_table
-from scar.reporting.settings import Tolerances
+from scar.reporting.settings import FORMATS, Tolerances
 from scar.reporting.study_folder import load_study
 from scar.reporting.write import write_atomically
 
 
-def write_published(target: Path | str, *, formats: Sequence[str] = ("png", "svg")) -> dict[str, Path]:
+def write_published(target: Path | str, *, formats: Sequence[str] = FORMATS) -> dict[str, Path]:
     """Write the published Table 2 and Figures 3a and 3b, made from the published rows alone.
 
     Args:

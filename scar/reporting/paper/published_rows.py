@@ -57,6 +57,11 @@ def published_characteristics() -> pd.DataFrame:
 
     Columns: dataset, modality, encoder, n_total, extended, foundation, scale, coverage, authenticity, richness.
     """
+    return _characteristics().copy()
+
+
+@cache
+def _characteristics() -> pd.DataFrame:
     runs = published_runs()
     per_run = [
         dataset_measures(
@@ -128,6 +133,11 @@ def published_cells() -> pd.DataFrame:
 
     Columns: those of `GROUP`, scale, coverage, authenticity, richness, foundation, and ``<arm>_mean`` of `ARMS`.
     """
+    return _cells().copy()
+
+
+@cache
+def _cells() -> pd.DataFrame:
     measured = published_characteristics().drop(columns=["n_total", "extended"])
     return measured.merge(mean_and_range(published_runs()), on=list(GROUP))
 

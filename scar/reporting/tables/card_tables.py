@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.indicators_table import indicator_values
 from scar.reporting.tables.labels_table import has_several
-from scar.reporting.tables.plan_table import plan_by_class
+from scar.reporting.tables.plan_table import plan_of
 from scar.reporting.text import size
 
 PARTS = ("total", "primary", "reserve", "validation", "heldout", "test")
@@ -23,17 +26,17 @@ CLASS_MEASURES = MEASURES[1:]
 """Measures by class; the scale of a whole set is 1."""
 
 
-def card_tables(rows: pd.DataFrame, *, seed: int, driver: str) -> dict[str, pd.DataFrame]:
+def card_tables(study: Study, group: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
     """Return ``sizes``, ``measures``, ``indicators``, ``foundation``, ``classes`` and ``labels`` of one group.
 
     The last is empty unless samples may carry several labels.
 
     Args:
-        rows: of the group.
+        study: that the group belongs to.
+        group: values of the axes.
         seed: of the table of classes; the others are means over seeds.
-        driver: estimator whose needs the classes show.
     """
-    classes = _classes(rows, seed, driver)
+    rows, classes = study.of(group), _classes(study, group, seed)
     tables = {
         "sizes": _sizes(rows),
         "measures": _measures(rows),
@@ -77,12 +80,13 @@ def _foundation(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _classes(rows: pd.DataFrame, seed: int, driver: str) -> pd.DataFrame:
+def _classes(study: Study, group: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """One row per class for one seed: sizes, measures of the whole primary set, need and largest plan."""
+    rows = study.of(group)
     own = rows[rows.seed == seed]
     subjects = own.loc[own.metric == Metric.ADDED, "subject"].unique()
     strategy = "scar" if "scar" in subjects or not len(subjects) else str(sorted(subjects)[0])
-    plan = plan_by_class(own, seed=seed, estimator=driver, strategy=strategy)
+    plan = plan_of(study, group, seed=seed, strategy=strategy)
     steps = own[(own.stage == "measures") & (own.subject == "primary")]
     steps = steps[steps.factor == steps.factor.min()]
     for measure in CLASS_MEASURES:

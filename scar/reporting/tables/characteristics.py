@@ -48,7 +48,10 @@ def characteristics(study: Study, estimator: str | None = None) -> pd.DataFrame:
     Columns: the axes, estimator, `SIZES`, `MEASURES`, extended (primary plus what the SCAR plan adds at the largest
     budget), foundation, foundation_low, foundation_high, foundation_primary, foundation_flag, seeds.
     """
-    estimator = estimator or study.driver
+    return study.once(_characteristics, estimator or study.driver)
+
+
+def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
     records: list[dict[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)

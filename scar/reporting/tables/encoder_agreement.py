@@ -105,7 +105,7 @@ def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataF
         own = own[own.fraction == own.fraction.max()]
     else:
         own = own[(own.subject == "primary") & (own.estimator == study.driver)]
-    return own.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
+    return own.drop_duplicates(["seed", "class_id"]).pivot(index="seed", columns="class_id", values="value")
 
 
 def _pair(

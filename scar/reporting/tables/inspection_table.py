@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.common.spreadsheets import read_frame
-from scar.inspection.findings import RANKED
+from scar.inspection.kinds import RANKED
 from scar.job.metrics import Metric, Number
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.reporting.formats.table import Table
+from scar.reporting.study_folder import Study
 from scar.reporting.tables.labels_table import COUNTING_NOTE
 from scar.reporting.text import count, group_label, known, share, size, size_interval
 
@@ -55,6 +56,15 @@ def plan_by_class(
     for other in parts:
         frame = frame.merge(other, on="class_id", how="left")
     return frame.assign(fraction=budget).sort_values("class_id", ignore_index=True)
+
+
+def plan_of(study: Study, group: Mapping[str, Any], *, seed: int, strategy: str = "scar") -> pd.DataFrame:
+    """`plan_by_class` of one group of a study by the estimator that drives its plans, at the largest budget."""
+    return study.once(_plan_of, tuple(group.items()), seed, strategy)
+
+
+def _plan_of(study: Study, group: tuple[tuple[str, Any], ...], seed: int, strategy: str) -> pd.DataFrame:
+    return plan_by_class(study.of(dict(group)), seed=seed, estimator=study.driver, strategy=strategy)
 
 
 def plan_table(
