@@ -62,3 +62,8 @@ def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
             raise ValueError(f"where={where}: no row has {column}={value!r}; found {found}")
         frame = chosen
     return frame
+
+
+def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose categories are plain texts: of few rows, which are to be changed, joined or turned."""
+    return frame.astype({name: object for name in frame if isinstance(frame[name].dtype, pd.CategoricalDtype)})

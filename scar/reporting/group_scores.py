@@ -24,6 +24,7 @@ from scar.evaluation.label_scores import EVERY_SCORE, label_item_scores
 from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import answers_one_class, item_scores
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.study_job import Outcomes
 
 STRATEGIES = ("scar", "random", "class_average")
@@ -46,7 +47,7 @@ class GroupScores:
     """All arms of one group (dataset × encoder × regime × …)."""
 
     def __init__(self, rows: pd.DataFrame, outcomes: Outcomes, *, level: float) -> None:
-        self.rows = rows[rows.stage == "evaluation"]
+        self.rows = as_texts(rows[rows.stage == "evaluation"])
         self.outcomes, self.level = outcomes, level
         named = ["subject", "fraction", "metric"]
         self._by_arm = {

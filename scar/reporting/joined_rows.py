@@ -64,14 +64,15 @@ class JoinedRows:
         self._waiting = []
         columns, texts = expand_coded(table)
         rows = len(next(iter(columns.values())))
-        for name in dict.fromkeys([*self._columns, *columns]):
-            known = self._columns.setdefault(name, [self._empty(name, self._rows, coded=name in texts)] if self._rows else [])
-            if name in columns and (name in self._texts or name in texts):
-                known.append(self._codes(name, columns[name], texts[name]))
-            elif name in columns:
-                known.append(_number(name, columns[name]))
+        for name in [each for each in columns if each not in self._columns]:
+            self._columns[name] = [self._empty(name, self._rows, coded=name in texts)] if self._rows else []
+        for name, parts in self._columns.items():
+            if name not in columns:
+                parts.append(self._empty(name, rows, coded=name in self._texts))
+            elif name in texts:
+                parts.append(self._codes(name, columns[name], texts[name]))
             else:
-                known.append(self._empty(name, rows, coded=name in self._texts))
+                parts.append(_number(name, columns[name]))
         self._rows += rows
 
     def _codes(self, name: str, codes: Ints, texts: np.ndarray) -> np.ndarray:
@@ -104,7 +105,7 @@ def _categorical(codes: np.ndarray, texts: list[str]) -> pd.Categorical:
     places = np.empty(len(texts), dtype=codes.dtype)
     places[order] = np.arange(len(texts))
     categories = pd.Index([texts[each] for each in order], dtype=object)
-    return pd.Categorical.from_codes(places[codes], categories=categories, validate=False)
+    return pd.Categorical.from_codes(places[codes], categories=categories, ordered=True, validate=False)
 
 
 def runs_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[Any, ...], list[tuple[int, int]]]:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.figures.style import EXTENSION, FOUNDATION, MUTED, TOTAL, Drawing, new_figure, only_grid, styled
 from scar.reporting.study_folder import Study
 from scar.reporting.text import decimal, listing, name_of, percent
@@ -19,7 +20,7 @@ AGREEMENT = {Metric.CLUSTER_NMI: ("o", FOUNDATION[0]), Metric.CLUSTER_ARI: ("D",
 
 def alignment_frame(study: Study) -> pd.DataFrame:
     """Rows of stage ``labels`` once per dataset and encoder, with their ``label``; empty without pairs."""
-    rows = study.rows[study.rows.stage == "labels"]
+    rows = as_texts(study.rows[study.rows.stage == "labels"])
     further = [a for a in study.axes if a.startswith(("labels.", "dataset.", "encoder."))]
     about = ["dataset", "encoder", *further]
     wanted = [*about, "subject", "metric", "fraction", "value"]

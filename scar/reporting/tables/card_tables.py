@@ -9,6 +9,7 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.axes import as_texts
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.indicators_table import indicator_values
 from scar.reporting.tables.labels_table import has_several
@@ -52,7 +53,7 @@ def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Set-level S, C, A, R of everything by estimator (§4.3); low and high are the lowest and highest seed."""
-    own = rows[(rows.stage == "dataset") & rows.metric.isin(MEASURES)]
+    own = as_texts(rows[(rows.stage == "dataset") & rows.metric.isin(MEASURES)])
     table = own.groupby(["estimator", "metric"], sort=False).value.agg(value="mean", low="min", high="max")
     return table.reset_index().rename(columns={"metric": "measure"})
 
@@ -93,7 +94,7 @@ def _classes(rows: pd.DataFrame, seed: int, driver: str) -> pd.DataFrame:
 
 def _labels(rows: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     """One row per label: test scores of the primary set, means over seeds, and what the largest plan brings."""
-    own = rows[(rows.stage == "labels") & (rows.subject == "primary")]
+    own = as_texts(rows[(rows.stage == "labels") & (rows.subject == "primary")])
     means = own.groupby(["class_name", "metric"]).value.mean().unstack("metric").reindex(columns=list(LABEL_COLUMNS))
     table = classes[["class", "brings"]].rename(columns={"class": "label"})
     return table.merge(means.reset_index().rename(columns={"class_name": "label"}), on="label", how="left")

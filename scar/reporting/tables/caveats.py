@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.completion.flags import say_disagreement
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.estimators_table import leading_estimator
 from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_lines
@@ -90,8 +91,8 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     """Which class was too small for its coverage at which factors, and how many samples it had."""
     own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
     index = ["class_name", "factor", "seed"]
-    coverage = own[(own.metric == Metric.COVERAGE) & own.value.isna()]
-    hits = own[own.metric == Metric.TRUE_POSITIVES].set_index(index).value
+    coverage = as_texts(own[(own.metric == Metric.COVERAGE) & own.value.isna()])
+    hits = as_texts(own[own.metric == Metric.TRUE_POSITIVES]).set_index(index).value
     had = hits.reindex(pd.MultiIndex.from_frame(coverage[index]))
     seeds = own.seed.nunique()
     lost: dict[str, tuple[set[int], set[int], list[float]]] = {}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import as_texts, require_named_axes
 from scar.reporting.study_folder import Study
 
 SIZES = Metric.of_table("table1")
@@ -35,7 +35,7 @@ def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for group, flag in zip(number[frame.flag != ""], frame.flag[frame.flag != ""], strict=True):
         flags.setdefault(int(group), []).append(flag)
     out["flag"] = [_join_flags(flags.get(group, ())) for group in range(len(out))]
-    return out.reset_index()
+    return as_texts(out.reset_index())
 
 
 def _join_flags(flags: Iterable[str]) -> str:

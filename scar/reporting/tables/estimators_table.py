@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.foundation.settings import RECOMMENDED
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundation_of
@@ -25,7 +26,7 @@ def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
 
 def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFrame:
     """Return one row per multiple of the data and metric of `AHEAD`: value, low and high, means over seeds."""
-    own = rows[(rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()]
+    own = as_texts(rows[(rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()])
     means = own.groupby(["fraction", "metric"], as_index=False)[["value", "low", "high"]].mean()
     return means.rename(columns={"fraction": "multiple"})
 

@@ -10,6 +10,7 @@ from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE, ROUND_STAGE
+from scar.reporting.axes import as_texts
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -87,6 +88,7 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
     ]  # told of needs and plans
     if flagged.empty:
         return []
+    flagged = as_texts(flagged)
     flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
     flagged = flagged.assign(flag=flagged.flag.str.replace(r"^mean over \d+ of \d+ parts$", "some_parts", regex=True))
     flagged = _name_classes(flagged, rows)
@@ -135,7 +137,7 @@ def _where(own: pd.DataFrame, seeds: int) -> str:
 
 def _name_classes(flagged: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Split ``unseen:3``, set on a whole plan, into flag and name of class 3; ``extrapolated=7.8`` into flag and number."""
-    names = rows[rows.class_id.notna()].drop_duplicates("class_id").set_index("class_id").class_name
+    names = as_texts(rows[rows.class_id.notna()].drop_duplicates("class_id")).set_index("class_id").class_name
     parts = flagged.flag.str.extract(r"^(?P<kind>[^:=]+)(?::(?P<index>\d+))?(?:=(?P<number>[-\d.]+))?$")
     of_class = parts["index"].notna()
     named = parts["index"].where(of_class, "-1").astype(int).map(names).fillna("")

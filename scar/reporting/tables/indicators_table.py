@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import as_texts, require_named_axes
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.text import count, name_of, percent, shown
@@ -29,7 +29,7 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
     Raises:
         ValueError: the rows vary in an axis besides the seed.
     """
-    own = rows[(rows.stage == "dataset") & (rows.subject == subject)]
+    own = as_texts(rows[(rows.stage == "dataset") & (rows.subject == subject)])
     own = own[own.metric.str.partition("@")[0].isin(INDICATORS)] if len(own) else own
     require_named_axes(own, ("metric",))
     means = own.groupby("metric", sort=False).value.mean()

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.tables.labels_table import COUNTING_NOTE
 from scar.reporting.text import count, group_label, known, share, size, size_interval
@@ -39,10 +40,10 @@ def plan_by_class(
         raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
     sizes = own[own.metric == Metric.CLASS_SIZE]
     primary = sizes[sizes.subject == "primary"][["class_id", "class_name", "value"]]
-    frame = primary.rename(columns={"value": "primary"})
+    frame = as_texts(primary).rename(columns={"value": "primary"})
     reserve = sizes[sizes.subject == "reserve"][["class_id", "value"]].rename(columns={"value": "reserve"})
     needs = own[(own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator)]
-    needs = needs[["class_id", "value", "low", "high", "flag"]].rename(
+    needs = as_texts(needs[["class_id", "value", "low", "high", "flag"]]).rename(
         columns={"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
     )
     added = own[(own.metric == Metric.ADDED) & (own.subject == strategy)]
