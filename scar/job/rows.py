@@ -283,15 +283,20 @@ def save_predictions(
         np.savez_compressed(file, allow_pickle=False, **small)
 
 
-def load_predictions(job: Path) -> dict[str, np.ndarray]:
+def load_predictions(job: Path, arms: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read what `save_predictions` wrote for a job, by the names given there.
+
+    Args:
+        job: its folder.
+        arms: names of those to read, beside what belongs to all; None reads all.
 
     Raises:
         CorruptArtefactError: it is damaged.
     """
     try:
         with np.load(job / PREDICTIONS, allow_pickle=False) as archive:
-            found = dict(archive)
+            wanted = None if arms is None else {"labels", DEPLOYMENT_MIX, *arms}
+            found = {name: archive[name] for name in archive.files if wanted is None or name in wanted}
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise CorruptArtefactError(f"{job / PREDICTIONS} cannot be read: {error}; run its job again") from error
     return {name: each if name == DEPLOYMENT_MIX else each.astype(np.int64) for name, each in found.items()}

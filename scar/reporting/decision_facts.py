@@ -255,7 +255,8 @@ def _forecast(rows: pd.DataFrame, planner: str, fraction: float) -> tuple[Interv
 def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     """What an inspection of the same data by the same encoder found, and what acting on it changes."""
     sources = [_source(job) for job in study.finished(group)]
-    job = next((job for job in study.jobs if _inspects(job, group, sources)), None)
+    inspections = study.once("inspections", lambda: list(filter(_is_inspection, study.jobs)))
+    job = next((job for job in inspections if _inspects(job, group, sources)), None)
     if job is None:
         return {"looked": False}
     found = read_frame(job.folder / FOUND)
@@ -269,10 +270,12 @@ def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_inspection(job: StudyJob) -> bool:
+    return job.done and (job.folder / FOUND).exists()
+
+
 def _inspects(job: StudyJob, group: Mapping[str, Any], sources: Sequence[tuple[Any, ...]]) -> bool:
     """Tell whether a job inspected the data of a group: by their names, or read from where its jobs read, however called."""
-    if not job.done or not (job.folder / FOUND).exists():
-        return False
     return _source(job) in sources or all(group[part] == _settings(job, part).get("name") for part in SEEN)
 
 

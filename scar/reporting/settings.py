@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 EQUIVALENCE_MARGIN = 0.005
 """Largest difference of two scores that counts as none, as a fraction: half a point."""
+PAIRED = 16
+"""Encoders that are compared pair by pair, for pairs grow like their square."""
 
 
 @dataclass(frozen=True, kw_only=True)

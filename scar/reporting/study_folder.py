@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from scar.reporting.joined_rows import JoinedRows, gathered, parts_of
 from scar.reporting.study_job import Outcomes, StudyJob, read_job
 from scar.reporting.text import learn_titles
 
+T = TypeVar("T")
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
 DATA = "data"
@@ -49,7 +50,7 @@ class Study:
     jobs: tuple[StudyJob, ...]
     looks: Looks = ONE_LOOK
 
-    @property
+    @cached_property
     def driver(self) -> str:
         """Estimator whose needs the plans answer (``budgets.driver`` of the jobs), or the first one in the rows."""
         for job in self.jobs:
@@ -59,7 +60,7 @@ class Study:
         estimators = self.rows.loc[self.rows.metric == Metric.FOUNDATION_SIZE, "estimator"].unique()
         return "heldout" if "heldout" in estimators or not len(estimators) else str(estimators[0])
 
-    @property
+    @cached_property
     def budget_base(self) -> str:
         """What a budget is a share of, by ``budgets.of`` of the jobs."""
         compared = [bool(job.config.get("budgets", {}).get("of")) for job in self.jobs]
@@ -80,9 +81,9 @@ class Study:
         """Rows by group; they are asked for often."""
         return parts_of(self.rows, self.axes)
 
-    def outcomes(self, group: Mapping[str, Any]) -> Outcomes:
-        """Test outcomes of every arm of one group."""
-        return Outcomes.read(self.finished(group))
+    def outcomes(self, group: Mapping[str, Any], arms: Collection[str] | None = None) -> Outcomes:
+        """Test outcomes of every arm of one group, or of some arms."""
+        return Outcomes.read(self.finished(group), arms)
 
     def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
         """Finished jobs of one group."""
@@ -98,6 +99,16 @@ class Study:
             if job.done:
                 found.setdefault(tuple(job.columns.get(axis) for axis in self.axes), []).append(job)
         return found
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """Return what a function makes of the study, made once under a name."""
+        if what not in self._made:
+            self._made[what] = make()
+        return cast(T, self._made[what])
+
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return {}
 
 
 def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, object] | None = None) -> Study:

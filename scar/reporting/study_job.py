@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -79,8 +79,12 @@ class Outcomes:
     mix: Floats | None = None
 
     @classmethod
-    def read(cls, jobs: Iterable[StudyJob]) -> Outcomes:
+    def read(cls, jobs: Iterable[StudyJob], arms: Collection[str] | None = None) -> Outcomes:
         """Read the outcomes of jobs that differ in seed and strategy only.
+
+        Args:
+            jobs: of one group.
+            arms: to read, by the names in their files; None reads all.
 
         Raises:
             ValueError: the jobs were scored on different test items.
@@ -91,7 +95,7 @@ class Outcomes:
         for job in jobs:
             if not (job.folder / PREDICTIONS).exists():
                 continue
-            found = load_predictions(job.folder)
+            found = load_predictions(job.folder, arms)
             own, mix = found.pop("labels"), found.pop(DEPLOYMENT_MIX, None)
             if len(labels) and not np.array_equal(labels, own):
                 raise ValueError(f"{job.folder}: its test items differ from those of the other jobs of its group")

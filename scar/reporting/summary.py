@@ -74,7 +74,7 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
         group: values of the axes.
         boards: of the encoders that the study compares.
     """
-    rows = study.of(group)
+    rows, comparison = study.of(group), comparison.of(group)
     seed = int(rows.seed.min())
     facts = gather_facts(study, comparison, group, boards)
     return Answers(

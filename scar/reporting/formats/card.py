@@ -132,7 +132,7 @@ def make_card(
         tables=card_tables(rows, seed=seeds[0], driver=study.driver),
         caveats=tuple(caveats),
         plans=tuple(path for job in jobs if job.columns["seed"] == seeds[0] for path in job.plans),
-        commands=tuple(commands(study)),
+        commands=study.once("commands", lambda: tuple(commands(study))),
         settings={name: str(config[name]["name"]) for name in SETTINGS if "name" in (config.get(name) or {})},
         versions=_versions(jobs),
         date=_date(jobs),

@@ -49,6 +49,10 @@ def characteristics(study: Study, estimator: str | None = None) -> pd.DataFrame:
     budget), foundation, foundation_low, foundation_high, foundation_primary, foundation_flag, seeds.
     """
     estimator = estimator or study.driver
+    return study.once(f"characteristics by {estimator}", lambda: _characteristics(study, estimator)).copy()
+
+
+def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
     records: list[dict[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)
