@@ -94,8 +94,8 @@ def _inspection_of(study: Study, group: Mapping[str, Any]) -> str:
 
 def _classes_without(rows: pd.DataFrame, part: str) -> list[str]:
     """Names of the classes of which no seed has a sample in a part."""
-    sizes = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)]
-    most = sizes.groupby("class_id")[["value", "class_name"]].max()
+    wanted = (rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)
+    most = rows.loc[wanted, ["class_id", "value", "class_name"]].groupby("class_id").max()
     return [str(name) for name in most.class_name[most.value == 0]]
 
 

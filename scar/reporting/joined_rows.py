@@ -55,7 +55,7 @@ class JoinedRows:
             columns[name] = _categorical(np.repeat(small, self.lengths), texts.tolist())
         names = [*columns] if columns else [*COLUMNS, *further]
         series = {name: pd.Series(each, copy=False) for name, each in columns.items()}
-        return pd.DataFrame(series, columns=names, copy=False)
+        return pd.DataFrame(series, columns=pd.Index(names, dtype=object), copy=False)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -137,7 +137,7 @@ def gathered(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         return frame
     order = np.concatenate([np.arange(*each) for own in runs.values() for each in own])
     taken = {name: pd.Series(frame[name].array.take(order), copy=False) for name in frame}
-    return pd.DataFrame(taken, copy=False)
+    return pd.DataFrame(taken, columns=frame.columns, copy=False)
 
 
 def parts_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[Any, ...], pd.DataFrame]:

@@ -12,7 +12,7 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import select
+from scar.reporting.axes import as_texts, select
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
@@ -89,7 +89,7 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
 
 
 def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str) -> tuple[str, ...]:
-    own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
+    own = rows.loc[(rows.stage == "dataset") & (rows.estimator == driver), ["metric", "value"]]
     mean = {m: own.loc[own.metric == m, "value"].mean() for m in MEASURES}
     values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
     sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
@@ -108,7 +108,8 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any
                 "absences of a label rightly, each counting half, averaged over the labels."
             )
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
-    steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]
+    wanted = (rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)
+    steps = as_texts(rows.loc[wanted, ["class_name", "factor", "value"]])
     steps = steps[steps.factor == steps.factor.min()]
     worst = steps.groupby("class_name").value.mean().dropna().sort_values()
     if len(worst) > 1:
@@ -131,7 +132,8 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
         others = [name for name in sizes.estimator.unique() if name != first]
         short = [f"{name_of(e)} {size(foundation_of(sizes[sizes.estimator == e])['foundation'])}" for e in others]
         sentences += [f"Other estimates, which differ in what they call enough: {listing(short)}."] if short else []
-    needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)]
+    wanted = (rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)
+    needs = rows.loc[wanted, ["seed", "value"]]
     if len(needs):
         met = needs[needs.value == 0].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
         undefined = needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()

@@ -46,14 +46,15 @@ def card_tables(rows: pd.DataFrame, *, seed: int, driver: str) -> dict[str, pd.D
 
 
 def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    own = rows[rows.stage == "dataset"]
+    own = rows.loc[rows.stage == "dataset", ["metric", "value"]]
     means = {part: own.loc[own.metric == f"n_{part}", "value"].mean() for part in PARTS}
     return pd.DataFrame({"part": part, "samples": value} for part, value in means.items() if value == value)
 
 
 def _measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Set-level S, C, A, R of everything by estimator (§4.3); low and high are the lowest and highest seed."""
-    own = as_texts(rows[(rows.stage == "dataset") & rows.metric.isin(MEASURES)])
+    wanted = (rows.stage == "dataset") & rows.metric.isin(MEASURES)
+    own = as_texts(rows.loc[wanted, ["estimator", "metric", "value"]])
     table = own.groupby(["estimator", "metric"], sort=False).value.agg(value="mean", low="min", high="max")
     return table.reset_index().rename(columns={"metric": "measure"})
 
@@ -84,7 +85,7 @@ def _classes(rows: pd.DataFrame, seed: int, driver: str) -> pd.DataFrame:
     subjects = own.loc[own.metric == Metric.ADDED, "subject"].unique()
     strategy = "scar" if "scar" in subjects or not len(subjects) else str(sorted(subjects)[0])
     plan = plan_by_class(own, seed=seed, estimator=driver, strategy=strategy)
-    steps = own[(own.stage == "measures") & (own.subject == "primary")]
+    steps = own.loc[(own.stage == "measures") & (own.subject == "primary"), ["class_id", "metric", "factor", "value"]]
     steps = steps[steps.factor == steps.factor.min()]
     for measure in CLASS_MEASURES:
         values = steps[steps.metric == measure].groupby("class_id").value.mean().to_dict()

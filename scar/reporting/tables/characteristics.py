@@ -57,7 +57,7 @@ def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
     for group in study.groups():
         rows = study.of(group)
         record: dict[str, Any] = {**group, "estimator": estimator, "seeds": rows.seed.nunique()}
-        own = rows[rows.stage == "dataset"]
+        own = rows.loc[rows.stage == "dataset", ["estimator", "metric", "value"]]
         record |= {metric: _mean(own, metric) for metric in SIZES}
         record |= {metric: _mean(own[own.estimator == estimator], metric) for metric in MEASURES}
         record["extended"] = extension(rows)

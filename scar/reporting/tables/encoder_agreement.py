@@ -128,7 +128,8 @@ def _agreement(
 def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataFrame:
     """Return [S, K] values by seed and class; infinity is ranked highest, NaN is undefined."""
     rows = study.of(group)
-    own = rows[rows.metric == quantity]
+    columns = ["seed", "stage", "subject", "fraction", "estimator", "factor", "class_id", "value"]
+    own = rows.loc[rows.metric == quantity, columns]
     if quantity in MEASURES:
         own = own[(own.stage == "measures") & (own.subject == "primary")]
         own = own[own.factor == own.factor.min()]

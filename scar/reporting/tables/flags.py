@@ -71,6 +71,9 @@ TO_DO = {
 }  # fmt: skip
 """Flag → what to do; of flags that are not named, such as those of a dataset, one looks at the data."""
 
+COLUMNS = ["stage", "subject", "fraction", "seed", "estimator", "class_id", "class_name", "metric", "flag"]
+"""Of rows, what is said of flags."""
+
 
 def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str, str]]:
     """Every flag of the rows but those of undefined coverage: what to do about it, and what it means for which numbers.
@@ -82,10 +85,13 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
         rows: of one group.
         decisive: estimators that lead the report or drive the plans.
     """
-    flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
-    flagged = flagged[
-        (flagged.metric != Metric.STEP_SIZE) & ~flagged.stage.isin([MIX_STAGE, ROUND_STAGE])
-    ]  # told of needs and plans
+    wanted = (
+        (rows.flag != "")
+        & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))
+        & (rows.metric != Metric.STEP_SIZE)  # told of needs
+        & ~rows.stage.isin([MIX_STAGE, ROUND_STAGE])  # told of plans
+    )
+    flagged = rows.loc[wanted, COLUMNS]
     if flagged.empty:
         return []
     flagged = as_texts(flagged)
@@ -137,7 +143,7 @@ def _where(own: pd.DataFrame, seeds: int) -> str:
 
 def _name_classes(flagged: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Split ``unseen:3``, set on a whole plan, into flag and name of class 3; ``extrapolated=7.8`` into flag and number."""
-    names = as_texts(rows[rows.class_id.notna()].drop_duplicates("class_id")).set_index("class_id").class_name
+    names = as_texts(rows.loc[rows.class_id.notna(), ["class_id", "class_name"]].drop_duplicates("class_id")).set_index("class_id").class_name
     parts = flagged.flag.str.extract(r"^(?P<kind>[^:=]+)(?::(?P<index>\d+))?(?:=(?P<number>[-\d.]+))?$")
     of_class = parts["index"].notna()
     named = parts["index"].where(of_class, "-1").astype(int).map(names).fillna("")

@@ -13,6 +13,11 @@ from scar.reporting.formats.table import Table
 from scar.reporting.tables.labels_table import COUNTING_NOTE
 from scar.reporting.text import count, group_label, known, share, size, size_interval
 
+COLUMNS = [
+    *("stage", "subject", "fraction", "estimator", "class_id", "class_name", "metric", "value", "low", "high", "flag")
+]
+"""Of rows, what a plan is made of."""
+
 
 def plan_by_class(
     rows: pd.DataFrame, *, seed: int, estimator: str, strategy: str = "scar", fraction: float | None = None
@@ -35,18 +40,21 @@ def plan_by_class(
     Raises:
         ValueError: the seed has no rows.
     """
-    own = rows[rows.seed == seed]
+    own = rows.loc[rows.seed == seed, COLUMNS]
     if own.empty:
         raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
     sizes = own[own.metric == Metric.CLASS_SIZE]
-    primary = sizes[sizes.subject == "primary"][["class_id", "class_name", "value"]]
+    primary = sizes.loc[sizes.subject == "primary", ["class_id", "class_name", "value"]]
     frame = as_texts(primary).rename(columns={"value": "primary"})
-    reserve = sizes[sizes.subject == "reserve"][["class_id", "value"]].rename(columns={"value": "reserve"})
-    needs = own[(own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator)]
-    needs = as_texts(needs[["class_id", "value", "low", "high", "flag"]]).rename(
+    reserve = sizes.loc[sizes.subject == "reserve", ["class_id", "value"]].rename(columns={"value": "reserve"})
+    needs = own.loc[
+        (own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator),
+        ["class_id", "value", "low", "high", "flag"],
+    ]
+    needs = as_texts(needs).rename(
         columns={"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
     )
-    added = own[(own.metric == Metric.ADDED) & (own.subject == strategy)]
+    added = own.loc[(own.metric == Metric.ADDED) & (own.subject == strategy), ["class_id", "fraction", "value"]]
     budget = added.fraction.max() if fraction is None else fraction
     added = added[added.fraction == budget][["class_id", "value"]].rename(columns={"value": "added"})
     parts = [reserve, needs, added]
