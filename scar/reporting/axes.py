@@ -25,7 +25,7 @@ def _varies(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         return bool((codes != codes[:1]).any())
-    return column.nunique(dropna=False) > 1
+    return bool(column.nunique(dropna=False) > 1)
 
 
 def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collection[str] = ("seed",)) -> None:
@@ -78,5 +78,7 @@ def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
 
 def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose categories are plain texts: of few rows, which are to be changed, joined or turned."""
-    coded = [name for name, kind in zip(frame.columns, frame.dtypes, strict=True) if isinstance(kind, pd.CategoricalDtype)]
+    coded = [
+        name for name, kind in zip(frame.columns, frame.dtypes, strict=True) if isinstance(kind, pd.CategoricalDtype)
+    ]
     return frame.assign(**{name: np.asarray(frame[name].array, dtype=object) for name in coded}) if coded else frame

@@ -74,33 +74,34 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
         group: values of the axes.
         boards: of the encoders that the study compares.
     """
-    rows, comparison = study.of(group), comparison.of(group)
+    rows = study.of(group)
     seed = int(rows.seed.min())
     facts = gather_facts(study, comparison, group, boards)
+    comparison = comparison.of(group)
     return Answers(
         label=group_label(group),
         proposed=facts.purchase.planner if isinstance(facts.purchase, Purchase) else None,
         decision=decide(facts),
-        quality=_quality(rows, comparison, group, study.driver),
+        quality=_quality(rows, comparison, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
         additions=tuple(_additions(rows, seed, study.driver, study.budget_base)),
-        benefit=tuple(_benefit(comparison, group, study.budget_base)),
+        benefit=tuple(_benefit(comparison, study.budget_base)),
     )
 
 
-def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str) -> tuple[str, ...]:
+def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[str, ...]:
     own = rows.loc[(rows.stage == "dataset") & (rows.estimator == driver), ["metric", "value"]]
     mean = {m: own.loc[own.metric == m, "value"].mean() for m in MEASURES}
     values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
     sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
     for subject, phrase in (("primary", "the primary set"), ("total", "all training data")):
-        arm = _pick(comparison.arms, group, subject=subject, metric=Metric.MATCHED_ACCURACY)
+        arm = _pick(comparison.arms, subject=subject, metric=Metric.MATCHED_ACCURACY)
         if len(arm):
             one = arm.iloc[0]
             sentences.append(
                 f"A probe on {phrase} is right on {percent(one.value)} % {percent_interval(one.low, one.high)} of the test items."
             )
-        arm = _pick(comparison.arms, group, subject=subject, metric=LEADING)
+        arm = _pick(comparison.arms, subject=subject, metric=LEADING)
         if len(arm) and has_several(rows):
             one = arm.iloc[0]
             sentences.append(
@@ -178,8 +179,8 @@ def _additions(rows: pd.DataFrame, seed: int, driver: str, base: str) -> list[st
     return sentences
 
 
-def _benefit(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
-    rows = _pick(comparison.differences, group, metric=LEADING)
+def _benefit(comparison: Comparison, base: str) -> list[str]:
+    rows = _pick(comparison.differences, metric=LEADING)
     sentences = []
     gains = []
     for row in rows[rows.second == "primary"].itertuples():
@@ -244,6 +245,6 @@ def verdict(row: Any, margin: float) -> str:
     return f"{row.verdict}: {text}"
 
 
-def _pick(frame: pd.DataFrame, group: Mapping[str, Any], **where: str) -> pd.DataFrame:
-    frame = select(frame, {**group, **where})
+def _pick(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
+    frame = select(frame, where)
     return frame if "p_value" in frame else frame[np.isnan(frame.fraction)]

@@ -138,7 +138,10 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
     if study.rows.empty:
         states = ", ".join(sorted({str(job.status.get("status")) for job in study.jobs}))
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
-    chosen = {name: settings[name] for name in ("estimator", "level", "margin", "resamples", "details", "paired", "tolerances")}
+    chosen = {
+        name: settings[name]
+        for name in ("estimator", "level", "margin", "resamples", "details", "paired", "tolerances")
+    }
     return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 
 

@@ -72,7 +72,9 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         settle(figure)
         radii = np.sqrt(area / np.pi) * figure.dpi / 72
         named = slice(0, DRAWN)
-        place_labels(axes, x[named], y[named], radii[named], shown["label"].tolist()[named], fontsize=7.2 if many else 8.5)
+        place_labels(
+            axes, x[named], y[named], radii[named], shown["label"].tolist()[named], fontsize=7.2 if many else 8.5
+        )
     for row, disc in zip(shown.to_dict("records"), _hover(axes, x, y), strict=True):
         drawing.tip(disc, f"{row['label']}: " + ", ".join(f"{m} {decimal(row[m])}" for m in MEASURES))
     drawing.alt = "Bubbles, one per data set. " + "; ".join(

@@ -117,7 +117,9 @@ def _agreement(
         size_sentence(sizes, level=level),
         *order_sentences(orders),
         *worth_sentences(orders),
-        *selected_sentences(frame, among="encoders" if len(listed) == len(names) else f"of the {len(listed)} encoders below"),
+        *selected_sentences(
+            frame, among="encoders" if len(listed) == len(names) else f"of the {len(listed)} encoders below"
+        ),
     )
     left_out = len(names) - len(listed)
     return EncoderAgreement(

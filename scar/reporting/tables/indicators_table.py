@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts, require_named_axes
+from scar.reporting.axes import require_named_axes
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.text import count, name_of, percent, shown

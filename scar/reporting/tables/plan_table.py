@@ -62,8 +62,16 @@ def plan_by_class(
         brings = own[(own.metric == Metric.OBTAINED) & (own.subject == strategy) & (own.fraction == budget)]
         parts.append(brings[["class_id", "value"]].rename(columns={"value": "brings"}))
     for other in parts:
-        frame = frame.merge(other, on="class_id", how="left")
+        frame = _with(frame, other)
     return frame.assign(fraction=budget).sort_values("class_id", ignore_index=True)
+
+
+def _with(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns of another one, by class; one with a row per class is looked up, which takes less."""
+    if not other.class_id.is_unique:
+        return frame.merge(other, on="class_id", how="left")
+    found = other.set_index("class_id").reindex(frame.class_id)
+    return frame.assign(**{str(name): found[name].array for name in found})
 
 
 def plan_table(
