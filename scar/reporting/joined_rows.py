@@ -50,8 +50,8 @@ class JoinedRows:
         for name, values in further.items():
             codes, texts = pd.factorize(np.array(values, dtype=object))
             columns[name] = _categorical(np.repeat(codes.astype(_code_type(texts)), self.lengths), texts.tolist())
-        names = [*columns] if columns else [*COLUMNS, *further]
-        series = {name: pd.Series(each, copy=False) for name, each in columns.items()}
+        names = [*columns] if self.lengths else [*COLUMNS, *further]
+        series = {name: pd.Series(each, copy=False) for name, each in columns.items()} if self.lengths else None
         return pd.DataFrame(series, columns=pd.Index(names, dtype=object), copy=False)
 
     def _flush(self) -> None:

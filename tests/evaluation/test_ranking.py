@@ -70,7 +70,9 @@ def test_the_level_of_all_pairs_needs_no_matrix_of_all_pairs():
 def test_very_many_arms_are_ranked_without_the_differences_of_all_pairs(monkeypatch):
     right = simulate(np.linspace(0, 2, 40), seeds=10, items=100, rng=np.random.default_rng(6))
     labels = np.zeros(100, int)
-    monkeypatch.setattr(ranking, "single_level", lambda scores, *_, **__: 1.0 if scores is None else pytest.fail("held"))
+    monkeypatch.setattr(
+        ranking, "single_level", lambda scores, *_, **__: 1.0 if scores is None else pytest.fail("held")
+    )
     found = rank_arms(right, labels)
     assert sorted(each.rank for each in found)[0] == 1
     assert all(each.low <= each.rank <= each.high for each in found)
