@@ -14,6 +14,7 @@ from scar.reporting.axes import as_texts, select
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.figures import pareto_figure
+from scar.reporting.formats import table as module
 from scar.reporting.formats.page import commands
 from scar.reporting.formats.table import Table
 from scar.reporting.joined_rows import JoinedRows, gathered, parts_of, runs_of
@@ -50,6 +51,7 @@ def written(content):
     return texts, arms, content.answers, content.caveats, content.missing, [each.data for each in content.drawings]
 
 
+@pytest.mark.slow
 def test_texts_as_categories_and_plain_ones_give_the_same_report(study):
     plain = replace(study, rows=as_texts(study.rows))
     assert all(not isinstance(kind, pd.CategoricalDtype) for kind in plain.rows.dtypes)
@@ -236,8 +238,6 @@ def test_a_long_table_is_looked_at_once_for_its_alignment(monkeypatch):
     cells = pd.DataFrame({"Name": [f"n{i}" for i in range(200)], "Value": [str(i) for i in range(200)]})
     table = Table(name="t", caption="c", cells=cells, values=cells)
     asked = []
-    from scar.reporting.formats import table as module
-
     real = module._is_number
     monkeypatch.setattr(module, "_is_number", lambda cell: asked.append(cell) or real(cell))
     text = table.to_latex()
