@@ -14,7 +14,7 @@ from scar.reporting.axes import as_texts, select
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.figures import pareto_figure
-from scar.reporting.formats import table as module
+from scar.reporting.formats import table as table_module
 from scar.reporting.formats.page import commands
 from scar.reporting.formats.table import Table
 from scar.reporting.joined_rows import JoinedRows, gathered, parts_of, runs_of
@@ -238,8 +238,8 @@ def test_a_long_table_is_looked_at_once_for_its_alignment(monkeypatch):
     cells = pd.DataFrame({"Name": [f"n{i}" for i in range(200)], "Value": [str(i) for i in range(200)]})
     table = Table(name="t", caption="c", cells=cells, values=cells)
     asked = []
-    real = module._is_number
-    monkeypatch.setattr(module, "_is_number", lambda cell: asked.append(cell) or real(cell))
+    real = table_module._is_number
+    monkeypatch.setattr(table_module, "_is_number", lambda cell: asked.append(cell) or real(cell))
     text = table.to_latex()
     assert text.count(r"\begin{tabular}{lr}") == 5
     assert len(asked) == 1 + 200  # a name tells at once
