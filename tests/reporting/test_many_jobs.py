@@ -146,6 +146,7 @@ def test_of_predictions_only_the_arms_that_are_asked_for_are_read(folder):
     assert all((some[name] == every[name]).all() for name in some)
 
 
+@pytest.mark.slow
 def test_pairs_of_encoders_are_bounded_and_the_note_says_how_to_have_all(study):
     boards = leaderboards(study)
     every = {each.group["regime"]: each for each in encoder_agreements(study, boards, resamples=100)}
