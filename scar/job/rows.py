@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -146,32 +146,46 @@ def expand(table: pa.Table) -> pd.DataFrame:
     Equal texts of a column are one object, so that a study of many jobs fits in memory.
     """
     import pandas as pd
+
+    columns, texts = expand_coded(table)
+    found = {name: texts[name][each] if name in texts else each for name, each in columns.items()}
+    return pd.DataFrame({name: pd.Series(each, dtype=each.dtype, copy=False) for name, each in found.items()})
+
+
+def expand_coded(table: pa.Table) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the columns of stored rows with a row per class, texts as codes, and what the codes stand for.
+
+    Returns:
+        Column → [n] array, in the order of the table; of a column of texts its codes. Column of texts → texts by code, of
+        which some may be equal.
+    """
     import pyarrow.compute as pc
 
-    place = np.arange(len(table))
-    if "values" in table.column_names:
+    place, has_lists = np.arange(len(table)), "values" in table.column_names
+    if has_lists:
         lengths = pc.list_value_length(table["values"])
         place = np.repeat(place, pc.fill_null(lengths, 1).to_numpy())
     columns: dict[str, Any] = {}
+    texts: dict[str, np.ndarray] = {}
     plain = [each.name for each in table.schema if each.name not in LISTS and not _is_text(each.type)]
     numbers = table.select(plain).to_pandas()
     for name in table.column_names:
         if name in plain:
             columns[name] = numbers[name].array.take(place)
         elif name not in LISTS:
-            codes, texts = _coded(table[name])
-            columns[name] = texts[codes[place]]
-    for name, column in LISTS.items() if "values" in table.column_names else ():
+            codes, texts[name] = _coded(table[name])
+            columns[name] = codes[place]
+    for name, column in LISTS.items() if has_lists else ():
         own = table[name].is_valid().to_numpy(zero_copy_only=False)[place]
         if own.any():
             entries = pc.list_flatten(table[name])
             if _is_text(entries.type):
-                codes, texts = _coded(entries)
-                columns[column][own] = texts[codes]
+                codes, further = _coded(entries)
+                columns[column][own] = codes + len(texts[column])
+                texts[column] = np.concatenate([texts[column], further])
             else:
                 columns[column][own] = entries.to_numpy(zero_copy_only=False)
-    series = {name: pd.Series(columns[name], dtype=columns[name].dtype, copy=False) for name in columns}
-    return pd.DataFrame(series, columns=[name for name in table.column_names if name not in LISTS])
+    return columns, texts
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -198,17 +212,23 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
-def read_stored(path: Path) -> pa.Table:
+def read_stored(path: Path, *, without: Collection[str] = ()) -> pa.Table:
     """Read what `write_rows` or `write_frame` wrote, as it is stored.
+
+    Args:
+        path: of the file.
+        without: columns that are not read.
 
     Raises:
         CorruptArtefactError: it is no Parquet file, or a page has another checksum.
     """
     from pyarrow import ArrowException
-    from pyarrow.parquet import read_table
+    from pyarrow.parquet import ParquetFile
 
     try:
-        return read_table(path, page_checksum_verification=True, use_threads=False)
+        with ParquetFile(path, page_checksum_verification=True) as file:
+            names = [name for name in file.schema_arrow.names if name not in without]
+            return file.read(names, use_threads=False)
     except (ArrowException, OSError, ValueError) as error:
         raise CorruptArtefactError(f"{path} cannot be read: {error}; run its job again") from error
 
@@ -263,15 +283,20 @@ def save_predictions(
         np.savez_compressed(file, allow_pickle=False, **small)
 
 
-def load_predictions(job: Path) -> dict[str, np.ndarray]:
+def load_predictions(job: Path, arms: Collection[str] | None = None) -> dict[str, np.ndarray]:
     """Read what `save_predictions` wrote for a job, by the names given there.
+
+    Args:
+        job: its folder.
+        arms: names of those to read, beside what belongs to all; None reads all.
 
     Raises:
         CorruptArtefactError: it is damaged.
     """
     try:
         with np.load(job / PREDICTIONS, allow_pickle=False) as archive:
-            found = dict(archive)
+            wanted = None if arms is None else {"labels", DEPLOYMENT_MIX, *arms}
+            found = {name: archive[name] for name in archive.files if wanted is None or name in wanted}
     except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise CorruptArtefactError(f"{job / PREDICTIONS} cannot be read: {error}; run its job again") from error
     return {name: each if name == DEPLOYMENT_MIX else each.astype(np.int64) for name, each in found.items()}

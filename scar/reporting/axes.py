@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,14 @@ NOT_AXES = frozenset(
 
 def varying_axes(frame: pd.DataFrame) -> list[str]:
     """Names of the index columns that hold more than one value (an empty cell is a value)."""
-    return [c for c in frame.columns if c not in NOT_AXES and frame[c].nunique(dropna=False) > 1]
+    return [c for c in frame.columns if c not in NOT_AXES and _varies(frame[c])]
+
+
+def _varies(column: pd.Series[Any]) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy()
+        return bool((codes != codes[:1]).any())
+    return bool(column.nunique(dropna=False) > 1)
 
 
 def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collection[str] = ("seed",)) -> None:
@@ -43,10 +51,12 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
 
 def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values; there may be none."""
-    rows = np.arange(len(frame))
+    if not values:
+        return frame
+    found = np.ones(len(frame), dtype=bool)
     for column, value in values.items():
-        rows = rows[(frame[column].take(rows) == value).to_numpy(dtype=bool)]
-    return frame.take(rows)
+        found &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)
+    return frame[found]
 
 
 def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
@@ -64,3 +74,11 @@ def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:
             raise ValueError(f"where={where}: no row has {column}={value!r}; found {found}")
         frame = chosen
     return frame
+
+
+def as_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose categories are plain texts: of few rows, which are to be changed, joined or turned."""
+    coded = [
+        name for name, kind in zip(frame.columns, frame.dtypes, strict=True) if isinstance(kind, pd.CategoricalDtype)
+    ]
+    return frame.assign(**{name: np.asarray(frame[name].array, dtype=object) for name in coded}) if coded else frame

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from scar.evaluation.scores import LEADING, RAW, SCORES, raw_and_matched
 from scar.evaluation.sequential import Looks
 from scar.job.metrics import Metric
 from scar.reporting.group_scores import ALONE, GroupScores
+from scar.reporting.joined_rows import parts_of
 from scar.reporting.settings import EQUIVALENCE_MARGIN
 from scar.reporting.study_folder import Study
 
@@ -28,6 +30,7 @@ DIFFERENCE_COLUMNS = (
     *("p_holm", "p_equivalence", "verdict", "power", "seeds", "spread", "flag", "method", "estimate"),
 )
 """Columns of `Comparison` beside the axes of a study."""
+FRAMES = ("arms", "differences", "planners", "gains")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,6 +61,18 @@ class Comparison:
     level: float
     margin: float
     looks: int = 1
+
+    def of(self, group: Mapping[str, Any]) -> Comparison:
+        """Return what is said of one group; to look for it among all groups for each table would take their square."""
+        axes, key = tuple(group), tuple(group.values())
+        if axes not in self._parts:
+            self._parts[axes] = {name: parts_of(getattr(self, name), axes) for name in FRAMES}
+        own = {name: self._parts[axes][name].get(key, getattr(self, name).iloc[:0]) for name in FRAMES}
+        return replace(self, **own)
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, ...], dict[str, dict[tuple[Any, ...], pd.DataFrame]]]:
+        return {}
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from scar.reporting.paper.figure3a import draw_sizes, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.paper.table1 import table1
 from scar.reporting.paper.table2 import characteristics_table, completion_table, published_format_table
-from scar.reporting.settings import EQUIVALENCE_MARGIN, Tolerances
+from scar.reporting.settings import EQUIVALENCE_MARGIN, PAIRED, Tolerances
 from scar.reporting.study_folder import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.tables.alignment_table import alignment_tables
@@ -77,6 +77,7 @@ def gather(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    paired: int = PAIRED,
     tolerances: Tolerances | None = None,
     earlier: Study | None = None,
 ) -> Content:
@@ -89,6 +90,7 @@ def gather(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get figures of their own.
+        paired: encoders that are compared pair by pair; of more, the best.
         tolerances: within which ours passes as the published value.
         earlier: a version of the same data to compare with.
     """
@@ -106,7 +108,7 @@ def gather(
     published += [against_table(against, tolerances)] if len(against) else []
     others = other_encoders(study)
     published += [other_encoders_table(others)] if len(others) else []
-    compared, boards = leaderboard_tables(study, level=level, resamples=resamples)
+    compared, boards = leaderboard_tables(study, level=level, resamples=resamples, paired=paired)
     return Content(
         study=study,
         comparison=comparison,

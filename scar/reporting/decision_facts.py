@@ -49,17 +49,17 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
         group: values of the axes.
         boards: of the encoders that the study compares.
     """
-    rows = study.of(group)
-    planner, why = _planner_to_use(comparison, group, study.budget_base)
+    rows, comparison = study.of(group), comparison.of(group)
+    planner, why = _planner_to_use(comparison, study.budget_base)
     several = has_several(rows)
-    plain = select(primary_arms(comparison, LEADING), group).set_index("subject").value
+    plain = primary_arms(comparison, LEADING).set_index("subject").value
     return Facts(
         what="the primary set",
         samples=_mean(rows, Metric.N_PRIMARY),
         classes=int(rows.loc[rows.metric == Metric.CLASS_SIZE, "class_id"].nunique()),
-        score=_arm(comparison, group, "primary"),
+        score=_arm(comparison, "primary"),
         tested=_mean(rows, Metric.N_TEST),
-        everything=_everything(rows, comparison, group),
+        everything=_everything(rows, comparison),
         **_size(rows, study.driver),
         purchase=_purchase(study, comparison, group, planner),
         raw=float(plain.get("primary", math.nan)),
@@ -93,8 +93,8 @@ def _inspection_of(study: Study, group: Mapping[str, Any]) -> str:
 
 def _classes_without(rows: pd.DataFrame, part: str) -> list[str]:
     """Names of the classes of which no seed has a sample in a part."""
-    sizes = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)]
-    most = sizes.groupby("class_id")[["value", "class_name"]].max()
+    wanted = (rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)
+    most = rows.loc[wanted, ["class_id", "value", "class_name"]].groupby("class_id").max()
     return [str(name) for name in most.class_name[most.value == 0]]
 
 
@@ -123,14 +123,14 @@ def _interval(row: Any) -> Interval:
     return Interval(value=float(row.value), low=float(row.low), high=float(row.high))
 
 
-def _arm(comparison: Comparison, group: Mapping[str, Any], subject: str) -> Interval | None:
-    own = select(comparison.arms, {**group, "subject": subject, "metric": LEADING})
+def _arm(comparison: Comparison, subject: str) -> Interval | None:
+    own = select(comparison.arms, {"subject": subject, "metric": LEADING})
     own = own[own.fraction.isna()]
     return _interval(own.iloc[0]) if len(own) else None
 
 
-def _everything(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any]) -> tuple[float, Interval] | None:
-    score = _arm(comparison, group, "total")
+def _everything(rows: pd.DataFrame, comparison: Comparison) -> tuple[float, Interval] | None:
+    score = _arm(comparison, "total")
     return None if score is None else (_mean(rows, Metric.N_TOTAL), score)
 
 
@@ -155,9 +155,9 @@ def _unmended(rows: pd.DataFrame) -> list[tuple[str, float]]:
     return [(str(name), float(value)) for name, value in zip(first.class_name, first.value, strict=True)]
 
 
-def _planner_to_use(comparison: Comparison, group: Mapping[str, Any], base: str) -> tuple[str | None, str]:
+def _planner_to_use(comparison: Comparison, base: str) -> tuple[str | None, str]:
     """Return the planner to use on these data and the reason: the best at the largest budget, if it beats random draws."""
-    arms = select(comparison.arms, {**group, "metric": LEADING})
+    arms = select(comparison.arms, {"metric": LEADING})
     arms = arms[arms.fraction.notna() & (arms.subject != ORACLE)]
     if arms.empty:
         return None, "none can be named, no plan was retrained"
@@ -171,7 +171,7 @@ def _planner_to_use(comparison: Comparison, group: Mapping[str, Any], base: str)
             default,
             f"{name_of(default)}; whether any beats random draws is unknown, completion=random was not tried",
         )
-    against = select(comparison.planners, {**group, "metric": LEADING, "second": "random"})
+    against = select(comparison.planners, {"metric": LEADING, "second": "random"})
     against = against[against.fraction == largest.fraction.iloc[0]].set_index("first")
     better = [name for name in largest.subject if name in against.index and against.verdict[name] == "better"]
     if not better:
@@ -219,7 +219,7 @@ def _purchase(study: Study, comparison: Comparison, group: Mapping[str, Any], pl
             "another budgets.driver names other needs."
         )
     fraction = float(plan.fraction.iloc[0])
-    gains = select(comparison.gains, {**group, "first": planner, "fraction": fraction})
+    gains = select(comparison.gains, {"first": planner, "fraction": fraction})
     forecast, why = _forecast(rows, planner, fraction)
     return Purchase(
         planner=planner,
@@ -254,7 +254,8 @@ def _forecast(rows: pd.DataFrame, planner: str, fraction: float) -> tuple[Interv
 def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     """What an inspection of the same data by the same encoder found, and what acting on it changes."""
     sources = [_source(job) for job in study.finished(group)]
-    job = next((job for job in study.jobs if _inspects(job, group, sources)), None)
+    inspections = study.once("inspections", lambda: list(filter(_is_inspection, study.jobs)))
+    job = next((job for job in inspections if _inspects(job, group, sources)), None)
     if job is None:
         return {"looked": False}
     found = read_frame(job.folder / FOUND)
@@ -268,10 +269,12 @@ def _corrections(study: Study, group: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _is_inspection(job: StudyJob) -> bool:
+    return job.done and (job.folder / FOUND).exists()
+
+
 def _inspects(job: StudyJob, group: Mapping[str, Any], sources: Sequence[tuple[Any, ...]]) -> bool:
     """Tell whether a job inspected the data of a group: by their names, or read from where its jobs read, however called."""
-    if not job.done or not (job.folder / FOUND).exists():
-        return False
     return _source(job) in sources or all(group[part] == _settings(job, part).get("name") for part in SEEN)
 
 

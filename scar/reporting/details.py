@@ -71,7 +71,7 @@ def make_detail(
         mapped: whether it gets a map.
     """
     suffix = "" if single else "_" + re.sub(r"[^a-z0-9]+", "_", "_".join(str(v) for v in group.values()).lower())
-    rows, driver = study.of(group), study.driver
+    rows, driver, comparison = study.of(group), study.driver, comparison.of(group)
     leader, seed = _leader(rows), int(rows.seed.min())
     plan = plan_of(study, group, seed=seed, strategy=leader)
     jobs, steps = study.finished(group), whatif_steps(study, group, seed=seed)

@@ -24,6 +24,7 @@ from scar.evaluation.label_scores import EVERY_SCORE, label_item_scores
 from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import answers_one_class, item_scores
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.study_job import Outcomes
 
 STRATEGIES = ("scar", "random", "class_average")
@@ -46,14 +47,16 @@ class GroupScores:
     """All arms of one group (dataset × encoder × regime × …)."""
 
     def __init__(self, rows: pd.DataFrame, outcomes: Outcomes, *, level: float) -> None:
-        self.rows = rows[rows.stage == "evaluation"]
+        self.rows = as_texts(rows[rows.stage == "evaluation"])
         self.outcomes, self.level = outcomes, level
         named = ["subject", "fraction", "metric"]
         self._by_arm = {
             (str(s), None if np.isnan(f) else float(f), str(m)): own
             for (s, f, m), own in self.rows.groupby(named, dropna=False, sort=False)
         }
-        self.metrics = tuple(metric for metric in EVERY_SCORE if (self.rows.metric == metric).any())
+        self._about: dict[Arm, dict[str, Any]] = {}
+        there = set(self.rows.metric)
+        self.metrics = tuple(metric for metric in EVERY_SCORE if metric in there)
         self._every_arm = Metric.ACCURACY if Metric.ACCURACY in self.metrics else LEADING
         keys = self.rows[self.rows.metric == self._every_arm][["subject", "fraction"]].drop_duplicates()
         self.keys: list[Arm] = sorted(
@@ -88,8 +91,10 @@ class GroupScores:
         return found[0], found[1], found[2]
 
     def about(self, arm: Arm) -> dict[str, Any]:
-        """What `Comparison.arms` says of an arm besides its score."""
-        return {"added": self._added(*arm), "majority": self._majority(*arm)}
+        """What `Comparison.arms` says of an arm besides its score, whatever the metric."""
+        if arm not in self._about:
+            self._about[arm] = {"added": self._added(*arm), "majority": self._majority(*arm)}
+        return self._about[arm]
 
     def _added(self, subject: str, fraction: float | None) -> float:
         if fraction is None:

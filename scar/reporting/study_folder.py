@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from scar.config.schema import Config
 from scar.evaluation.sequential import ONE_LOOK, Looks
 from scar.job.metrics import Metric
-from scar.job.rows import COLUMNS, join_stored
 from scar.reporting.adaptive_seeds import read_looks
 from scar.reporting.axes import GROUP, keep, select
+from scar.reporting.joined_rows import JoinedRows, gathered, parts_of
 from scar.reporting.study_job import Outcomes, StudyJob, read_job
 from scar.reporting.text import learn_titles
 
+T = TypeVar("T")
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
 DATA = "data"
@@ -35,7 +36,7 @@ class Study:
     Attributes:
         name: of the study, or the names joined.
         folders: study folders it was read from.
-        rows: long rows of all finished jobs, each measurement once.
+        rows: long rows of all finished jobs, each measurement once, those of a group together; texts are categories.
         axes: columns that tell one group (one line of a table) from another: dataset, encoder, modality, regime, mix of
             the pool, and whatever else the jobs vary besides seed and strategy, e.g. ``"probe.name"``.
         jobs: all jobs, finished or not.
@@ -48,15 +49,8 @@ class Study:
     axes: tuple[str, ...]
     jobs: tuple[StudyJob, ...]
     looks: Looks = ONE_LOOK
-    _made: dict[tuple[Any, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False)
 
-    def once(self, make: Callable[..., pd.DataFrame], *arguments: Any) -> pd.DataFrame:
-        """Return a copy of ``make(self, *arguments)``, which several tables and figures ask for."""
-        if (key := (make, *arguments)) not in self._made:
-            self._made[key] = make(self, *arguments)
-        return self._made[key].copy()
-
-    @property
+    @cached_property
     def driver(self) -> str:
         """Estimator whose needs the plans answer (``budgets.driver`` of the jobs), or the first one in the rows."""
         for job in self.jobs:
@@ -66,7 +60,7 @@ class Study:
         estimators = self.rows.loc[self.rows.metric == Metric.FOUNDATION_SIZE, "estimator"].unique()
         return "heldout" if "heldout" in estimators or not len(estimators) else str(estimators[0])
 
-    @property
+    @cached_property
     def budget_base(self) -> str:
         """What a budget is a share of, by ``budgets.of`` of the jobs."""
         compared = [bool(job.config.get("budgets", {}).get("of")) for job in self.jobs]
@@ -85,11 +79,11 @@ class Study:
     @cached_property
     def _parts(self) -> dict[tuple[Any, ...], pd.DataFrame]:
         """Rows by group; they are asked for often."""
-        return dict(iter(self.rows.groupby(list(self.axes), dropna=False, sort=False)))
+        return parts_of(self.rows, self.axes)
 
-    def outcomes(self, group: Mapping[str, Any]) -> Outcomes:
-        """Test outcomes of every arm of one group."""
-        return Outcomes.read(self.finished(group))
+    def outcomes(self, group: Mapping[str, Any], arms: Collection[str] | None = None) -> Outcomes:
+        """Test outcomes of every arm of one group, or of some arms."""
+        return Outcomes.read(self.finished(group), arms)
 
     def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
         """Finished jobs of one group."""
@@ -106,6 +100,16 @@ class Study:
                 found.setdefault(tuple(job.columns.get(axis) for axis in self.axes), []).append(job)
         return found
 
+    def once(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Return what a function makes of the study, made once under a name; a frame that is written to wants a copy."""
+        if what not in self._made:
+            self._made[what] = make()
+        return cast(T, self._made[what])
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
+
 
 def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, object] | None = None) -> Study:
     """Read one study folder, or several as one study.
@@ -119,28 +123,27 @@ def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, o
         ValueError: two jobs give different values for the same measurement.
     """
     paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(f) for f in folders]
-    read = [read_job(file) for path in paths for file in _job_folders(path)]
-    jobs, tables = [job for job, _ in read], [rows for _, rows in read]
+    joined, jobs, owners = JoinedRows(), list[StudyJob](), list[StudyJob]()
+    for folder in [file for path in paths for file in _job_folders(path)]:
+        job, stored = read_job(folder)
+        jobs.append(job)
+        if job.done and len(stored):
+            owners.append(job)
+            joined.add(stored)
     hidden = _hidden_axes(jobs)
     for job in jobs:
         learn_titles(job.config)
-        job.columns.update({name: str(_leaves(job.config).get(name, "")) for name in hidden if job.columns})
+        job.columns.update({name: str(_leaf(job.config, name, "")) for name in hidden if job.columns})
     if _saw_different_data(jobs, hidden):
         hidden.append(DATA)
         for job in jobs:
             job.columns[DATA] = str(job.status.get("version", ""))[:8]
-    kept = []
-    for job, rows in zip(jobs, tables, strict=True):
-        if job.done and len(rows):
-            for name in hidden:
-                rows = rows.append_column(name, pa.repeat(job.columns[name], len(rows)))
-            kept.append(rows)
     axes = (*GROUP, *hidden)
-    rows = join_stored(kept) if kept else pd.DataFrame(columns=[*COLUMNS, *hidden])
+    rows = joined.frame(**{name: [job.columns[name] for job in owners] for name in hidden})
     rows = keep(rows, where) if where and len(rows) else rows
     return Study(
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),
-        rows=_once(rows, axes), looks=max(map(read_looks, paths), key=lambda each: len(each.seeds)),
+        rows=_once(gathered(rows, axes), axes), looks=max(map(read_looks, paths), key=lambda each: len(each.seeds)),
     )  # fmt: skip
 
 
@@ -167,26 +170,41 @@ def _hidden_axes(jobs: Sequence[StudyJob]) -> list[str]:
 
     Where the option of a group differs (its `name`), the fields that follow from the option are not axes of their own.
     """
-    first: dict[tuple[str, ...], dict[str, Any]] = {}
+    first: dict[tuple[str, ...], Mapping[str, Any]] = {}
     found: set[str] = set()
-    leaves = [_leaves(job.config) for job in jobs if job.columns and job.done]
-    columns = [job.columns for job in jobs if job.columns and job.done]
-    for about, each in zip(columns, leaves, strict=True):
-        own = {k: v for k, v in each.items() if k.split(".")[0] not in RUNTIME and not k.endswith(".title")}
-        other = first.setdefault(tuple(str(about[k]) for k in (*GROUP, "seed", "completion")), own)
-        found |= {name for name in own.keys() | other.keys() if own.get(name) != other.get(name)}
-    return sorted(name for name in found if not _follows(name, found, leaves))
+    done = [job for job in jobs if job.columns and job.done]
+    for job in done:
+        other = first.setdefault(tuple(str(job.columns[k]) for k in (*GROUP, "seed", "completion")), job.config)
+        found |= _differing(job.config, other)
+    return sorted(name for name in found if not _follows(name, found, done))
 
 
-def _follows(name: str, found: set[str], leaves: Sequence[Mapping[str, Any]]) -> bool:
+def _differing(config: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    """Names of the fields in which two configurations differ; what they share as one object is not looked at."""
+    found: set[str] = set()
+    for top in (config.keys() | other.keys()) - RUNTIME:
+        if top in config and top in other and config[top] is other[top]:
+            continue
+        a, b = (_leaves({top: each[top]}) if top in each else {} for each in (config, other))
+        found |= {name for name in a.keys() | b.keys() if a.get(name) != b.get(name) and not name.endswith(".title")}
+    return found
+
+
+def _follows(name: str, found: set[str], jobs: Sequence[StudyJob]) -> bool:
     """Tell whether a field follows from the option of its group, which differs as well."""
     option = f"{name.partition('.')[0]}.name"
     if option == name or option not in found:
         return False
     values: dict[Any, set[str]] = {}
-    for each in leaves:
-        values.setdefault(each.get(option), set()).add(str(each.get(name)))
+    for job in jobs:
+        values.setdefault(_leaf(job.config, option), set()).add(str(_leaf(job.config, name)))
     return all(len(each) == 1 for each in values.values())
+
+
+def _leaf(config: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """Return the leaf of a nested configuration that has a dotted name."""
+    top = name.partition(".")[0]
+    return _leaves({top: config[top]}).get(name, default) if top in config else default
 
 
 def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -202,15 +220,25 @@ def _leaves(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _once(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
     """Keep each measurement once: arms that several jobs share come once per job."""
-    identity = [*axes, *IDENTITY]
-    rows = rows.drop_duplicates([*identity, "value"], ignore_index=True)
-    twice = rows[rows.duplicated(identity, keep=False)]
-    if len(twice):
-        one = twice.iloc[0]
-        where = ", ".join(f"{c}={one[c]}" for c in identity if str(one[c]) not in ("", "nan", "<NA>"))
-        jobs = ", ".join(sorted(twice.loc[twice.metric == one.metric, "job"].unique())[:4])
-        raise ValueError(
-            f"{len(twice)} rows give different values for the same measurement, first {where}; jobs {jobs} were made "
-            "by different code or settings: run the study again, or move the stale job folders away"
-        )
-    return rows
+    repeated, twice = [], []
+    for part in parts_of(rows, axes).values():
+        if not part.duplicated([*IDENTITY]).any():
+            continue
+        again = part.duplicated([*IDENTITY, "value"])
+        repeated.append(part.index[again])
+        part = part[~again]
+        twice.append(part[part.duplicated([*IDENTITY], keep=False)])
+    if any(map(len, twice)):
+        _refuse(pd.concat(twice), [*axes, *IDENTITY])
+    return rows.drop(index=np.concatenate(repeated)).reset_index(drop=True) if repeated else rows
+
+
+def _refuse(twice: pd.DataFrame, identity: Sequence[str]) -> None:
+    """Say which rows give different values for the same measurement."""
+    one = twice.iloc[0]
+    where = ", ".join(f"{c}={one[c]}" for c in identity if str(one[c]) not in ("", "nan", "<NA>"))
+    jobs = ", ".join(sorted(twice.loc[twice.metric == one.metric, "job"].unique())[:4])
+    raise ValueError(
+        f"{len(twice)} rows give different values for the same measurement, first {where}; jobs {jobs} were made "
+        "by different code or settings: run the study again, or move the stale job folders away"
+    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -18,10 +19,14 @@ from numpy.typing import NDArray
 from scar.common.console import errors, escape
 from scar.common.files import CorruptArtefactError
 from scar.common.types import Floats
-from scar.job.record import JobRecord
+from scar.job.record import DONE, JobRecord, file_faults
 from scar.job.rows import DEPLOYMENT_MIX, PREDICTIONS, arm_name, load_predictions, read_stored
 from scar.reporting.axes import GROUP
 
+REPORTED = ("status", "error", "overrides", "encoder", "version", "versions", "git", "started")
+"""What a report reads of the record of a job."""
+UNREAD = ("key", "level", "version")
+"""Columns of the rows that no report reads."""
 DAMAGED = "damaged"
 """State of a job whose files are not as it left them."""
 
@@ -32,7 +37,7 @@ class StudyJob:
 
     Attributes:
         folder: where it lies.
-        status: content of ``status.json``; ``status["status"]`` is ``"done"`` for a finished job.
+        status: what ``status.json`` says of `REPORTED`; ``status["status"]`` is ``"done"`` for a finished job.
         config: the resolved configuration, nested.
         columns: dataset, encoder, modality, regime, mix, seed and completion of its rows; empty if it has none.
     """
@@ -74,8 +79,12 @@ class Outcomes:
     mix: Floats | None = None
 
     @classmethod
-    def read(cls, jobs: Iterable[StudyJob]) -> Outcomes:
+    def read(cls, jobs: Iterable[StudyJob], arms: Collection[str] | None = None) -> Outcomes:
         """Read the outcomes of jobs that differ in seed and strategy only.
+
+        Args:
+            jobs: of one group.
+            arms: to read, by the names in their files; None reads all.
 
         Raises:
             ValueError: the jobs were scored on different test items.
@@ -86,7 +95,7 @@ class Outcomes:
         for job in jobs:
             if not (job.folder / PREDICTIONS).exists():
                 continue
-            found = load_predictions(job.folder)
+            found = load_predictions(job.folder, arms)
             own, mix = found.pop("labels"), found.pop(DEPLOYMENT_MIX, None)
             if len(labels) and not np.array_equal(labels, own):
                 raise ValueError(f"{job.folder}: its test items differ from those of the other jobs of its group")
@@ -129,13 +138,12 @@ def read_job(folder: Path) -> tuple[StudyJob, pa.Table]:
     """
     config_file, rows_file = folder / "config.yaml", folder / "rows.parquet"
     record, nested = JobRecord(folder), {}
-    found = record.faults()
-    status = {**record.read(), "status": record.status()} if record.path.exists() else {"status": "unfinished"}
+    status, found = _state(record)
     rows = pa.table({})
     try:
         config = _plain_yaml(config_file.read_text(encoding="utf-8")) if config_file.exists() else {}
         nested = {str(k): v for k, v in config.items()} if isinstance(config, dict) else {}
-        rows = read_stored(rows_file) if rows_file.exists() and not found else rows
+        rows = read_stored(rows_file, without=UNREAD) if rows_file.exists() and not found else rows
     except (ValueError, yaml.YAMLError, CorruptArtefactError) as error:
         found = [f"{type(error).__name__}: {error}"]
     if found:
@@ -146,6 +154,24 @@ def read_job(folder: Path) -> tuple[StudyJob, pa.Table]:
     names = (*GROUP, "seed", "completion")
     columns = {name: rows[name][0].as_py() for name in names} if len(rows) else {}
     return StudyJob(folder=folder, status=status, config=nested, columns=columns), rows
+
+
+def _state(record: JobRecord) -> tuple[dict[str, Any], list[str]]:
+    """Return what a report needs of a record, and what is wrong with it or with the files of the job."""
+    if not record.path.exists():
+        return {"status": "unfinished"}, []
+    known = record.read()
+    if known.get("status") == DONE:
+        found = file_faults(record.folder, known)
+    else:
+        known, found = {**known, "status": record.status()}, record.faults()
+    return {name: _shared(json.dumps(known[name])) for name in REPORTED if name in known}, found
+
+
+@lru_cache(4096)
+def _shared(text: str) -> Any:
+    """Parse JSON; jobs of a study, thousands of them, share what is equal."""
+    return json.loads(text)
 
 
 def _plain_yaml(text: str) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import select
+from scar.reporting.axes import as_texts, select
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
@@ -77,30 +77,31 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
     rows = study.of(group)
     seed = int(rows.seed.min())
     facts = gather_facts(study, comparison, group, boards)
+    comparison = comparison.of(group)
     return Answers(
         label=group_label(group),
         proposed=facts.purchase.planner if isinstance(facts.purchase, Purchase) else None,
         decision=decide(facts),
-        quality=_quality(rows, comparison, group, study.driver),
+        quality=_quality(rows, comparison, study.driver),
         sufficiency=tuple(_sufficiency(rows, study.driver)),
         additions=tuple(_additions(rows, plan_of(study, group, seed=seed), seed, study.driver, study.budget_base)),
-        benefit=tuple(_benefit(comparison, group, study.budget_base)),
+        benefit=tuple(_benefit(comparison, study.budget_base)),
     )
 
 
-def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any], driver: str) -> tuple[str, ...]:
-    own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
+def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[str, ...]:
+    own = rows.loc[(rows.stage == "dataset") & (rows.estimator == driver), ["metric", "value"]]
     mean = {m: own.loc[own.metric == m, "value"].mean() for m in MEASURES}
     values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
     sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
     for subject, phrase in (("primary", "the primary set"), ("total", "all training data")):
-        arm = _pick(comparison.arms, group, subject=subject, metric=Metric.MATCHED_ACCURACY)
+        arm = _pick(comparison.arms, subject=subject, metric=Metric.MATCHED_ACCURACY)
         if len(arm):
             one = arm.iloc[0]
             sentences.append(
                 f"A probe on {phrase} is right on {percent(one.value)} % {percent_interval(one.low, one.high)} of the test items."
             )
-        arm = _pick(comparison.arms, group, subject=subject, metric=LEADING)
+        arm = _pick(comparison.arms, subject=subject, metric=LEADING)
         if len(arm) and has_several(rows):
             one = arm.iloc[0]
             sentences.append(
@@ -108,7 +109,8 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, group: Mapping[str, Any
                 "absences of a label rightly, each counting half, averaged over the labels."
             )
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
-    steps = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]
+    wanted = (rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)
+    steps = as_texts(rows.loc[wanted, ["class_name", "factor", "value"]])
     steps = steps[steps.factor == steps.factor.min()]
     worst = steps.groupby("class_name").value.mean().dropna().sort_values()
     if len(worst) > 1:
@@ -131,7 +133,8 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
         others = [name for name in sizes.estimator.unique() if name != first]
         short = [f"{name_of(e)} {size(foundation_of(sizes[sizes.estimator == e])['foundation'])}" for e in others]
         sentences += [f"Other estimates, which differ in what they call enough: {listing(short)}."] if short else []
-    needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)]
+    wanted = (rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)
+    needs = rows.loc[wanted, ["seed", "value"]]
     if len(needs):
         met = needs[needs.value == 0].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
         undefined = needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
@@ -175,8 +178,8 @@ def _additions(rows: pd.DataFrame, plan: pd.DataFrame, seed: int, driver: str, b
     return sentences
 
 
-def _benefit(comparison: Comparison, group: Mapping[str, Any], base: str) -> list[str]:
-    rows = _pick(comparison.differences, group, metric=LEADING)
+def _benefit(comparison: Comparison, base: str) -> list[str]:
+    rows = _pick(comparison.differences, metric=LEADING)
     sentences = []
     gains = []
     for row in rows[rows.second == "primary"].itertuples():
@@ -241,6 +244,6 @@ def verdict(row: Any, margin: float) -> str:
     return f"{row.verdict}: {text}"
 
 
-def _pick(frame: pd.DataFrame, group: Mapping[str, Any], **where: str) -> pd.DataFrame:
-    frame = select(frame, {**group, **where})
+def _pick(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
+    frame = select(frame, where)
     return frame if "p_value" in frame else frame[np.isnan(frame.fraction)]

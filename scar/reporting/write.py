@@ -17,7 +17,7 @@ from scar.common.files import replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
-from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, Tolerances
+from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, PAIRED, Tolerances
 from scar.store.code import sources
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def write_report(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    paired: int = PAIRED,
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
     against: Path | str | None = None,
@@ -70,6 +71,7 @@ def write_report(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get a section and figures of their own.
+        paired: encoders that are compared pair by pair; of more, those with the best accuracy.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
         against: folder of an earlier version of the same data, see `scar.job.data_versions.find_version`.
@@ -94,6 +96,7 @@ def write_report(
     settings |= {
         "resamples": resamples,
         "details": details,
+        "paired": paired,
         "card": asdict(card) if card else {},
         "where": dict(where or {}),
         "formats": list(formats),
@@ -135,7 +138,10 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
     if study.rows.empty:
         states = ", ".join(sorted({str(job.status.get("status")) for job in study.jobs}))
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
-    chosen = {name: settings[name] for name in ("estimator", "level", "margin", "resamples", "details", "tolerances")}
+    chosen = {
+        name: settings[name]
+        for name in ("estimator", "level", "margin", "resamples", "details", "paired", "tolerances")
+    }
     return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 
 

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from scar.evaluation import ranking
+from scar.evaluation.intervals import single_level
 from scar.evaluation.ranking import rank_arms
 
 
@@ -53,3 +55,24 @@ def test_one_seed_is_ranked_by_the_test_items_alone():
 def test_scores_of_another_shape_are_refused():
     with pytest.raises(ValueError, match=r"expected \[E, S, 5\]"):
         rank_arms(np.zeros((2, 5)), np.zeros(5, int))
+
+
+def test_the_level_of_all_pairs_needs_no_matrix_of_all_pairs():
+    scores = simulate(np.linspace(0, 1, 7), seeds=12, items=200, rng=np.random.default_rng(4)).astype(float)
+    scores[6] = scores[5]  # a difference that is 0 everywhere
+    pairs = [scores[i] - scores[j] for i in range(7) for j in range(i + 1, 7)]
+    expected = single_level(pairs[:-1], len(pairs), level=0.9)
+    assert ranking._level_of_all_pairs(scores, level=0.9) == pytest.approx(expected, abs=2e-3)
+    few = simulate((1.0, 0.0, 0.5), rng=np.random.default_rng(5)).astype(float)
+    assert ranking._level_of_all_pairs(few, level=0.9) == single_level(None, 3, level=0.9)
+
+
+def test_very_many_arms_are_ranked_without_the_differences_of_all_pairs(monkeypatch):
+    right = simulate(np.linspace(0, 2, 40), seeds=10, items=100, rng=np.random.default_rng(6))
+    labels = np.zeros(100, int)
+    monkeypatch.setattr(
+        ranking, "single_level", lambda scores, *_, **__: 1.0 if scores is None else pytest.fail("held")
+    )
+    found = rank_arms(right, labels)
+    assert sorted(each.rank for each in found)[0] == 1
+    assert all(each.low <= each.rank <= each.high for each in found)

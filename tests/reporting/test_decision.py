@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from synthetic import write_study
 from test_report_inspection import add_inspection
 
+from scar.reporting.axes import as_texts
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.decision import Correction, Facts, Interval, Purchase, decide
@@ -190,7 +191,7 @@ def test_verdicts_that_repeat_become_one_line_with_the_range(tmp_path):
 
 
 def test_caveats_are_grouped_by_what_to_do_and_those_of_other_estimators_ask_for_nothing(study):
-    rows = study.rows.copy()
+    rows = as_texts(study.rows)
     for estimator, flag in (("heldout", "few_samples"), ("reference", "few_samples"), ("heldout", "met")):
         own = rows.index[
             (rows.metric == "foundation_size") & (rows.estimator == estimator) & (rows.subject == "primary")

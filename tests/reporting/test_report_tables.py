@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from synthetic import NAMES, write_study
 
 from scar.job.rows import read_frame
+from scar.reporting.axes import as_texts
 from scar.reporting.comparison import compare
 from scar.reporting.formats.table import PAGE, escape_latex
 from scar.reporting.paper.paper_report import write_paper_table
@@ -312,7 +313,7 @@ def test_sizes_say_what_a_bare_number_would_hide(value, low, high, text):
 
 
 def test_flags_with_numbers_or_classes_come_as_one_line(study):
-    rows = study.rows.copy()
+    rows = as_texts(study.rows)
     needs = rows.index[(rows.metric == "need") & (rows.estimator == "heldout") & (rows.subject == "primary")]
     rows.loc[needs[:2], "flag"] = ["extrapolated=7.8", "extrapolated=12.3"]
     budgets = rows.index[(rows.metric == "budget") & (rows.subject == "scar")]

@@ -44,7 +44,8 @@ def place_labels(axes: Axes, x: Floats, y: Floats, radii: Floats, texts: list[st
     for index in np.argsort(-crowd, kind="stable"):
         taken = boxes[~np.isnan(boxes[:, 0])]
         others = np.delete(discs, index, axis=0)
-        box = _free_box(points[index], float(radii[index]), sizes[index], (taken, discs, others, limits), lines)
+        ends = (np.array([a for a, _ in lines]).reshape(-1, 2), np.array([b for _, b in lines]).reshape(-1, 2))
+        box = _free_box(points[index], float(radii[index]), sizes[index], (taken, discs, others, limits), ends)
         boxes[index] = box
         centre = np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
         anchor = np.clip(points[index], box[:2], box[2:])
@@ -74,7 +75,7 @@ def _free_box(
     radius: float,
     size: tuple[float, float],
     obstacles: tuple[Floats, Floats, Floats, Floats],
-    lines: list[tuple[Floats, Floats]],
+    lines: tuple[Floats, Floats],
 ) -> Floats:
     """Nearest box beside the point that covers nothing, or else the one that covers least."""
     taken, discs, others, limits = obstacles
@@ -99,14 +100,14 @@ def _free_box(
 
 
 def _line_cost(
-    box: Floats, point: Floats, has_line: bool, boxes: tuple[Floats, Floats], lines: list[tuple[Floats, Floats]]
+    box: Floats, point: Floats, has_line: bool, boxes: tuple[Floats, Floats], lines: tuple[Floats, Floats]
 ) -> float:
     """Cost of a box that covers lines, and of its own line, which may run through labels, bubbles and lines."""
     anchor = np.clip(point, box[:2], box[2:])
-    cost = 200 * sum(_crossed(box[None], *line) for line in lines)
+    cost = 200 * _crossed(box[None], *lines)
     if has_line:
         taken, others = boxes
-        cost += 200 * sum(_meet(point, anchor, *line) for line in lines)
+        cost += 200 * sum(_meet(point, anchor, *line) for line in zip(*lines, strict=True))
         cost += 200 * _crossed(taken, point, anchor) + 40 * _crossed(others, point, anchor)
     return float(cost)
 
@@ -119,7 +120,10 @@ def _overlap(box: Floats, others: Floats) -> float:
 
 
 def _crossed(boxes: Floats, start: Floats, end: Floats) -> int:
-    """How many of the boxes `[n, 4]` a line runs through: where its ways through both slabs of a box overlap."""
+    """How many of the boxes `[n, 4]` a line runs through, or how many lines `[n, 2]` through a box.
+
+    A line does where its ways through both slabs of a box overlap.
+    """
     step = np.where(np.abs(end - start) < 1e-9, 1e-9, end - start)
     ways = np.sort(np.stack([(boxes[:, :2] - start) / step, (boxes[:, 2:] - start) / step]), axis=0)
     enters, leaves = np.maximum(ways[0].max(axis=1), 0), np.minimum(ways[1].min(axis=1), 1)

@@ -11,7 +11,7 @@ from scar.common.types import Floats
 from scar.foundation.bound import concept_bound, reference_concept_sizes
 from scar.foundation.growth import GrowthFit, fit_growth
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import as_texts, require_named_axes
 from scar.reporting.figures.style import FOUNDATION, INK, MUTED, TOTAL, Drawing, few_ticks, new_figure, styled
 from scar.reporting.text import decimal
 
@@ -31,6 +31,7 @@ def growth_frame(rows: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     own = rows[
         (rows.stage == "measures") & (rows.subject == "primary") & (rows.seed == seed) & rows.metric.isin(MEASURES)
     ]
+    own = as_texts(own)
     index = ["class_id", "class_name", "factor"]
     require_named_axes(own, [*index, "metric"])
     wide = own.pivot(index=index, columns="metric", values="value").reset_index()

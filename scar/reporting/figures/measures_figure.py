@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.axes import as_texts
 from scar.reporting.figures.style import (
     EXTENSION,
     FOUNDATION,
@@ -40,6 +41,7 @@ def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
     own = rows[
         (rows.stage == "measures") & (rows.subject == "primary") & rows.metric.isin((*DRAWN, Metric.TRUE_POSITIVES))
     ]
+    own = as_texts(own)
     frame = summarize(own, ["metric", "factor", "class_id"])
     sizes = own.groupby("factor").n.mean()
     names = own.drop_duplicates("class_id").set_index("class_id").class_name

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import as_texts, require_named_axes
 from scar.reporting.figures.style import (
     FOUNDATION,
     INK,
@@ -37,7 +37,7 @@ def gaps_frame(rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: the rows hold more than one group.
     """
-    own = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.GAP)]
+    own = as_texts(rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.GAP)])
     index = ["class_id", "class_name", "factor"]
     require_named_axes(own, index)
     own = own.assign(n=own.n.astype(float))
@@ -54,10 +54,11 @@ def needs_frame(rows: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: the rows hold more than one group.
     """
-    needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary")]
+    rows = as_texts(rows[rows.metric.isin((Metric.NEED, Metric.CLASS_SIZE)) & (rows.subject == "primary")])
+    needs = rows[rows.metric == Metric.NEED]
     index = ["class_id", "class_name"]
     require_named_axes(needs, [*index, "estimator"])
-    have = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == "primary")].groupby(index).value.median()
+    have = rows[rows.metric == Metric.CLASS_SIZE].groupby(index).value.median()
     columns = {"value": "need", "low": "need_low", "high": "need_high"}
     found = needs.groupby([*index, "estimator"])[list(columns)].median().rename(columns=columns).reset_index()
     found = found.merge(have.rename("have").reset_index(), on=index, how="left")

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.figures.style import MARKERS, MUTED, Drawing, colour_of, new_figure, only_grid, styled
 from scar.reporting.text import count, listing, name_of, points, points_interval
 
@@ -21,7 +22,7 @@ def whatif_frame(rows: pd.DataFrame, *, seed: int) -> pd.DataFrame:
     """
     own = rows[(rows.seed == seed) & (rows.stage == "plan") & rows.metric.isin(GAINS) & rows.fraction.notna()]
     columns = ["subject", "fraction", "n", "metric", "value", "low", "high"]
-    return own[columns].sort_values(["subject", "metric", "fraction"], ignore_index=True)
+    return as_texts(own[columns]).sort_values(["subject", "metric", "fraction"], ignore_index=True)
 
 
 def draw_whatif(frame: pd.DataFrame, *, title: str, leader: str, name: str = "what_if") -> Drawing:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def make_card(
         tables=card_tables(study, group, seed=seeds[0]),
         caveats=tuple(caveats),
         plans=tuple(path for job in jobs if job.columns["seed"] == seeds[0] for path in job.plans),
-        commands=tuple(commands(study)),
+        commands=study.once("commands", lambda: tuple(commands(study))),
         settings={name: str(config[name]["name"]) for name in SETTINGS if "name" in (config.get(name) or {})},
         versions=_versions(jobs),
         date=_date(jobs),
@@ -141,6 +142,18 @@ def make_card(
 
 def render_card(card: Card) -> str:
     """Return a card as Markdown."""
+    shown = {name: _cells(name, frame) for name, frame in card.tables.items()}
+    sizes = card.tables["foundation"]
+    first = sizes.estimator == leading_estimator(sizes, card.driver)
+    shown |= {"foundation": _cells("foundation", sizes[first]), "other_estimators": _cells("foundation", sizes[~first])}
+    caveats = by_what_to_do(card.caveats)
+    about = {"details": caveats.pop(NOTHING, []), "caveats": caveats, "version": __version__, "name_of": name_of}
+    about |= {"several_note": SEVERAL_NOTE, "counting_note": COUNTING_NOTE}
+    return _template().render(card=card, tables=shown, **about)
+
+
+@cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -149,14 +162,7 @@ def render_card(card: Card) -> str:
     )
     environment.filters["markdown"] = _markdown
     text = (files("scar.reporting.formats") / "card_template.md").read_text(encoding="utf-8")
-    shown = {name: _cells(name, frame) for name, frame in card.tables.items()}
-    sizes = card.tables["foundation"]
-    first = sizes.estimator == leading_estimator(sizes, card.driver)
-    shown |= {"foundation": _cells("foundation", sizes[first]), "other_estimators": _cells("foundation", sizes[~first])}
-    caveats = by_what_to_do(card.caveats)
-    about = {"details": caveats.pop(NOTHING, []), "caveats": caveats, "version": __version__, "name_of": name_of}
-    about |= {"several_note": SEVERAL_NOTE, "counting_note": COUNTING_NOTE}
-    return environment.from_string(text).render(card=card, tables=shown, **about)
+    return environment.from_string(text)
 
 
 def _slug(group: Mapping[str, Any]) -> str:

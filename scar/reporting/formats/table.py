@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,7 @@ LATEX = {
 }  # fmt: skip
 """What LaTeX would misread or cannot set in text; brackets and stars are options after a line break."""
 
+_NUMBER = re.compile(r"[−+\d\[∞][^A-Za-z]*")
 PAGE = 45
 """Rows of a table that fit on a page of LaTeX."""
 
@@ -50,7 +52,7 @@ class Table:
     def to_markdown(self) -> str:
         """GitHub Markdown: caption, table, notes."""
         safe = self.cells.map(escape_markdown)
-        body = safe.to_markdown(index=False, disable_numparse=True, colalign=self._alignment())
+        body = safe.to_markdown(index=False, disable_numparse=True, colalign=self._alignment)
         notes = "\n".join(f"- {escape_markdown(note, cell=False)}" for note in self.notes)
         return "\n".join([f"**{escape_markdown(self.caption, cell=False)}**", "", body, "", notes, ""])
 
@@ -63,13 +65,12 @@ class Table:
         return "\n".join(self._latex_part(start, last=start == starts[-1]) for start in starts)
 
     def _latex_part(self, start: int, *, last: bool) -> str:
-        alignment = "".join("l" if a == "left" else "r" for a in self._alignment())
-        head, *rows = (
-            " & ".join(map(escape_latex, row)) + r" \\"
-            for row in [self.cells.columns, *self.cells.iloc[start : start + PAGE].itertuples(index=False)]
-        )
-        rules = (r"\toprule", head, r"\midrule", *rows, r"\bottomrule")
-        body = "\n".join([rf"\begin{{tabular}}{{{alignment}}}", *rules, r"\end{tabular}"])
+        part = self.cells.iloc[start : start + PAGE]
+        alignment = "".join("l" if a == "left" else "r" for a in self._alignment)
+        rows = [[*part.columns], *zip(*(part[header].tolist() for header in part), strict=True)]
+        head, *lines = [" & ".join(map(escape_latex, row)) + r" \\" for row in rows]
+        tabular = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *lines, r"\bottomrule"]
+        body = "\n".join([*tabular, r"\end{tabular}"])
         caption = escape_latex(self.caption) + (" (continued)" if start else "")
         notes = r" \\ ".join(escape_latex(note) for note in self.notes) if last else ""
         lines = [
@@ -89,7 +90,7 @@ class Table:
         rest = len(self.cells) - most if most else 0
         shown = self.cells if rest <= 0 else self.cells.iloc[:most]
         columns = []
-        for position, (header, side) in enumerate(zip(self.cells.columns, self._alignment(), strict=True)):
+        for position, (header, side) in enumerate(zip(self.cells.columns, self._alignment, strict=True)):
             cells = [visible(cell) for cell in shown[header]]
             if rest > 0:
                 cells.append("" if position else f"… and {rest} more")
@@ -104,22 +105,25 @@ class Table:
         """Cells with their sort keys, for the HTML template."""
         columns = []
         for header in self.cells.columns:
-            keys = self.values[self.sort_by[header]].tolist() if header in self.sort_by else [""] * len(self.cells)
-            parts = [str(cell).partition(" [") for cell in self.cells[header]]
+            texts = [str(cell).partition(" [") for cell in self.cells[header].tolist()]
+            ordered = header in self.sort_by
+            keys = self.values[self.sort_by[header]].tolist() if ordered else [""] * len(texts)
             columns.append(
                 [
-                    {"text": text, "interval": bracket[1:] + interval, "key": "" if key != key else key}
-                    for (text, bracket, interval), key in zip(parts, keys, strict=True)
+                    {"text": text, "interval": bracket[1:] + interval, "key": "" if pd.isna(key) else key}
+                    for (text, bracket, interval), key in zip(texts, keys, strict=True)
                 ]
             )
         return [list(row) for row in zip(*columns, strict=True)]
 
+    @cached_property
     def _alignment(self) -> tuple[str, ...]:
-        numeric = re.compile(r"[−+\d\[∞][^A-Za-z]*")
-        return tuple(
-            "right" if all(numeric.fullmatch(str(t)) or str(t) in ("missing", "met", "undefined", "unreachable", "–", "") for t in self.cells[c]) else "left"
-            for c in self.cells.columns
-        )  # fmt: skip
+        return tuple("right" if all(map(_is_number, self.cells[c].tolist())) else "left" for c in self.cells.columns)
+
+
+def _is_number(cell: object) -> bool:
+    text = str(cell)
+    return bool(_NUMBER.fullmatch(text)) or text in ("missing", "met", "undefined", "unreachable", "–", "")
 
 
 def escape_markdown(text: object, *, cell: bool = True) -> str:

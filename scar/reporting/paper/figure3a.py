@@ -22,6 +22,7 @@ from scar.reporting.figures.style import (
     styled,
 )
 from scar.reporting.paper.published_rows import published_characteristics
+from scar.reporting.settings import DRAWN
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import characteristics, sizes_by_estimator
 from scar.reporting.text import group_label, name_of, size
@@ -69,7 +70,9 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
         sizes: of `sizes_frame`.
         name: file stem.
     """
-    labels = list(dict.fromkeys(sizes.label))
+    every = list(dict.fromkeys(sizes.label))
+    labels, data = every[:DRAWN], sizes
+    sizes = sizes[sizes.label.isin(labels)]
     estimators = [e for e in dict.fromkeys(sizes.estimator) if e]
     series = [("total", "", TOTAL), ("extension", "", EXTENSION)]
     series += [("foundation", e, FOUNDATION[i % len(FOUNDATION)]) for i, e in enumerate(estimators)]
@@ -82,7 +85,7 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
     with styled():
         figure = new_figure(8, height)
         axes = figure.subplots()
-        drawing = Drawing(name=name, title="Sizes: total, extension, foundation", alt="", figure=figure, data=sizes)
+        drawing = Drawing(name=name, title="Sizes: total, extension, foundation", alt="", figure=figure, data=data)
         for index, (part, estimator, colour) in enumerate(series):
             own = sizes[(sizes.part == part) & (sizes.estimator == estimator)].set_index("label")
             title = {"total": "Total", "extension": "Extension (primary + SCAR plan)"}.get(part)
@@ -90,9 +93,11 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             offset = (index - (len(series) - 1) / 2) * 0.86 / len(series)
             _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, top, title))
         _dress(axes, labels, floor, top)
+        if len(every) > DRAWN:
+            axes.set_xlabel(f"{axes.get_xlabel()}; the first {DRAWN} of {len(every)}, all of them in {name}_data.csv")
         axes.invert_yaxis()
         figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
-    drawing.alt = _describe(sizes, labels)
+    drawing.alt = _describe(sizes, every)
     return drawing
 
 

@@ -15,6 +15,7 @@ from scar.measures.steps import MEASURES
 from scar.reporting.figures._label_places import place_labels
 from scar.reporting.figures.style import INK, MUTED, Drawing, new_figure, settle, styled
 from scar.reporting.paper.published_rows import published_characteristics
+from scar.reporting.settings import DRAWN
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import characteristics
 from scar.reporting.text import decimal, group_label
@@ -64,11 +65,17 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         bar.set_label("Richness R = min(1, FDS / N)", color=INK)
         bar.outline.set_visible(False)
         _size_legend(axes)
-        if lacking:
-            axes.set_title(f"not shown, a measure is undefined: {', '.join(lacking)}", fontsize=7.5, color=MUTED)
+        notes = [f"not shown, a measure is undefined: {_first(lacking)}"] if lacking else []
+        if len(shown) > DRAWN:
+            notes.append(f"named are the first {DRAWN} of {len(shown)}, all of them in {name}_data.csv")
+        if notes:
+            axes.set_title("\n".join(notes), fontsize=7.5, color=MUTED)
         settle(figure)
         radii = np.sqrt(area / np.pi) * figure.dpi / 72
-        place_labels(axes, x, y, radii, shown["label"].tolist(), fontsize=7.2 if many else 8.5)
+        named = slice(0, DRAWN)
+        place_labels(
+            axes, x[named], y[named], radii[named], shown["label"].tolist()[named], fontsize=7.2 if many else 8.5
+        )
     for row, disc in zip(shown.to_dict("records"), _hover(axes, x, y), strict=True):
         drawing.tip(disc, f"{row['label']}: " + ", ".join(f"{m} {decimal(row[m])}" for m in MEASURES))
     drawing.alt = "Bubbles, one per data set. " + "; ".join(
@@ -77,6 +84,11 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         for row in shown.head(4).to_dict("records")
     ) + (f"; and {len(shown) - 4} more." if len(shown) > 4 else ".")  # fmt: skip
     return drawing
+
+
+def _first(labels: list[str]) -> str:
+    rest = len(labels) - DRAWN
+    return ", ".join([*labels[:DRAWN], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _hover(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Line2D]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.pairs.retrieval import DEPTHS
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.text import count, decimal, known, name_of, percent
@@ -20,7 +21,7 @@ def alignment_tables(study: Study) -> list[Table]:
 
     What is shown is computed before any split of the training part, so it is the same for every seed and strategy.
     """
-    rows = study.rows[study.rows.stage == "labels"]
+    rows = as_texts(study.rows[study.rows.stage == "labels"])
     if rows.empty:
         return []
     axes = [*BEFORE, *(axis for axis in study.axes if axis.startswith(("labels.", "dataset.", "encoder.")))]

@@ -11,6 +11,7 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.axes import as_texts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundation_of
 from scar.reporting.tables.indicators_table import indicator_values
@@ -48,14 +49,15 @@ def card_tables(study: Study, group: Mapping[str, Any], *, seed: int) -> dict[st
 
 
 def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    own = rows[rows.stage == "dataset"]
+    own = rows.loc[rows.stage == "dataset", ["metric", "value"]]
     means = {part: own.loc[own.metric == f"n_{part}", "value"].mean() for part in PARTS}
     return pd.DataFrame({"part": part, "samples": value} for part, value in means.items() if value == value)
 
 
 def _measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Set-level S, C, A, R of everything by estimator (§4.3); low and high are the lowest and highest seed."""
-    own = rows[(rows.stage == "dataset") & rows.metric.isin(MEASURES)]
+    wanted = (rows.stage == "dataset") & rows.metric.isin(MEASURES)
+    own = as_texts(rows.loc[wanted, ["estimator", "metric", "value"]])
     table = own.groupby(["estimator", "metric"], sort=False).value.agg(value="mean", low="min", high="max")
     return table.reset_index().rename(columns={"metric": "measure"})
 
@@ -87,7 +89,7 @@ def _classes(study: Study, group: Mapping[str, Any], seed: int) -> pd.DataFrame:
     subjects = own.loc[own.metric == Metric.ADDED, "subject"].unique()
     strategy = "scar" if "scar" in subjects or not len(subjects) else str(sorted(subjects)[0])
     plan = plan_of(study, group, seed=seed, strategy=strategy)
-    steps = own[(own.stage == "measures") & (own.subject == "primary")]
+    steps = own.loc[(own.stage == "measures") & (own.subject == "primary"), ["class_id", "metric", "factor", "value"]]
     steps = steps[steps.factor == steps.factor.min()]
     for measure in CLASS_MEASURES:
         values = steps[steps.metric == measure].groupby("class_id").value.mean().to_dict()
@@ -97,7 +99,7 @@ def _classes(study: Study, group: Mapping[str, Any], seed: int) -> pd.DataFrame:
 
 def _labels(rows: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     """One row per label: test scores of the primary set, means over seeds, and what the largest plan brings."""
-    own = rows[(rows.stage == "labels") & (rows.subject == "primary")]
+    own = as_texts(rows[(rows.stage == "labels") & (rows.subject == "primary")])
     means = own.groupby(["class_name", "metric"]).value.mean().unstack("metric").reindex(columns=list(LABEL_COLUMNS))
     table = classes[["class", "brings"]].rename(columns={"class": "label"})
     return table.merge(means.reset_index().rename(columns={"class_name": "label"}), on="label", how="left")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.completion.flags import say_disagreement
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.estimators_table import leading_estimator
 from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_lines
@@ -71,15 +72,23 @@ def disagreement(rows: pd.DataFrame, driver: str, *, seed: int | None = None) ->
         driver: estimator whose needs the plans answer.
         seed: of which seed; None: of all.
     """
-    own = rows if seed is None else rows[rows.seed == seed]
-    estimated = own[(own.subject == "primary") & (own.estimator == driver)]
-    have = own[own.metric == Metric.N_PRIMARY].groupby("seed").value.first()
-    found = []
-    for number, each in estimated.groupby("seed"):
-        sizes, needs = each[each.metric == Metric.FOUNDATION_SIZE], each[each.metric == Metric.NEED]
-        if len(sizes) and len(needs) and number in have.index:
-            size, lacking = float(sizes.value.iloc[0]), float((needs.value != 0).sum())
-            found.append(say_disagreement(size=size, have=float(have[number]), lacking=lacking, name=name_of(driver)))
+    own = rows if seed is None else rows.loc[rows.seed == seed, ["seed", "subject", "estimator", "metric", "value"]]
+    estimated = (own.subject == "primary") & (own.estimator == driver)
+    have, sizes, needs = (
+        own.loc[where, ["seed", "value"]]
+        for where in (
+            own.metric == Metric.N_PRIMARY, estimated & (own.metric == Metric.FOUNDATION_SIZE), estimated & (own.metric == Metric.NEED)
+        )
+    )  # fmt: skip
+    number_of, size_of = have.groupby("seed").value.first(), sizes.drop_duplicates("seed").set_index("seed").value
+    lacking_of = needs.assign(value=needs.value != 0).groupby("seed").value.sum()
+    found = [
+        say_disagreement(
+            size=float(size_of[seed]), have=float(number_of[seed]), lacking=float(lacking), name=name_of(driver)
+        )
+        for seed, lacking in lacking_of.items()
+        if seed in size_of.index and seed in number_of.index
+    ]
     said = [text for text in found if text]
     if not said or seed is not None:
         return "".join(said)
@@ -90,8 +99,8 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     """Which class was too small for its coverage at which factors, and how many samples it had."""
     own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
     index = ["class_name", "factor", "seed"]
-    coverage = own[(own.metric == Metric.COVERAGE) & own.value.isna()]
-    hits = own[own.metric == Metric.TRUE_POSITIVES].set_index(index).value
+    coverage = as_texts(own.loc[(own.metric == Metric.COVERAGE) & own.value.isna(), index])
+    hits = as_texts(own.loc[own.metric == Metric.TRUE_POSITIVES, [*index, "value"]]).set_index(index).value
     had = hits.reindex(pd.MultiIndex.from_frame(coverage[index]))
     seeds = own.seed.nunique()
     lost: dict[str, tuple[set[int], set[int], list[float]]] = {}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import as_texts, require_named_axes
 from scar.reporting.study_folder import Study
 
 SIZES = Metric.of_table("table1")
@@ -35,7 +35,7 @@ def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     for group, flag in zip(number[frame.flag != ""], frame.flag[frame.flag != ""], strict=True):
         flags.setdefault(int(group), []).append(flag)
     out["flag"] = [_join_flags(flags.get(group, ())) for group in range(len(out))]
-    return out.reset_index()
+    return as_texts(out.reset_index())
 
 
 def _join_flags(flags: Iterable[str]) -> str:
@@ -48,7 +48,8 @@ def characteristics(study: Study, estimator: str | None = None) -> pd.DataFrame:
     Columns: the axes, estimator, `SIZES`, `MEASURES`, extended (primary plus what the SCAR plan adds at the largest
     budget), foundation, foundation_low, foundation_high, foundation_primary, foundation_flag, seeds.
     """
-    return study.once(_characteristics, estimator or study.driver)
+    estimator = estimator or study.driver
+    return study.once(f"characteristics by {estimator}", lambda: _characteristics(study, estimator)).copy()
 
 
 def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
     for group in study.groups():
         rows = study.of(group)
         record: dict[str, Any] = {**group, "estimator": estimator, "seeds": rows.seed.nunique()}
-        own = rows[rows.stage == "dataset"]
+        own = rows.loc[rows.stage == "dataset", ["estimator", "metric", "value"]]
         record |= {metric: _mean(own, metric) for metric in SIZES}
         record |= {metric: _mean(own[own.estimator == estimator], metric) for metric in MEASURES}
         record["extended"] = extension(rows)

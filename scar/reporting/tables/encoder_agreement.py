@@ -17,9 +17,10 @@ from scar.common.types import Floats
 from scar.evaluation.agreement import rank_agreement
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.settings import PAIRED
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
-from scar.reporting.tables.leaderboard import CONTROLS, SUBJECT, boards_of
+from scar.reporting.tables.leaderboard import CONTROLS, SUBJECT, Board, boards_of
 
 QUANTITIES = (*MEASURES, Metric.NEED, Metric.STEP_SIZE, Metric.ADDED)
 """Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
@@ -44,6 +45,7 @@ class EncoderAgreement:
             and control: correlation of the encoders with the class sizes alone and with the controls.
         sizes: [seeds, encoders] Foundation Data Sizes.
         sentences: the verdict in words.
+        left_out: encoders that have no pair.
     """
 
     group: Mapping[str, Any]
@@ -51,31 +53,60 @@ class EncoderAgreement:
     order: pd.DataFrame
     sizes: pd.DataFrame
     sentences: tuple[str, ...]
+    left_out: int = 0
 
 
-def encoder_agreements(study: Study, *, level: float = 0.95, resamples: int = 1000) -> list[EncoderAgreement]:
-    """Compare the encoders of every dataset that has at least two besides the controls."""
+def encoder_agreements(
+    study: Study, boards: Sequence[Board] = (), *, level: float = 0.95, resamples: int = 1000, paired: int = PAIRED
+) -> list[EncoderAgreement]:
+    """Compare the encoders of every dataset that has at least two besides the controls.
+
+    Args:
+        study: of several encoders.
+        boards: of its datasets, which say what encoders are best.
+        level: of the intervals.
+        resamples: of the classes.
+        paired: encoders that are compared pair by pair; of more, those with the best accuracy, or the first ones where no board
+            tells. Everything else counts all of them.
+    """
     found = []
     for group, names in boards_of(study):
         kept = [name for name in names if name not in CONTROLS]
         if len(kept) > 1:
             controls = [name for name in names if name in CONTROLS]
-            found.append(_agreement(study, group, kept, controls, level=level, resamples=resamples))
+            listed = _best(boards, group, kept, paired)
+            found.append(_agreement(study, group, kept, controls, listed, level=level, resamples=resamples))
     return found
 
 
+def _best(boards: Sequence[Board], group: Mapping[str, Any], names: Sequence[str], most: int) -> list[str]:
+    """Return at most so many encoders of a dataset, those with the best accuracy, in the order of the names."""
+    board = next((each for each in boards if each.group == group), None)
+    order = list(names) if board is None else [name for name in board.frame.encoder if name in names]
+    return [name for name in names if name in order[:most]]
+
+
 def _agreement(
-    study: Study, group: Mapping[str, Any], names: Sequence[str], blind: Sequence[str], *, level: float, resamples: int
+    study: Study,
+    group: Mapping[str, Any],
+    names: Sequence[str],
+    blind: Sequence[str],
+    listed: Sequence[str],
+    *,
+    level: float,
+    resamples: int,
 ) -> EncoderAgreement:
     by_class = {q: {n: _by_class(study, {**group, "encoder": n}, q) for n in names} for q in QUANTITIES}
     controls = {q: [_by_class(study, {**group, "encoder": n}, q) for n in blind] for q in QUANTITIES}
     held = _by_class(study, {**group, "encoder": names[0]}, Metric.CLASS_SIZE)
+    middle = {q: {name: by_class[q][name].median(axis=0) for name in listed} for q in QUANTITIES}
     pairs = [
-        {"first": first, "second": second, **_pair(by_class[quantity], first, second, quantity, level, resamples)}
-        for first, second in combinations(names, 2)
+        {"first": first, "second": second, **_pair(middle[quantity], first, second, quantity, level, resamples)}
+        for first, second in combinations(listed, 2)
         for quantity in QUANTITIES
     ]
-    pairs += [{"first": a, "second": b, **_selected(study, group, a, b)} for a, b in combinations(names, 2)]
+    plans = {name: _plans(study, {**group, "encoder": name}) for name in listed}
+    pairs += [{"first": a, "second": b, **_selected(study, group, plans, a, b)} for a, b in combinations(listed, 2)]
     order = [
         _order(quantity, [by_class[quantity][n] for n in names], level, resamples)
         | _worth(quantity, [by_class[quantity][n] for n in names], controls[quantity], held)
@@ -86,15 +117,21 @@ def _agreement(
         size_sentence(sizes, level=level),
         *order_sentences(orders),
         *worth_sentences(orders),
-        *selected_sentences(frame),
+        *selected_sentences(
+            frame, among="encoders" if len(listed) == len(names) else f"of the {len(listed)} encoders below"
+        ),
     )
-    return EncoderAgreement(group=group, pairs=frame, order=orders, sizes=sizes, sentences=sentences)
+    left_out = len(names) - len(listed)
+    return EncoderAgreement(
+        group=group, pairs=frame, order=orders, sizes=sizes, sentences=sentences, left_out=left_out
+    )  # fmt: skip
 
 
 def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataFrame:
     """Return [S, K] values by seed and class; infinity is ranked highest, NaN is undefined."""
     rows = study.of(group)
-    own = rows[rows.metric == quantity]
+    columns = ["seed", "stage", "subject", "fraction", "estimator", "factor", "class_id", "value"]
+    own = rows.loc[rows.metric == quantity, columns]
     if quantity in MEASURES:
         own = own[(own.stage == "measures") & (own.subject == "primary")]
         own = own[own.factor == own.factor.min()]
@@ -105,13 +142,24 @@ def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataF
         own = own[own.fraction == own.fraction.max()]
     else:
         own = own[(own.subject == "primary") & (own.estimator == study.driver)]
-    return own.drop_duplicates(["seed", "class_id"]).pivot(index="seed", columns="class_id", values="value")
+    return _wide(own)
+
+
+def _wide(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return values by seed and class, the first that is known where there are several."""
+    if rows.class_id.isna().any() or rows.duplicated(["seed", "class_id"]).any():
+        return rows.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
+    seeds, row = np.unique(rows.seed.to_numpy(dtype=np.int64), return_inverse=True)
+    classes, column = np.unique(rows.class_id.to_numpy(dtype=np.int64), return_inverse=True)
+    values = np.full((len(seeds), len(classes)), np.nan)
+    values[row, column] = rows.value
+    return pd.DataFrame(values, index=seeds, columns=classes)
 
 
 def _pair(
-    frames: Mapping[str, pd.DataFrame], first: str, second: str, quantity: str, level: float, resamples: int
+    medians: Mapping[str, pd.Series[float]], first: str, second: str, quantity: str, level: float, resamples: int
 ) -> dict[str, Any]:
-    a, b = (frames[name].median(axis=0) for name in (first, second))
+    a, b = medians[first], medians[second]
     classes = a.index.intersection(b.index)
     x, y = a[classes].to_numpy(dtype=float), b[classes].to_numpy(dtype=float)
     if np.count_nonzero(~(np.isnan(x) | np.isnan(y))) < 3:
@@ -155,7 +203,8 @@ def _worth(
     """Return how well the class sizes alone, and the controls, correlate with the encoders; medians over seeds."""
 
     def against(others: Sequence[pd.DataFrame]) -> float:
-        each = [_spearman(frame.median(axis=0), other.median(axis=0)) for frame in frames for other in others]
+        middle = [other.median(axis=0) for other in others]
+        each = [_spearman(own, other) for own in (frame.median(axis=0) for frame in frames) for other in middle]
         return _mean(np.array(each)) if each else float("nan")
 
     return {"class_size": against([held]), "control": against(controls)}
@@ -216,14 +265,15 @@ def _verdict(within: float, low: float, high: float) -> str:
     return "refuted" if low > TOLERANCE else "undecided"
 
 
-def _selected(study: Study, group: Mapping[str, Any], first: str, second: str) -> dict[str, Any]:
+def _selected(
+    study: Study, group: Mapping[str, Any], plans: Mapping[str, dict[int, set[str]]], first: str, second: str
+) -> dict[str, Any]:
     """Share of equal ids in the plans of two encoders, mean over the seeds that both have."""
-    plans = [_plans(study, {**group, "encoder": name}) for name in (first, second)]
     shared, chance = [], []
     rows = study.of({**group, "encoder": first})
-    reserve = float(rows[rows.metric == Metric.N_RESERVE].value.mean())
-    for seed in sorted(set(plans[0]) & set(plans[1])):
-        a, b = plans[0][seed], plans[1][seed]
+    reserve = float(rows.loc[rows.metric == Metric.N_RESERVE, "value"].mean())
+    for seed in sorted(set(plans[first]) & set(plans[second])):
+        a, b = plans[first][seed], plans[second][seed]
         if a and b:
             shared.append(len(a & b) / min(len(a), len(b)))
             chance.append(max(len(a), len(b)) / reserve)

@@ -88,13 +88,13 @@ def worth_sentences(order: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def selected_sentences(pairs: pd.DataFrame) -> list[str]:
-    """Say how many sample ids two plans share."""
+def selected_sentences(pairs: pd.DataFrame, *, among: str = "encoders") -> list[str]:
+    """Say how many sample ids two plans share; of which encoders, in words."""
     own = pairs[pairs.quantity == "selected"]
     if "overlap" not in own or own.overlap.isna().all():
         return []
     return [
-        f"Two encoders share {100 * own.overlap.mean():.0f} % of the sample ids in their plans; random plans of these "
+        f"Two {among} share {100 * own.overlap.mean():.0f} % of the sample ids in their plans; random plans of these "
         f"sizes share {100 * own.by_chance.mean():.0f} %. Within a class all plans of a seed draw in one order."
     ]
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.foundation.settings import RECOMMENDED
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundation_of
@@ -25,7 +26,8 @@ def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
 
 def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFrame:
     """Return one row per multiple of the data and metric of `AHEAD`: value, low and high, means over seeds."""
-    own = rows[(rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()]
+    wanted = (rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()
+    own = as_texts(rows.loc[wanted, ["fraction", "metric", "value", "low", "high"]])
     means = own.groupby(["fraction", "metric"], as_index=False)[["value", "low", "high"]].mean()
     return means.rename(columns={"fraction": "multiple"})
 
@@ -85,7 +87,7 @@ def estimators_table(study: Study) -> Table:
     for group in study.groups():
         rows = study.of(group)
         sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
-        needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary")]
+        needs = rows.loc[(rows.metric == Metric.NEED) & (rows.subject == "primary"), ["seed", "estimator", "value"]]
         first = leading_estimator(sizes, study.driver)
         for estimator in sorted(sizes.estimator.unique(), key=lambda e: (e != first, e != study.driver, e)):
             found, own = foundation_of(sizes[sizes.estimator == estimator]), needs[needs.estimator == estimator]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+import re
+from collections.abc import Callable, Collection
+from typing import Any
 
 import pandas as pd
 
@@ -10,6 +13,7 @@ from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE, ROUND_STAGE
+from scar.reporting.axes import as_texts
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -70,6 +74,10 @@ TO_DO = {
 }  # fmt: skip
 """Flag → what to do; of flags that are not named, such as those of a dataset, one looks at the data."""
 
+_FLAG = re.compile(r"^(?P<kind>[^:=]+)(?::(?P<index>\d+))?(?:=(?P<number>[-\d.]+))?$")
+COLUMNS = ["stage", "subject", "fraction", "seed", "estimator", "class_id", "class_name", "metric", "flag"]
+"""Of rows, what is said of flags."""
+
 
 def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str, str]]:
     """Every flag of the rows but those of undefined coverage: what to do about it, and what it means for which numbers.
@@ -81,14 +89,20 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
         rows: of one group.
         decisive: estimators that lead the report or drive the plans.
     """
-    flagged = rows[(rows.flag != "") & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))]
-    flagged = flagged[
-        (flagged.metric != Metric.STEP_SIZE) & ~flagged.stage.isin([MIX_STAGE, ROUND_STAGE])
-    ]  # told of needs and plans
+    wanted = (
+        (rows.flag != "")
+        & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))
+        & (rows.metric != Metric.STEP_SIZE)  # told of needs
+        & ~rows.stage.isin([MIX_STAGE, ROUND_STAGE])  # told of plans
+    )
+    flagged = rows.loc[wanted, COLUMNS]
     if flagged.empty:
         return []
-    flagged = flagged.assign(flag=flagged.flag.str.split(";")).explode("flag")
-    flagged = flagged.assign(flag=flagged.flag.str.replace(r"^mean over \d+ of \d+ parts$", "some_parts", regex=True))
+    flagged = as_texts(flagged)
+    flagged = flagged.assign(flag=_mapped(flagged.flag, lambda flag: flag.split(";"))).explode("flag")
+    flagged = flagged.assign(
+        flag=_mapped(flagged.flag, lambda flag: re.sub(r"^mean over \d+ of \d+ parts$", "some_parts", flag))
+    )
     flagged = _name_classes(flagged, rows)
     flagged = flagged[(flagged.flag != "met") | flagged.class_id.isna()]
     flagged = flagged[
@@ -135,12 +149,28 @@ def _where(own: pd.DataFrame, seeds: int) -> str:
 
 def _name_classes(flagged: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Split ``unseen:3``, set on a whole plan, into flag and name of class 3; ``extrapolated=7.8`` into flag and number."""
-    names = rows[rows.class_id.notna()].drop_duplicates("class_id").set_index("class_id").class_name
-    parts = flagged.flag.str.extract(r"^(?P<kind>[^:=]+)(?::(?P<index>\d+))?(?:=(?P<number>[-\d.]+))?$")
-    of_class = parts["index"].notna()
-    named = parts["index"].where(of_class, "-1").astype(int).map(names).fillna("")
-    return flagged.assign(
-        flag=parts["kind"].fillna(flagged.flag),
-        number=parts["number"].astype(float),
-        class_name=flagged.class_name.where(~of_class, named),
+    names = (
+        as_texts(rows.loc[rows.class_id.notna(), ["class_id", "class_name"]].drop_duplicates("class_id"))
+        .set_index("class_id")
+        .class_name
     )
+    name_of_class = {str(index): name for index, name in names.items()}
+    parts = {flag: _FLAG.search(flag) for flag in flagged.flag.unique()}
+    kinds = {flag: flag if found is None else found["kind"] for flag, found in parts.items()}
+    numbers = {flag: float(found["number"] or "nan") if found else math.nan for flag, found in parts.items()}
+    own = {
+        flag: name_of_class.get(str(int(found["index"])), "")
+        for flag, found in parts.items()
+        if found and found["index"]
+    }
+    named = flagged.class_name.tolist()
+    return flagged.assign(
+        flag=flagged.flag.map(kinds),
+        number=flagged.flag.map(numbers).astype(float),
+        class_name=[own.get(flag, name) for flag, name in zip(flagged.flag, named, strict=True)],
+    )
+
+
+def _mapped(flags: pd.Series[Any], change: Callable[[str], Any]) -> pd.Series[Any]:
+    """Return what a function makes of each of many flags, of which few differ."""
+    return flags.map({flag: change(flag) for flag in flags.unique()})

@@ -30,7 +30,7 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
         ValueError: the rows vary in an axis besides the seed.
     """
     own = rows[(rows.stage == "dataset") & (rows.subject == subject)]
-    own = own[own.metric.str.partition("@")[0].isin(INDICATORS)] if len(own) else own
+    own = own[own.metric.isin([name for name in set(own.metric) if name.partition("@")[0] in INDICATORS])]
     require_named_axes(own, ("metric",))
     means = own.groupby("metric", sort=False).value.mean()
     ordered = sorted(means.index, key=lambda metric: INDICATORS.index(Metric.of(metric)))  # stable: 500 before 100

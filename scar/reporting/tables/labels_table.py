@@ -10,6 +10,7 @@ import pandas as pd
 
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.comparison import PLAIN
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
@@ -42,7 +43,7 @@ def label_tables(study: Study) -> list[Table]:
 def label_table(study: Study, group: Mapping[str, Any], *, name: str = "labels") -> Table:
     """Scores of each label, means over seeds: of the primary set raw and matched, and with the largest plan of each strategy."""
     rows = study.of(group)
-    own = rows[rows.stage == "labels"]
+    own = as_texts(rows[rows.stage == "labels"])
     sizes = rows[(rows.metric == Metric.CLASS_SIZE) & (rows.subject == "primary")].groupby("class_id").value.mean()
     largest = own.fraction.max()
     columns = {

@@ -76,7 +76,7 @@ def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
 
 
 def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float) -> pd.DataFrame | None:
-    outcomes = {name: study.outcomes({**group, "encoder": name}) for name in names}
+    outcomes = {name: study.outcomes({**group, "encoder": name}, [SUBJECT]) for name in names}
     seeds = sorted(set.intersection(*(set(each.seeds(SUBJECT)) for each in outcomes.values())))
     labels = outcomes[names[0]].labels
     same = all(np.array_equal(each.labels, labels) for each in outcomes.values())

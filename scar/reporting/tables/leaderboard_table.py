@@ -10,6 +10,7 @@ import pandas as pd
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.formats.table import Table
+from scar.reporting.settings import PAIRED
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.encoder_agreement import EncoderAgreement, encoder_agreements
 from scar.reporting.tables.leaderboard import Board, leaderboards
@@ -32,10 +33,12 @@ QUANTITIES = {
 }  # fmt: skip
 
 
-def leaderboard_tables(study: Study, *, level: float = 0.95, resamples: int = 2000) -> tuple[list[Table], list[Board]]:
+def leaderboard_tables(
+    study: Study, *, level: float = 0.95, resamples: int = 2000, paired: int = PAIRED
+) -> tuple[list[Table], list[Board]]:
     """Return the tables that compare encoders, and the boards behind them; nothing for a study of one encoder."""
-    boards = leaderboards(study, level=level)
-    agreements = encoder_agreements(study, level=level, resamples=min(resamples, 1000)) if boards else []
+    boards, few = leaderboards(study, level=level), min(resamples, 1000)
+    agreements = encoder_agreements(study, boards, level=level, resamples=few, paired=paired) if boards else []
     found = [_board(board, single=len(boards) == 1) for board in boards]
     for each in agreements:
         found.append(_agreement(each, single=len(agreements) == 1))
@@ -115,10 +118,24 @@ def _agreement(agreement: EncoderAgreement, *, single: bool) -> Table:
         sort_by={"Spearman": "spearman", "Kendall": "kendall"},
         notes=(
             *agreement.sentences,
+            *_left_out(agreement),
             "Rank correlations over the classes of the primary set, of medians over seeds; controls are left out. Intervals "
             "resample the classes. Verdicts compare two encoders at different seeds with one encoder at different seeds.",
         ),
     )
+
+
+def _left_out(agreement: EncoderAgreement) -> list[str]:
+    """Say which pairs are not listed, and how to have them."""
+    if not agreement.left_out:
+        return []
+    listed = len({*agreement.pairs["first"], *agreement.pairs.second})
+    every = listed + agreement.left_out
+    pairs = every * (every - 1) // 2
+    return [
+        f"Pairs of {listed} of the {every} encoders, the best by accuracy where it is known; the verdicts count all. scar-report "
+        f"paired={every} lists all {count(pairs)} pairs."
+    ]
 
 
 def _correlation(row: Mapping[str, Any], value: str, low: str, high: str) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 from scar.evaluation.sequential import ONE_LOOK
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
+from scar.reporting.study_job import StudyJob
 
 
 def missing_arms(study: Study) -> pd.DataFrame:
@@ -39,13 +40,18 @@ def missing_arms(study: Study) -> pd.DataFrame:
     return pd.DataFrame(found, columns=[*study.axes, "subject", "fraction", "seeds", "command"])
 
 
+def _first_jobs(study: Study) -> dict[tuple[Any, ...], StudyJob]:
+    """Return the first job of each group, finished or not."""
+    found: dict[tuple[Any, ...], StudyJob] = {}
+    for job in study.jobs:
+        found.setdefault(tuple(job.columns.get(axis) for axis in study.axes), job)
+    return found
+
+
 def run_command(study: Study, group: Mapping[str, Any], strategy: str, seeds: Sequence[int]) -> str:
     """Return the command that runs a strategy for some seeds with the settings of the other jobs of the group."""
-    given: list[str] = []
-    for job in study.jobs:
-        if job.belongs(group):
-            given = [str(o) for o in job.status.get("overrides", [])]
-            break
+    job = study.once("first jobs", lambda: _first_jobs(study)).get(tuple(group[axis] for axis in study.axes))
+    given = [] if job is None else [str(o) for o in job.status.get("overrides", [])]
     replaced = ("study=", "dataset=", "encoder=", "regime=", "completion=", "seed=")
     others = [o for o in given if not o.startswith(replaced)]
     names = [f"{axis}={group[axis]}" for axis in ("dataset", "encoder", "regime") if group.get(axis)]

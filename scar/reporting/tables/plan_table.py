@@ -8,10 +8,16 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.labels_table import COUNTING_NOTE
 from scar.reporting.text import count, group_label, known, share, size, size_interval
+
+COLUMNS = [
+    *("stage", "subject", "fraction", "estimator", "class_id", "class_name", "metric", "value", "low", "high", "flag")
+]
+"""Of rows, what a plan is made of."""
 
 
 def plan_by_class(
@@ -35,18 +41,21 @@ def plan_by_class(
     Raises:
         ValueError: the seed has no rows.
     """
-    own = rows[rows.seed == seed]
+    own = rows.loc[rows.seed == seed, COLUMNS]
     if own.empty:
         raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
     sizes = own[own.metric == Metric.CLASS_SIZE]
-    primary = sizes[sizes.subject == "primary"][["class_id", "class_name", "value"]]
-    frame = primary.rename(columns={"value": "primary"})
-    reserve = sizes[sizes.subject == "reserve"][["class_id", "value"]].rename(columns={"value": "reserve"})
-    needs = own[(own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator)]
-    needs = needs[["class_id", "value", "low", "high", "flag"]].rename(
+    primary = sizes.loc[sizes.subject == "primary", ["class_id", "class_name", "value"]]
+    frame = as_texts(primary).rename(columns={"value": "primary"})
+    reserve = sizes.loc[sizes.subject == "reserve", ["class_id", "value"]].rename(columns={"value": "reserve"})
+    needs = own.loc[
+        (own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator),
+        ["class_id", "value", "low", "high", "flag"],
+    ]
+    needs = as_texts(needs).rename(
         columns={"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
     )
-    added = own[(own.metric == Metric.ADDED) & (own.subject == strategy)]
+    added = own.loc[(own.metric == Metric.ADDED) & (own.subject == strategy), ["class_id", "fraction", "value"]]
     budget = added.fraction.max() if fraction is None else fraction
     added = added[added.fraction == budget][["class_id", "value"]].rename(columns={"value": "added"})
     parts = [reserve, needs, added]
@@ -54,17 +63,23 @@ def plan_by_class(
         brings = own[(own.metric == Metric.OBTAINED) & (own.subject == strategy) & (own.fraction == budget)]
         parts.append(brings[["class_id", "value"]].rename(columns={"value": "brings"}))
     for other in parts:
-        frame = frame.merge(other, on="class_id", how="left")
+        frame = _with(frame, other)
     return frame.assign(fraction=budget).sort_values("class_id", ignore_index=True)
 
 
 def plan_of(study: Study, group: Mapping[str, Any], *, seed: int, strategy: str = "scar") -> pd.DataFrame:
     """`plan_by_class` of one group of a study by the estimator that drives its plans, at the largest budget."""
-    return study.once(_plan_of, tuple(group.items()), seed, strategy)
+    how: dict[str, Any] = {"seed": seed, "estimator": study.driver, "strategy": strategy}
+    what = ("plan", *group.items(), seed, strategy)
+    return study.once(what, lambda: plan_by_class(study.of(group), **how)).copy()
 
 
-def _plan_of(study: Study, group: tuple[tuple[str, Any], ...], seed: int, strategy: str) -> pd.DataFrame:
-    return plan_by_class(study.of(dict(group)), seed=seed, estimator=study.driver, strategy=strategy)
+def _with(frame: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with the columns of another one, by class; one with a row per class is looked up, which takes less."""
+    if not other.class_id.is_unique:
+        return frame.merge(other, on="class_id", how="left")
+    found = other.set_index("class_id").reindex(frame.class_id)
+    return frame.assign(**{str(name): found[name].array for name in found})
 
 
 def plan_table(

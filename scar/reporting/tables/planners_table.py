@@ -85,7 +85,8 @@ def regime_order(name: str) -> tuple[int, str]:
 
 def _column(study: Study, group: Mapping[str, Any]) -> str:
     """What tells a group from the others."""
-    varying = {axis: value for axis, value in group.items() if study.rows[axis].nunique() > 1}
+    several = study.once("several", lambda: {axis for axis in study.axes if study.rows[axis].nunique() > 1})
+    varying = {axis: value for axis, value in group.items() if axis in several}
     if set(varying) <= {"regime", "mix"}:
         return circumstances(group)
     return group_label(group)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.job.rows import ROUND_STAGE
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.text import count, group_label, known, listing, name_of, points, points_interval
 
@@ -27,7 +28,7 @@ def rounds_table(
         settings: target, score and horizon, as configured.
         name: of the table.
     """
-    own = rows[(rows.stage == ROUND_STAGE) & (rows.seed == seed)]
+    own = as_texts(rows[(rows.stage == ROUND_STAGE) & (rows.seed == seed)])
     if own.empty:
         return None
     wide = own[own.class_id.isna()].pivot_table(

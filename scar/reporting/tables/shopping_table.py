@@ -9,6 +9,7 @@ import pandas as pd
 
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.tables.plan_table import need_text
 from scar.reporting.text import count, group_label, known, name_of, points, points_interval
@@ -32,6 +33,7 @@ def shopping_table(
     listed = own[(own.stage == "collect") & (own.subject == strategy) & (own.metric == Metric.TO_COLLECT)]
     if listed.empty:
         return None
+    listed = as_texts(listed)
     have = own[(own.metric == Metric.CLASS_SIZE) & (own.subject == "total")][["class_id", "value"]]
     needs = own[(own.metric == Metric.NEED) & (own.subject == "total") & (own.estimator == estimator)]
     frame = listed[["class_id", "class_name", "value"]].rename(columns={"value": "collect"})

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.text import count, group_label, name_of, share, size_interval
 
@@ -21,7 +22,7 @@ def to_label_table(rows: pd.DataFrame, *, group: Mapping[str, Any], seed: int, s
         seed: which seed.
         strategy: whose plan.
     """
-    own = rows[(rows.seed == seed) & (rows.stage == "labelling")]
+    own = as_texts(rows[(rows.seed == seed) & (rows.stage == "labelling")])
     chosen = own[(own.metric == Metric.TO_LABEL) & (own.subject == strategy)]
     if chosen.empty:
         return None

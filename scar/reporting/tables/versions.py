@@ -15,6 +15,7 @@ from scar.evaluation.weighted_metrics import METRICS, weighted_scores
 from scar.job.data_versions import Version, load_versions
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.axes import as_texts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.leaderboard import SUBJECT
 
@@ -182,7 +183,7 @@ def _classes(new: pd.DataFrame, old: pd.DataFrame, driver: str, changes: SampleC
 
 
 def _mean_by_class(rows: pd.DataFrame, column: str = "value") -> pd.Series[float]:
-    return rows.groupby("class_name", sort=False)[column].mean()
+    return as_texts(rows).groupby("class_name", sort=False)[column].mean()
 
 
 def _measures(

@@ -12,7 +12,7 @@ import pandas as pd
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE
-from scar.reporting.axes import select
+from scar.reporting.axes import as_texts, select
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
@@ -73,7 +73,7 @@ def whatif_steps(study: Study, group: Mapping[str, Any], *, seed: int) -> list[S
         seed: which seed.
     """
     rows = study.of(group)
-    own = rows[(rows.seed == seed) & rows.stage.isin(list(SOURCES)) & rows.fraction.notna()]
+    own = as_texts(rows[(rows.seed == seed) & rows.stage.isin(list(SOURCES)) & rows.fraction.notna()])
     steps = []
     planned = own[own.metric == Metric.WHAT_IF_ADDED]
     for source in SOURCES:
