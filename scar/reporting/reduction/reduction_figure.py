@@ -20,6 +20,7 @@ from scar.reporting.text import decimal, percent
 
 BINS = 40
 _COLOURS = 9
+_DASHES = ("-", "--", ":")
 LOOK = {
     "before": (MUTED, "all pairs, original captions"),
     "after": (FOUNDATION[0], "kept pairs, as they are trained on"),
@@ -82,7 +83,7 @@ def draw_curves(rows: pd.DataFrame, *, title: str) -> Drawing:
         drawing = Drawing(name="reduction_curves", title="Recall over steps", alt="", figure=figure)
         for place, name in enumerate(means.columns):
             colour, mark = colour_of(name, place), marker_of(name, place)
-            dashes = "-" if place < _COLOURS else "--"
+            dashes = _DASHES[place // _COLOURS % len(_DASHES)]
             (line,) = axes.plot(means.index, means[name], dashes, color=colour, marker=mark, markersize=3, label=name)
             drawing.tip(line, f"{name}: {percent(means[name].iloc[-1], 1)} % at the end")
         axes.set_xlabel("steps")
