@@ -150,6 +150,10 @@ def _table(table: str, dataset: str, lines: list[dict[str, Any]], needs: list[st
             "Mismatches and duplicates: share of the planted ones that is kept; redundant: share of the kept that repeat "
             "another; purity: of the clusters of all pairs."
         )
+    if any(line.get("effect") for line in lines):
+        notes.append(
+            "Differences are paired by the seeds of a case; the study's own reduction is shown over all of its seeds."
+        )
     return Table(
         name=f"reduction_table{table}_{dataset}",
         caption=f"Table {table} of the TL;DR paper, {TITLES[table]}, in percent",
