@@ -94,7 +94,7 @@ def test_the_job_in_the_middle_is_the_base_whatever_came_first():
 def test_what_was_not_trained_is_told_once_and_by_its_reason():
     none = job()
     none = none[none.kind != "case"]
-    assert table(none, "2b").notes[1:] == ("ours need scar experiment=reduction reduction.tables=[2b]",)
+    assert table(none, "2b").notes[1:] == ("ours need reduction.tables=[2b] in the command of the study",)
     assert [note for note in table(job(), "2b").notes if "published size" in note] == [
         "gradient-based, large distance: of the published size; ours follow the number of pairs"
     ]
@@ -224,6 +224,9 @@ def test_the_page_has_every_claim_with_its_verdict_and_every_table_and_figure(tm
     assert all(f'id="table-{each.name}-all"' in page for each in reduction_tables(job()))
     assert all(f'id="plot-{name}"' in page for name in ("reduction_curves", "reduction_figure7"))
     assert "5 training sets, 3 seeds" in page
+    folded = page.index("More tables")
+    shown = [number for number in "abcdef" if page.index(f'id="table-reduction_table2{number}_') < folded]
+    assert shown == ["a", "b"]
 
 
 def test_a_trained_case_of_an_ablation_stands_beside_the_published_row_with_its_difference():

@@ -83,7 +83,7 @@ def _cases(rows: pd.DataFrame, dataset: str, table: str, effects: pd.DataFrame |
     if foreign and len(ours):
         needs.append(f"{', '.join(foreign)}: of the published size; ours follow the number of pairs")
     elif foreign:
-        needs.append(f"ours need scar experiment=reduction reduction.tables=[{table}]")
+        needs.append(f"ours need reduction.tables=[{table}] in the command of the study")
     return _table(table, dataset, lines, needs)
 
 

@@ -23,7 +23,7 @@ _COLOURS = 9
 _DASHES = ("-", "--", ":")
 LOOK = {
     "before": (MUTED, "all pairs, original captions"),
-    "after": (FOUNDATION[0], "kept pairs, as they are trained on"),
+    "after": (FOUNDATION[0], "TL;DR's kept pairs, as they are trained on"),
 }
 
 
@@ -52,7 +52,7 @@ def draw_scores(scores: pd.DataFrame, *, title: str) -> Drawing:
         wrong = scores[(scores.set == "before") & scores.mismatched]
         if len(wrong):
             shares = np.histogram(wrong.score, edges)[0] / (scores.set == "before").sum()
-            axes.stairs(shares, edges, color=EXTENSION, linewidth=1.2, label="of these, planted mismatches")
+            axes.stairs(shares, edges, color=EXTENSION, linewidth=1.2, label="planted mismatches among all pairs")
             parts.append(("mismatched", shares))
         axes.set_xlabel("pair score (cosine)")
         axes.set_ylabel("share of the pairs")
