@@ -174,6 +174,14 @@ def test_the_curves_show_every_arm_over_steps():
     assert budgets.cells.set_index("Arm").loc["full", "50 steps"].startswith("50.0")
 
 
+def test_no_two_of_twenty_arms_look_the_same():
+    curves = job()[lambda rows: (rows.kind == "curve") & (rows.case == "random")]
+    many = pd.concat([curves.assign(case=f"arm_{number}") for number in range(20)], ignore_index=True)
+    lines = draw_curves(many, title="scenes").figure.axes[0].get_lines()
+    looks = {(str(line.get_color()), str(line.get_marker()), line.get_linestyle()) for line in lines}
+    assert len(looks) == len(lines) == 20
+
+
 def test_the_report_of_a_study_reads_every_job(tmp_path):
     study = tmp_path / "reduction"
     for name, rows in (("one", job()), ("two", job("other", shift=0.1, also="b"))):
