@@ -326,7 +326,8 @@ def pools_claims(expected: pd.DataFrame) -> list[str]:
 POOLED = ("matched_balanced_accuracy", "matched_accuracy", "balanced_accuracy", "accuracy")
 
 
-# Reduction: the pair model of random pairs, one of three seeds; rows of Tables 2b to 2f bear the number of the table.
+# Reduction: the pair model of random pairs, one of five seeds; rows of Tables 2b to 2f bear the number of the table, and
+# differences both names.
 
 
 def reduction_part(experiment: str) -> Callable[[Path], pd.DataFrame]:
@@ -342,19 +343,29 @@ def reduction_part(experiment: str) -> Callable[[Path], pd.DataFrame]:
 
 
 def reduction_claims(expected: pd.DataFrame) -> list[str]:
-    tables = expected["case"].str.contains(": ")
-    means = (
-        expected[tables & expected.metric.isin(["recall", "tr_at_1"])]
-        .groupby(["case", "metric"])
-        .value.mean()
-        .unstack()
-    )
-    rows = [f"| {100 * row.recall:.1f} | {100 * row.tr_at_1:.1f} |" for row in means.itertuples()]
-    expected = expected[~tables]
+    between, tables = (expected["case"].str.contains(part, regex=False) for part in (" − ", ": "))
+    shown = expected[between].pivot_table(index="case", columns="metric", values="value")
+    found = [
+        f"{100 * row.difference:+.1f} [{100 * row.low:+.1f}, {100 * row.high:+.1f}] | {row.p_holm:.2g} | {row.p_equivalence:.2g} |"
+        for row in shown.itertuples()
+    ]
+    means = expected[~between].pivot_table(index="case", columns="metric", values="value")
+    rows = means[means.index.str.contains(": ", regex=False)].dropna(subset="recall")
+    found += [f"| {100 * row.recall:.1f} | {100 * row.tr_at_1:.1f} |" for row in rows.itertuples()]
+    chosen = means[means.index.str.contains(": ", regex=False) & means.recall.isna()]
+    if "mismatches_kept" in chosen:
+        faults = chosen.dropna(subset="mismatches_kept")
+        found += [
+            f"| {100 * row.mismatches_kept:.1f} | {100 * row.duplicates_kept:.1f} |" for row in faults.itertuples()
+        ]
+    if "right" in means:
+        written = means.dropna(subset=["right", "distinct_ratio"])
+        found += [f"| {100 * row.distinct_ratio:.1f} | {100 * row.right:.1f} |" for row in written.itertuples()]
+    expected = expected[~between & ~tables]
     arms = expected[expected.metric.isin(["recall", "tr_at_1", "ir_at_1", "zero_shot", "linear_probe"])]
     kept = expected[expected.metric.isin(["recall_150", "recall_300", "mismatches_kept", "duplicates_kept"])]
-    found = [f"{100 * mean:.1f} [" for mean in arms.groupby(["case", "metric"]).value.mean()]
-    return rows + found + [f"| {100 * mean:.1f} |" for mean in kept.groupby(["case", "metric"]).value.mean()]
+    found += [f"{100 * mean:.1f} [" for mean in arms.groupby(["case", "metric"]).value.mean()]
+    return found + [f"| {100 * mean:.1f} |" for mean in kept.groupby(["case", "metric"]).value.mean()]
 
 
 REDUCED = {

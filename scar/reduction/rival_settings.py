@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 REPRESENTATIVES = ("centre", "best")
 """Which pair of a group of near-duplicates stays: the one in the middle of them, or that with the highest score."""
+GROUPS = ("thumbnails", "embeddings")
+"""By what the rules with both filters find near-duplicates: thumbnails, or frozen embeddings of the images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +18,8 @@ class RivalSettings:
         filtered: share of the pairs that a score leaves out.
         cosine: of frozen image embeddings, above which pairs are near-duplicates in meaning (SemDeDup).
         levels: root mean square distance of thumbnails, in levels of 0..255, up to which they are near-duplicates to the eye.
-        representative: of a group of near-duplicates to the eye, one of `REPRESENTATIVES`.
+        groups: near-duplicates of the rules with both filters, one of `GROUPS`: by `levels`, or by `cosine`.
+        representative: of a group of them, one of `REPRESENTATIVES`; the middle is that of the thumbnails.
         target: share of the pairs that the negative CLIP loss leaves to the norm similarity.
         temperature: of the log-weights of soft caps, which are ranks over it.
         penalty: of a repeat.
@@ -27,6 +30,7 @@ class RivalSettings:
     filtered: float = 0.2
     cosine: float = 0.9
     levels: float = 8.5
+    groups: str = "thumbnails"
     representative: str = "centre"
     target: float = 0.5
     temperature: float = 0.25
@@ -46,10 +50,11 @@ class RivalSettings:
                 raise ValueError(f"reduction.rivals.{name}={getattr(self, name)} must not be negative")
         if not self.temperature > 0:
             raise ValueError(f"reduction.rivals.temperature={self.temperature} must be above 0")
-        if self.representative not in REPRESENTATIVES:
-            raise ValueError(
-                f"reduction.rivals.representative={self.representative!r} is unknown; use one of {', '.join(REPRESENTATIVES)}"
-            )
+        for name, allowed in (("groups", GROUPS), ("representative", REPRESENTATIVES)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"reduction.rivals.{name}={getattr(self, name)!r} is unknown; use one of {', '.join(allowed)}"
+                )
         for name, least in (("mixtures", 8), ("mixture_steps", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"reduction.rivals.{name}={getattr(self, name)} must be at least {least}")

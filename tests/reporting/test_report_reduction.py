@@ -91,6 +91,40 @@ def test_the_job_in_the_middle_is_the_base_whatever_came_first():
     assert set(base_rows(pd.concat([left, right, middle, more], ignore_index=True)).base) == {"m"}
 
 
+def test_what_was_not_trained_is_told_once_and_by_its_reason():
+    none = job()
+    none = none[none.kind != "case"]
+    assert table(none, "2b").notes[1:] == ("ours need reduction.tables=[2b] in the command of the study",)
+    assert [note for note in table(job(), "2b").notes if "published size" in note] == [
+        "gradient-based, large distance: of the published size; ours follow the number of pairs"
+    ]
+
+
+def test_the_tested_differences_stand_together_and_the_others_apart():
+    about = {"second": "full", "value": -0.1, "low": -0.2, "high": 0.0, "p_equivalence": 0.9}
+    frame = pd.DataFrame(
+        [about | {"first": name, "metric": metric, "budget": budget, "value": -0.1 * budget, "p_holm": 0.02 if metric == "recall" else np.nan}
+         for name in ("random", "reduced") for metric in ("recall", "tr_at_1") for budget in (0.25, 1.0)]
+    )  # fmt: skip
+    tested, others = [each for each in reduction_tables(job(), frame) if each.name.endswith("differences")]
+    assert tested.cells.to_dict("records")[1] == {
+        "Difference": "reduced − full", "At 25% of the steps": "−2.50", "After all steps": "−10.00",
+        "Interval": "[−20.00, 0.00]", "p (Holm)": "0.02", "p (equivalent)": "0.9",
+    }  # fmt: skip
+    assert others.cells.Metric.tolist() == ["TR@1", "TR@1"]
+    recall = frame[frame.metric == "recall"]
+    assert [each.name for each in reduction_tables(job(), recall) if "differences" in each.name] == [tested.name]
+
+
+def test_scar_is_shown_of_the_arms_that_it_was_measured_of_and_every_arm_is_explained():
+    rows = job()
+    rows = rows[~(rows.metric.str.startswith(("image_scale", "text_")) & (rows.case == "random"))]
+    by_name = {each.name.removesuffix("_captioned_scenes"): each for each in reduction_tables(rows)}
+    assert by_name["reduction_scar"].cells.Arm.tolist() == [name for name in ARMS if name != "random"]
+    assert by_name["reduction_arms"].cells.columns[:3].tolist() == ["Arm", "Pairs", "TR@1"]
+    assert "random_refined: random pairs with refined captions" in by_name["reduction_arms"].notes[1]
+
+
 def test_the_component_ablation_takes_its_rows_from_the_arms():
     lines = table(job(), "2a").cells.set_index("Case")
     assert lines.loc["random", "TR@1 ours"].startswith("21.0")
@@ -138,6 +172,14 @@ def test_the_curves_show_every_arm_over_steps():
     assert drawing.alt.startswith("Mean recall at the last step: full 50.0")
     (budgets,) = [each for each in reduction_tables(job()) if each.name.startswith("reduction_budgets")]
     assert budgets.cells.set_index("Arm").loc["full", "50 steps"].startswith("50.0")
+
+
+def test_no_two_of_twenty_arms_look_the_same():
+    curves = job()[lambda rows: (rows.kind == "curve") & (rows.case == "random")]
+    many = pd.concat([curves.assign(case=f"arm_{number}") for number in range(20)], ignore_index=True)
+    lines = draw_curves(many, title="scenes").figure.axes[0].get_lines()
+    looks = {(str(line.get_color()), str(line.get_marker()), line.get_linestyle()) for line in lines}
+    assert len(looks) == len(lines) == 20
 
 
 def test_the_report_of_a_study_reads_every_job(tmp_path):
@@ -190,6 +232,9 @@ def test_the_page_has_every_claim_with_its_verdict_and_every_table_and_figure(tm
     assert all(f'id="table-{each.name}-all"' in page for each in reduction_tables(job()))
     assert all(f'id="plot-{name}"' in page for name in ("reduction_curves", "reduction_figure7"))
     assert "5 training sets, 3 seeds" in page
+    folded = page.index("More tables")
+    shown = [number for number in "abcdef" if page.index(f'id="table-reduction_table2{number}_') < folded]
+    assert shown == ["a", "b"]
 
 
 def test_a_trained_case_of_an_ablation_stands_beside_the_published_row_with_its_difference():

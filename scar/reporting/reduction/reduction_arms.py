@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from scar.measures.steps import MEASURES
 from scar.reporting.formats.table import Table
 from scar.reporting.reduction.job_results import base_rows
 from scar.reporting.reduction.reduction_rows import RETRIEVAL, Cell, cell
-from scar.reporting.text import decimal, known, name_of, points, points_interval
+from scar.reporting.text import decimal, name_of, points, points_interval
 
 SHARES = {"recall": "Mean recall"} | RETRIEVAL | {"zero_shot": "Zero-shot", "linear_probe": "Linear probe"}
 NUMBERS: dict[str, tuple[str, Callable[[Cell], str]]] = {
@@ -23,6 +24,19 @@ NUMBERS: dict[str, tuple[str, Callable[[Cell], str]]] = {
     "cpu_seconds": ("CPU [s]", Cell.plain),
     "pair_score": ("Pair score", lambda each: decimal(each.value, 3)),
 }
+NAMES = {
+    "full": "everything", "random": "random pairs", "reduced": "TL;DR's pairs",
+    "reduced_refined": "TL;DR's pairs with refined captions", "reduced_collapsed": "TL;DR's pairs with collapsed captions",
+    "similarity": "pairs by similarity", "neg_clip_loss": "pairs by negative CLIP loss", "norm_sim": "pairs by norm similarity",
+    "dedup": "pairs without near-duplicates", "similarity_dedup": "pairs by similarity without near-duplicates",
+    "soft_cap": "pairs with repeats", "need": "pairs by need", "need_clean": "filtered pairs by need",
+    "mixing": "pairs by learned weights", "mixing_clean": "filtered pairs by learned weights",
+    "oracle_0": "random pairs with an oracle's captions", "oracle_25": "random pairs with captions of 25 % wrong facts",
+    "random_refined": "random pairs with refined captions",
+    "oracle_75": "random pairs with captions of 75 % wrong facts",
+    "oracle_50": "random pairs with captions of 50 % wrong facts",
+}  # fmt: skip
+"""What an arm trains on."""
 TRUTH = {
     "mismatches_kept": "Mismatches kept",
     "mismatched": "Mismatched",
@@ -50,21 +64,24 @@ def arm_tables(rows: pd.DataFrame, differences: pd.DataFrame | None = None) -> l
             _once(own, dataset),
         ]
     tables = [table for table in tables if len(table.cells.columns) > 1]
-    return [*tables, *([_differences(differences)] if differences is not None else [])]
+    between = [] if differences is None else [_differences(differences), _other_differences(differences)]
+    return [*tables, *(table for table in between if len(table.cells))]
 
 
 def _results(arms: pd.DataFrame, dataset: str) -> Table:
     headers = {m: h for m, (h, _) in NUMBERS.items() if m not in ("pairs", "compression")}
-    found = _gather(arms, ["pairs", "compression", *SHARES, *headers])
+    found = _gather(arms, ["pairs", *SHARES, "compression", *headers])
 
     def show(metric: str, each: Cell) -> str:
         return each.percent() if metric in SHARES else NUMBERS[metric][1](each)
 
-    names = {"pairs": "Pairs", "compression": "Compression"} | SHARES | headers
+    names = {"pairs": "Pairs"} | SHARES | {"compression": "Compression"} | headers
+    meant = "; ".join(f"{arm}: {NAMES[arm]}" for arm in found if arm in NAMES)
     return _table(
         "reduction_arms", f"Pair models by training set, {name_of(dataset)}: percent, means over seeds", found, names, show, dataset,
         "TR: image to text, IR: text to image; equal scores count by their expectation. Recall, zero-shot and linear-probe "
         "accuracy with 95 % intervals over seeds. All arms take equally many steps. Compression: all training pairs over those of the arm. Pair score: mean cosine by a model of all pairs.",
+        *([f"{meant}."] if meant else []),
     )  # fmt: skip
 
 
@@ -98,8 +115,9 @@ def _scar(arms: pd.DataFrame, dataset: str) -> Table:
     def show(metric: str, each: Cell) -> str:
         return each.count() if metric.endswith("size") else decimal(each.value, 3)
 
+    measured = arms[arms.case.isin(set(arms[arms.metric.isin(names)].case))]
     return _table(
-        "reduction_scar", f"SCAR of what each arm trains on, {name_of(dataset)}", _gather(arms, list(names)), names, show, dataset,
+        "reduction_scar", f"SCAR of what each arm trains on, {name_of(dataset)}", _gather(measured, list(names)), names, show, dataset,
         "Images by frozen embeddings of the study's encoder, captions by TF-IDF. Scale and richness of the set with the held-out "
         "Foundation Data Size, coverage and authenticity as means over classes; a mismatched caption is a wrong label to the captions.",
     )  # fmt: skip
@@ -123,25 +141,52 @@ def _once(rows: pd.DataFrame, dataset: str) -> Table:
 
 
 def _differences(frame: pd.DataFrame) -> Table:
-    shares = frame[frame.metric.isin(SHARES) & (frame.budget == 1)]
+    """Return the differences that are tested, those of the mean recall after all steps, beside those of smaller budgets."""
+    own = frame[frame.metric == "recall"]
+    last = own[own.budget == 1]
+    at = {budget: own[own.budget == budget].set_index(["first", "second"]).value for budget in sorted(set(own.budget))}
+    pairs = list(zip(last["first"], last["second"], strict=True))
+    cells = pd.DataFrame(
+        {"Difference": [f"{first} − {second}" for first, second in pairs]}
+        | {
+            f"At {budget:.0%} of the steps": [points(values.get(pair, math.nan)) for pair in pairs]
+            for budget, values in at.items()
+            if budget < 1
+        }
+        | {
+            "After all steps": [points(value) for value in last.value],
+            "Interval": [points_interval(low, high) for low, high in zip(last.low, last.high, strict=True)],
+            "p (Holm)": [f"{p:.2g}" for p in last.p_holm],
+            "p (equivalent)": [f"{p:.2g}" for p in last.p_equivalence],
+        }
+    )
+    return Table(
+        name="reduction_differences",
+        caption="Paired differences of mean recall between arms, in points",
+        cells=cells,
+        values=own,
+        notes=(
+            "95 % intervals over seeds × test items; p-values corrected over all differences; equivalent: within 2 points, not corrected.",
+        ),
+    )
+
+
+def _other_differences(frame: pd.DataFrame) -> Table:
+    shares = frame[frame.metric.isin(SHARES) & (frame.metric != "recall") & (frame.budget == 1)]
     cells = pd.DataFrame(
         {
             "Difference": shares["first"] + " − " + shares["second"],
             "Metric": [SHARES[metric] for metric in shares.metric],
             "Points": [points(value) for value in shares.value],
             "Interval": [points_interval(low, high) for low, high in zip(shares.low, shares.high, strict=True)],
-            "p (Holm)": [f"{p:.2g}" if known(p) else "not tested" for p in shares.p_holm],
-            "p (equivalent)": [f"{p:.2g}" if known(p) else "not tested" for p in shares.p_equivalence],
         }
     )
     return Table(
-        name="reduction_differences",
-        caption="Paired differences between arms, in points",
+        name="reduction_other_differences",
+        caption="Paired differences by other metrics, in points; not tested",
         cells=cells.reset_index(drop=True),
-        values=frame,
-        notes=(
-            "95 % intervals over seeds × test items; p-values corrected over all that are tested; equivalent: within 2 points.",
-        ),
+        values=frame[frame.metric != "recall"],
+        notes=("95 % intervals over seeds × test items.",),
     )
 
 

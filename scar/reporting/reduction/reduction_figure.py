@@ -20,9 +20,10 @@ from scar.reporting.text import decimal, percent
 
 BINS = 40
 _COLOURS = 9
+_DASHES = ("-", "--", ":")
 LOOK = {
     "before": (MUTED, "all pairs, original captions"),
-    "after": (FOUNDATION[0], "kept pairs, as they are trained on"),
+    "after": (FOUNDATION[0], "TL;DR's kept pairs, as they are trained on"),
 }
 
 
@@ -51,7 +52,7 @@ def draw_scores(scores: pd.DataFrame, *, title: str) -> Drawing:
         wrong = scores[(scores.set == "before") & scores.mismatched]
         if len(wrong):
             shares = np.histogram(wrong.score, edges)[0] / (scores.set == "before").sum()
-            axes.stairs(shares, edges, color=EXTENSION, linewidth=1.2, label="of these, planted mismatches")
+            axes.stairs(shares, edges, color=EXTENSION, linewidth=1.2, label="planted mismatches among all pairs")
             parts.append(("mismatched", shares))
         axes.set_xlabel("pair score (cosine)")
         axes.set_ylabel("share of the pairs")
@@ -82,7 +83,7 @@ def draw_curves(rows: pd.DataFrame, *, title: str) -> Drawing:
         drawing = Drawing(name="reduction_curves", title="Recall over steps", alt="", figure=figure)
         for place, name in enumerate(means.columns):
             colour, mark = colour_of(name, place), marker_of(name, place)
-            dashes = "-" if place < _COLOURS else "--"
+            dashes = _DASHES[place // _COLOURS % len(_DASHES)]
             (line,) = axes.plot(means.index, means[name], dashes, color=colour, marker=mark, markersize=3, label=name)
             drawing.tip(line, f"{name}: {percent(means[name].iloc[-1], 1)} % at the end")
         axes.set_xlabel("steps")

@@ -28,7 +28,8 @@ def render_reduction(results: Results, tables: Sequence[Table], drawings: Sequen
     figures = {drawing.name: drawing for drawing in drawings}
     ours = [table for table in tables if table.name.startswith(OPEN)]
     faults = [table for table in tables if table.name.startswith(FAULTS)]
-    published = [table for table in tables if table.name.startswith("reduction_table2")]
+    known = {"2a", *results.rows[results.rows.kind.isin(("case", "ablation"))].table}
+    published = [table for table in tables if table.name.startswith(tuple(f"reduction_table{each}_" for each in known))]
     others = [table for table in tables if not any(table is each for each in (*ours, *faults, *published))]
     judged = [] if results.claims is None else list(results.claims.itertuples(index=False, name=None))
     sections = [

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scar.evaluation.hypotheses import decide, equivalence, holm
 from scar.evaluation.intervals import MeanEstimate, corrected_interval, crossed_interval
+from scar.reporting.reduction.reduction_arms import NAMES
 from scar.studies.reduction.arms import BUDGETS, COMPARED, RECOMMENDED
 from scar.studies.reduction.judge import PairResult
 
@@ -22,18 +23,6 @@ PER_SEED = ("wall_seconds", "cpu_seconds")
 """One number per seed: intervals count the spread over seeds alone."""
 MARGIN = 0.02
 """Difference of recall that counts as none, for the test of equivalence."""
-NAMES = {
-    "full": "everything", "random": "random pairs", "reduced": "TL;DR's pairs",
-    "reduced_refined": "TL;DR's pairs with refined captions", "reduced_collapsed": "TL;DR's pairs with collapsed captions",
-    "similarity": "pairs by similarity", "neg_clip_loss": "pairs by negative CLIP loss", "norm_sim": "pairs by norm similarity",
-    "dedup": "pairs without near-duplicates", "similarity_dedup": "pairs by similarity without near-duplicates",
-    "soft_cap": "pairs with repeats", "need": "pairs by need", "need_clean": "filtered pairs by need",
-    "mixing": "pairs by learned weights", "mixing_clean": "filtered pairs by learned weights",
-    "oracle_0": "random pairs with an oracle's captions", "oracle_25": "random pairs with captions of 25 % wrong facts",
-    "random_refined": "random pairs with refined captions",
-    "oracle_75": "random pairs with captions of 75 % wrong facts",
-    "oracle_50": "random pairs with captions of 50 % wrong facts",
-}  # fmt: skip
 
 
 def differences(results: Mapping[str, list[PairResult]]) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def _said(row: dict[str, Any]) -> str:
     p = "p < 0.001" if row["p_holm"] < 0.001 else f"p = {row['p_holm']:.3g}"
     text = f"{100 * row['value']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}], {p}"
     if verdict(row) in ("equivalent", "cannot tell"):
-        text += f"; equivalent within {100 * MARGIN:g} points: p = {row['p_equivalence']:.2g}"
+        text += f"; equivalence within {100 * MARGIN:g} points: p = {row['p_equivalence']:.2g}"
     return text
 
 

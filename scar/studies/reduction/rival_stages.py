@@ -52,7 +52,7 @@ class RivalStages(ReductionStages):
       the validation part.
     - ``"dedup"``: one pair of each group of near-duplicates in meaning, then drawn.
     - ``"similarity_dedup"``: the filter by score and one pair, the one in the middle of what is left, of each group of
-      near-duplicates to the eye, then drawn.
+      near-duplicates to the eye (or by ``rivals.groups=embeddings``), then drawn.
     - ``"soft_cap"``: the filter by score, then drawn with repeats.
     - ``"need"``: every concept gets its share by need, drawn at random within.
     - ``"mixing"``: every concept gets the share that small models of random mixtures do best with on the validation part.
@@ -88,7 +88,9 @@ class RivalStages(ReductionStages):
 
     @cached_property
     def duplicate_groups(self) -> Ints:
-        """[n] group of near-duplicates of every training pair, by the thumbnail of its image."""
+        """[n] group of near-duplicates of every training pair for the rules with both filters, as ``rivals.groups`` says."""
+        if self._rivals.groups == "embeddings":
+            return self.semantic_groups
         return near_duplicates(thumbnails(self._images()), self._rivals.levels)
 
     @cached_property
