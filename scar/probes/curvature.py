@@ -8,7 +8,9 @@ from torch import Tensor
 RANK, SPARE, ROUNDS = 32, 8, 2
 # Eigenvectors that are kept; directions beyond them, and rounds, of the iteration that finds them (Halko et al. 2011).
 ROWS = 2000
-# Training rows whose covariance stands for that of all. A probe on fewer rows does not gain by it.
+# Training rows whose covariance stands for that of all. A probe on no more rows does not gain by it.
+SPAN = 1e5
+# No direction is taken to be flatter by more than this than the steepest: `solve` would be rounding error in float32.
 
 
 class StartingCurvature:
@@ -36,7 +38,8 @@ class StartingCurvature:
 
     def solve(self, gradient: Tensor, penalty: Tensor) -> Tensor:
         """Return the inverse of the Hessian at penalties [P] times [P, C, W]."""
-        inverse = 1 / (self._values + penalty[:, None])
+        curvature = self._values + penalty[:, None]
+        inverse = 1 / curvature.clamp(min=curvature[:, -1:] / SPAN)
         rest = inverse[:, :1, None]
         product: Tensor = torch.baddbmm(
             rest * gradient, (gradient @ self._vectors) * (inverse[:, None, :] - rest), self._vectors.mT
