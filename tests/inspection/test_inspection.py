@@ -340,3 +340,9 @@ def test_what_an_answer_proposes_for_vectors_of_ones_own_can_be_done(tmp_path):
     config = compose_config([*overrides, f"paths.store_dir={tmp_path / 'store'}", "trainer.threads=1"])
     run(config, tmp_path / "out", SETTINGS)
     assert (tmp_path / "out" / "inspection.html").exists()
+
+
+def test_all_pages_begin_with_one_macro():
+    templates = [*Path(findings_page.__file__).parents[1].rglob("*.html")]
+    assert len(templates) > 3
+    assert [path.name for path in templates if "<head" in path.read_text(encoding="utf-8")] == ["page_parts.html"]
