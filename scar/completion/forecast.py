@@ -211,12 +211,11 @@ class Forecaster:
     def _doubt(self) -> str:
         """Return why what the probes get right tells nothing of more data, one of `REFUSALS`, or ``""``."""
         seen = (self.held > 0) & (self.counts > 0)
-        even = self._fitted(self._even())
+        even, count = self._fitted(self._even()), max(int(seen.sum()), 1)
         held, own = even.recall(self.counts)[seen], even.recall(self.counts, outside=True)[seen]
-        error = float(np.sqrt((binomial(held) / self.held[seen]).sum())) / max(len(held), 1)
-        beyond, kept = (
-            float(np.sum(recall - 1 / max(np.sum(self.counts > 0), 1))) / max(len(held), 1) for recall in (held, own)
-        )
+        error = float(np.sqrt((binomial(held) / self.held[seen]).sum())) / count
+        chance = 1 / max(int((self.counts > 0).sum()), 1)
+        beyond, kept = (float((recall - chance).sum()) / count for recall in (held, own))
         if beyond < BEYOND_CHANCE * error:
             return "at_chance"
         return "noisy_labels" if beyond - kept > SURELY * error and kept < RIGHT * beyond else ""

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from scar.encoders.paired import Paired
 from scar.encoders.pixels import Pixels
 from scar.encoders.random_vectors import RandomVectors
 from scar.inspection.crossfit import assign_folds
+from scar.inspection import findings_page
 from scar.inspection.effects_of_acting import corrections, write_corrections
 from scar.inspection.findings import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import check_labels
