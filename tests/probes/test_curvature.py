@@ -57,6 +57,15 @@ def test_tiny_penalties_of_features_that_repeat_one_another_are_solved(scaling):
     assert probe.converged[0]
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e19, 1e25])
+def test_features_of_any_scale_are_taken_as_they_are(scale):
+    x, y = spectrum_problem(2500, 8, 4)
+    task = [ProbeTask(np.arange(2500), np.arange(0), 0)]
+    config = ProbeConfig(penalties=(1e-3,), scaling="none", max_epochs=20)
+    probe = train_probes((x * np.float32(scale)).astype(np.float32), y, task, num_classes=4, config=config)
+    assert np.isfinite(probe.weights).all()
+
+
 def test_what_is_stacked_with_a_probe_does_not_decide_whether_it_takes_the_curvature():
     x, y = spectrum_problem(2000, 6, 3)
     tasks = [ProbeTask(np.arange(n), np.arange(0), 0) for n in (2000, 1500)]
