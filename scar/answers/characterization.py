@@ -11,6 +11,7 @@ from scar.completion.forecast import REFUSALS
 from scar.data.stratify import count_labels
 from scar.evaluation.label_scores import LabelScores
 from scar.evaluation.scores import LEADING
+from scar.foundation.gaps import NEGATIVE
 from scar.foundation.settings import RECOMMENDED
 from scar.reporting.decision import Decision, Facts, Interval, Purchase, decide
 from scar.reporting.text import name_of, size, size_interval
@@ -50,6 +51,7 @@ class Characterization(Advice):
                 chance=math.nan if ahead is None else float(ahead.chance(float(self.samples))),
                 ahead=None if ahead is None else (float(ahead.multiples[-1]), float(ahead.probability[-1])),
                 purchase=purchase,
+                worse_labels=NEGATIVE in each.flags,
                 how_to_look="" if self.several else HOW_TO_LOOK,
                 several=self.several,
                 planner=planner,

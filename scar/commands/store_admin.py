@@ -21,6 +21,7 @@ from scar.common.console import console, errors, escape
 from scar.common.files import CorruptArtefactError
 from scar.common.locks import holding
 from scar.job.record import DONE, FAILED, INTERRUPTED, RUNNING, JobRecord
+from scar.store.archive import BEGINNING
 from scar.store.artefact import (
     LOCKS,
     PARTIAL,
@@ -229,7 +230,7 @@ def _verify(options: argparse.Namespace) -> int:
             continue
         broken += 1
         errors().print(f"[red]broken[/] {escape(each.folder)}: {escape('; '.join(found))}")
-        if options.repair and not math.isnan(each.made):
+        if options.repair and _is_ours(each):
             errors().print(f"  moved to {escape(quarantine(root, each.folder))}; it is made again when a job needs it")
         else:
             left += 1
@@ -240,6 +241,16 @@ def _verify(options: argparse.Namespace) -> int:
         errors().print(f"a job that needs a broken artefact makes it again; {hint}")
     damaged = _verify_jobs(Path(options.output_dir))
     return 1 if left or damaged else 0
+
+
+def _is_ours(each: Stored) -> bool:
+    """Tell whether something at the place of an artefact is one: its list can be read, or it is an archive that ends early."""
+    if not math.isnan(each.made):
+        return True
+    if each.folder.is_symlink() or not each.folder.is_file():
+        return False
+    with each.folder.open("rb") as file:
+        return file.read(len(BEGINNING)) in (BEGINNING, b"")
 
 
 def _verify_jobs(output_dir: Path) -> int:

@@ -91,8 +91,10 @@ class BudgetsConfig:
         _refuse("modality_costs", self.modality_costs, lambda value: 0 <= value < math.inf, "must be at least 0")
         for name in ("minimum", "maximum"):
             _refuse(name, getattr(self, name), lambda value: value >= 0, "must be at least 0")
-        if self.collect is not None and not self.collect > 0:
-            raise ValueError(f"budgets.collect={self.collect} must be positive, or null for what the needs ask for")
+        if self.collect is not None and not 0 < self.collect < math.inf:
+            raise ValueError(
+                f"budgets.collect={self.collect} must be positive and finite, or null for what the needs ask for"
+            )
 
     @property
     def planned(self) -> dict[str, Any]:

@@ -45,7 +45,12 @@ NOISE = 0.05
 Measured at equal classes on Fashion-MNIST and WordNet glosses: -0.015 to 0.002, with 20 % of the labels wrong 0.12.
 """
 RIGHT = 0.5
-"""Least share of right labels, averaged over the classes, with which there is a forecast."""
+"""Least share of right labels with which there is a forecast: how far probes agree with the labels of the training set beyond
+chance, of how far they do with those held out."""
+SURELY = 3.0
+"""Standard errors of what is held out by which probes have to agree with it rather than with the training set before labels are called too noisy."""
+BEYOND_CHANCE = 2.0
+"""Standard errors by which probes have to be better than chance on what is held out."""
 HALF_WIDTH = float(ndtri(0.5 + LEVEL / 2))
 """Of an interval, in standard deviations."""
 GAINS = tuple(score.replace("accuracy", "gain") for score in SCORES)
@@ -55,6 +60,7 @@ REFUSALS = {
     "not_calibrated": "its intervals held too seldom on fresh data; to have them all the same, name the score in forecast.scores",
     "nothing_held_out": "forecasts need a held-out part; give split.heldout a share",
     "noisy_labels": "so many labels of the training set are wrong, against those held out, that nothing tells what right ones gain; correct some first (experiment=inspect)",
+    "at_chance": "probes on the training set are no better than chance on what is held out, so that nothing tells what more of it gains; look at the labels (experiment=inspect), or try another encoder",
     "too_costly": "samples times classes exceed forecast.most, so that its probes would take most of the job; raise it to have them all the same",
     "several_labels": "forecasts are of classes that exclude one another, and the samples carry several labels",
     "unseen_class": "the plan fills a class of which nobody has a sample, not even held out, so that nothing tells what it brings",
@@ -196,11 +202,23 @@ class Forecaster:
         """Return why each of the sets of class sizes [G, K] cannot be forecast, one of `REFUSALS`, or ``""``."""
         if not self.known.any():
             return ["nothing_held_out"] * len(sizes)
-        if self.worse_labels and self.surface(self._even()).right_labels().mean() < RIGHT:
-            return ["noisy_labels"] * len(sizes)
+        if doubt := self._doubt():
+            return [doubt] * len(sizes)
         large = np.sum(sizes, axis=-1) > REACH * len(self.compositions.own)
         filled = np.any(sizes[:, self.unseen] > 0, axis=-1)
         return ["too_large" if a else "unseen_class" if b else "" for a, b in zip(large, filled, strict=True)]
+
+    def _doubt(self) -> str:
+        """Return why what the probes get right tells nothing of more data, one of `REFUSALS`, or ``""``."""
+        seen = (self.held > 0) & (self.counts > 0)
+        even, count = self._fitted(self._even()), max(int(seen.sum()), 1)
+        held, own = even.recall(self.counts)[seen], even.recall(self.counts, outside=True)[seen]
+        error = float(np.sqrt((binomial(held) / self.held[seen]).sum())) / count
+        chance = 1 / max(int((self.counts > 0).sum()), 1)
+        beyond, kept = (float((recall - chance).sum()) / count for recall in (held, own))
+        if beyond < BEYOND_CHANCE * error:
+            return "at_chance"
+        return "noisy_labels" if beyond - kept > SURELY * error and kept < RIGHT * beyond else ""
 
     def _score(self, score: str, sizes: Ints, now: Ints) -> tuple[Floats, Floats]:
         """Return score and gain, each [3]: value, low, high."""

@@ -16,6 +16,7 @@ remain, s has the precision ``1/m² + Σ f_i²/e_i²`` and the mean ``(1/m² + �
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -83,8 +84,8 @@ class RoundsConfig:
             raise ValueError(f"score={self.score!r} is not forecast; use one of {', '.join(SCORES)}")
         if self.horizon < 1:
             raise ValueError(f"horizon={self.horizon} must be at least 1 round")
-        if self.penalty is not None and not self.penalty > 0:
-            raise ValueError(f"penalty={self.penalty} must be above 0, or None")
+        if self.penalty is not None and not 0 < self.penalty < math.inf:
+            raise ValueError(f"penalty={self.penalty} must be above 0 and finite, or None")
         if not 0 < self.confidence < 1:
             raise ValueError(f"confidence={self.confidence} must lie between 0 and 1, e.g. 0.9")
         for each in self.past:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -39,8 +40,8 @@ class SliceTunerPlanner(Planner):
     fairness: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.fairness >= 0:
-            raise ValueError(f"completion.fairness={self.fairness} must be at least 0")
+        if not 0 <= self.fairness < math.inf:
+            raise ValueError(f"completion.fairness={self.fairness} must be at least 0 and finite")
 
     @property
     def why_one_class(self) -> str:

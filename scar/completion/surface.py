@@ -89,11 +89,6 @@ class Surface:
             design -= (self.mean[:, 1] * less)[..., None] * self._log_worth()[1]
         return np.asarray((recall * (1.0 - recall))[..., None] * design)
 
-    def right_labels(self) -> Floats:
-        """Return [K] 1 - ρ_j, which is below 1 where labels of the training set agree more rarely with probes than held-out ones."""
-        agreed = self.recall(self.counts, outside=True) / np.maximum(self.recall(self.counts), SMALLEST_STEP)
-        return np.where(self.counts > 0, agreed, 1.0)
-
     def _added_worth(self, sizes: Ints) -> Floats | None:
         """Return [..., K] how many samples like those there are what is added is worth; None where it is like them."""
         if not self.better:

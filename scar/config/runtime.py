@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scar.evaluation.sequential import Looks
@@ -98,8 +99,8 @@ class SeedsConfig:
             raise ValueError(f"seeds.maximum={self.maximum} must be at least seeds.minimum={self.minimum}")
         if not 0 < self.level < 1:
             raise ValueError(f"seeds.level={self.level} must lie between 0 and 1, e.g. 0.95")
-        if not self.margin >= 0:
-            raise ValueError(f"seeds.margin={self.margin} must not be negative; 0.005 is half a point")
+        if not 0 <= self.margin < math.inf:
+            raise ValueError(f"seeds.margin={self.margin} must be finite and not negative; 0.005 is half a point")
 
     @property
     def looks(self) -> Looks:

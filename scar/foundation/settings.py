@@ -77,8 +77,8 @@ class FoundationConfig:
         check_shares(self, ("epsilon", "delta", "level"), prefix=group)
         if self.accuracy_target is not None and not 0 < self.accuracy_target <= 1:
             raise ValueError(f"foundation.accuracy_target={self.accuracy_target} must lie in (0, 1], or be null")
-        if not self.rate > 0:
-            raise ValueError(f"foundation.rate={self.rate} must be positive")
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"foundation.rate={self.rate} must be positive and finite")
         for name in ("bins", "min_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"foundation.{name}={getattr(self, name)} must be at least 1")

@@ -20,6 +20,14 @@ THUMBNAIL = 64
 """Longest side of a thumbnail in pixels."""
 EXCERPT = 160
 """Characters of a text that are shown."""
+PAGE = "findings_page.html"
+STYLE = """
+td{white-space:normal;vertical-align:top}
+td img{image-rendering:pixelated;min-width:48px;border:1px solid var(--grid)}
+td.text{min-width:14rem;max-width:26rem}
+.leak{color:var(--warn);font-weight:600}
+"""
+"""What this page has beside the style of all pages."""
 
 
 def render(inspection: Inspection, effects: pd.DataFrame | None = None, *, shown: int = 30) -> str:
@@ -40,18 +48,28 @@ def render(inspection: Inspection, effects: pd.DataFrame | None = None, *, shown
         sections.append(
             {"kind": kind, "meaning": meaning, "found": len(table), "ranked": kind in RANKED, "lines": lines}
         )
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string((files("scar.inspection") / "findings_page.html").read_text(encoding="utf-8"))
-    style = (files("scar.reporting.formats") / "report.css").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
     config = job.config
-    return template.render(
-        title=f"Samples to look at: {config.dataset.name}",
-        lead=f"{len(job.catalogue.ids)} samples through {config.encoder.name}; plan: {config.completion.name}.",
-        css=Markup(style),
+    page = {
+        "title": f"Samples to look at: {config.dataset.name}",
+        "lead": f"{len(job.catalogue.ids)} samples through {config.encoder.name}; plan: {config.completion.name}.",
+        "css": Markup(_asset("report.css") + STYLE),
+        "glyphs": "",
+    }
+    return environment.get_template(PAGE).render(
+        page=page,
         sections=[section for section in sections if section["found"]],
         nothing=[section["kind"] for section in sections if not section["found"]],
         effects=[] if effects is None else _effects(effects),
     )
+
+
+def _asset(name: str) -> str:
+    """Return the template of this page, or a file that all pages share."""
+    room = "scar.inspection" if name == PAGE else "scar.reporting.formats"
+    return (files(room) / name).read_text(encoding="utf-8")
 
 
 def _line(row: dict[str, Any], payloads: Any) -> dict[str, Any]:

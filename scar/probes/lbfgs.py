@@ -93,7 +93,7 @@ class LBFGSRun:
     def _starting_curvature(self, variance: Tensor) -> StartingCurvature | None:
         """Return the curvature, from evenly spaced rows; None for few rows, which do not repay it."""
         block = self.block
-        if int(block.sizes.min()) < ROWS:
+        if int(block.sizes.min()) <= ROWS:  # of stacked probes either all have more rows or none has
             return None
         sizes = block.sizes[:, None].double()
         spaced = (torch.arange(ROWS, device=block.device) * (sizes / ROWS)).long()

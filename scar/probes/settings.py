@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,11 +63,13 @@ class ProbeConfig:
         _choice("probe.precision", self.precision, PRECISIONS)
         for name in ("batch_size", "learning_rate", "max_epochs", "patience", "tolerance"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not 0 < value < math.inf:
                 hint = "; null takes the whole training part" if name == "batch_size" else ""
-                raise ValueError(f"probe.{name}={value} must be above 0{hint}")
-        if any(not penalty > 0 for penalty in self.penalties):
-            raise ValueError(f"probe.penalties={list(self.penalties)} must be above 0, or the optimum may not exist")
+                raise ValueError(f"probe.{name}={value} must be above 0 and finite{hint}")
+        if any(not 0 < penalty < math.inf for penalty in self.penalties):
+            raise ValueError(
+                f"probe.penalties={list(self.penalties)} must be above 0 and finite, or the optimum may not exist"
+            )
         if (self.solver == "lbfgs") != bool(self.penalties):
             raise ValueError(
                 f"probe.penalties={list(self.penalties)} does not fit probe.solver={self.solver}: lbfgs "
@@ -142,8 +145,8 @@ class TrainerConfig:
         _choice("trainer.strategy", self.strategy, STRATEGIES)
         for name in ("devices", "num_nodes", "threads", "memory_gib"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"trainer.{name}={value} must be above 0")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"trainer.{name}={value} must be above 0 and finite")
         if self.devices * self.num_nodes > 1 and self.strategy == "auto":
             raise ValueError(
                 f"trainer.devices={self.devices} on trainer.num_nodes={self.num_nodes} needs a strategy; use "

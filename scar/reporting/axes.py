@@ -10,6 +10,8 @@ import pandas as pd
 
 GROUP = ("dataset", "encoder", "modality", "regime", "mix")
 """What one line of a table stands for, unless a study varies more."""
+SELECTABLE = (*GROUP, "seed", "completion")
+"""What the rows of a report can be chosen by, with ``where``."""
 NOT_AXES = frozenset(
     ("study", "job", "key", "version", "completion", "n", "value", "low", "high", "flag", "class_name", "level")
 )

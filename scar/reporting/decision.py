@@ -111,6 +111,7 @@ class Facts:
         relabel, remove: what they found; None where they found none.
         how_to_look: what finds suspects and duplicates; empty where nothing does.
         several: whether a sample may carry several labels.
+        worse_labels: whether labels that are trained on look worse than those held out: gaps are below zero, so that no size follows.
         unmended: (class, recall) of the classes that more data do not mend (`scar.completion.class_prospects`).
         planner: which planner to use, and why.
         encoder: which encoder to use, and why.
@@ -138,6 +139,7 @@ class Facts:
     relabel: Correction | None = None
     remove: Correction | None = None
     several: bool = False
+    worse_labels: bool = False
     unmended: Sequence[tuple[str, float]] = ()
     absent: Sequence[str] = ()
     untested: Sequence[str] = ()
@@ -214,6 +216,8 @@ def _enough(facts: Facts) -> str:
         size(facts.needed.value),
         f"the {facts.estimator} estimate is {size(facts.needed.value)} samples {ends}".rstrip(),
     )
+    if facts.worse_labels:
+        needed += ", because labels that are trained on look worse than those held out"
     if not known(facts.chance):
         verdict = (
             "Cannot tell"

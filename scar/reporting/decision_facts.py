@@ -14,6 +14,7 @@ from scar.common.spreadsheets import read_frame
 from scar.completion.class_prospects import NOT_MENDED
 from scar.completion.forecast import REFUSALS
 from scar.evaluation.scores import LEADING
+from scar.foundation.gaps import NEGATIVE
 from scar.inspection.kinds import CORRECTED, DUPLICATE, LABEL, NEAR, REMOVED
 from scar.job.metrics import Metric
 from scar.reporting.axes import select
@@ -142,7 +143,9 @@ def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
     needed = Interval(value=found["foundation"], low=found["foundation_low"], high=found["foundation_high"])
     ahead = prospect_values(rows)
     reach = ahead[ahead.metric == Metric.REACH].set_index("multiple").value
+    own = sizes[(sizes.estimator == first) & sizes.class_id.isna()]
     about: dict[str, Any] = {"estimator": name_of(first), "needed": needed}
+    about["worse_labels"] = bool(len(own)) and own.flag.str.contains(NEGATIVE, regex=False).all()
     if 1.0 not in reach.index:
         return about
     return about | {"chance": float(reach[1.0]), "ahead": (float(reach.index[-1]), float(reach.iloc[-1]))}

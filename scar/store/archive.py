@@ -11,6 +11,8 @@ from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from scar.common.files import DELETE_IT, PASSING, CorruptArtefactError
 
+BEGINNING = b"PK\x03\x04"
+"""Of every archive that `pack` writes."""
 _FLIPPED = (BadZipFile, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError, struct.error)
 # What zipfile raises for an archive with a flipped bit.
 
@@ -30,10 +32,7 @@ def members(path: Path) -> dict[str, int]:
         CorruptArtefactError: it is no archive, or none that `pack` writes.
     """
     with _opened(path) as archive:
-        found = {each.filename: each.file_size for each in archive.infolist()}
-        if len(found) != len(archive.infolist()) or any(map(_is_foreign, archive.infolist())):
-            raise CorruptArtefactError(f"{path} holds what no artefact holds{DELETE_IT}")
-        return found
+        return _sizes(archive, path)
 
 
 def contents(path: Path, *names: str) -> dict[str, bytes]:
@@ -42,9 +41,8 @@ def contents(path: Path, *names: str) -> dict[str, bytes]:
     Raises:
         CorruptArtefactError: it cannot be read, or one of them is missing.
     """
-    wanted = names or tuple(members(path))
     with _opened(path) as archive:
-        return {name: archive.read(name) for name in wanted}
+        return {name: archive.read(name) for name in names or _sizes(archive, path)}
 
 
 @contextmanager
@@ -76,6 +74,13 @@ def _opened(path: Path) -> Iterator[ZipFile]:
         if isinstance(error, OSError) and error.errno in PASSING:
             raise
         raise CorruptArtefactError(f"{path} cannot be read: {error!r}{DELETE_IT}") from error
+
+
+def _sizes(archive: ZipFile, path: Path) -> dict[str, int]:
+    found = {each.filename: each.file_size for each in archive.infolist()}
+    if len(found) != len(archive.infolist()) or any(map(_is_foreign, archive.infolist())):
+        raise CorruptArtefactError(f"{path} holds what no artefact holds{DELETE_IT}")
+    return found
 
 
 def _is_foreign(member: ZipInfo) -> bool:

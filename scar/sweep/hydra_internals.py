@@ -75,8 +75,10 @@ def explain_compositions() -> None:
         try:
             return load(*arguments, **named)
         except ConfigCompositionException as error:
+            from scar.reporting.axes import SELECTABLE
+
             absent = re.match(r"Could not override '(\w+)'\. No match in the defaults list", str(error))
-            if absent is not None and absent[1] in AXES:  # of a report, which has no such group
+            if absent is not None and absent[1] in SELECTABLE:  # of a report, which has no such group
                 meant = f"where.{absent[1]}{_given_value(str(error)) or '=…'}"
                 raise ConfigCompositionException(f"{absent[1]} is unknown; did you mean {meant}?") from None
             if "You must specify 'encoder'" not in str(error):
@@ -92,8 +94,6 @@ def explain_compositions() -> None:
 
 
 _EXPLAINED = "_scar_explains"
-AXES = ("dataset", "encoder", "modality", "regime", "mix", "seed", "completion")
-"""What the rows of a report can be chosen by, with ``where``."""
 
 
 def _unknown_key(message: str, cfg: DictConfig) -> str | None:
@@ -152,8 +152,10 @@ def _unknown_name(name: str, rest: str, value: str, cfg: DictConfig) -> str:
             for each, schema in absent.items()
             if name in {own.name for own in fields(schema)}
         ]
-    if "where" in cfg and name in AXES:  # a report
-        having = [f"where.{key}{value}"]
+    if "where" in cfg:  # a report
+        from scar.reporting.axes import SELECTABLE
+
+        having = [f"where.{key}{value}"] if name in SELECTABLE else having
     if not having:
         near = difflib.get_close_matches(name, names, 1, cutoff=0.7)
         having = [key.replace(name, near[0], 1) + value] if near else []

@@ -105,6 +105,19 @@ def test_verify_finds_a_flipped_bit_and_repair_moves_it_away(outputs, capsys):
     assert len(list(leftovers(outputs / "store"))) == 2
 
 
+@pytest.mark.parametrize("left", [0, 100])
+def test_repair_moves_an_archive_away_that_ends_early(outputs, left):
+    store, key = Store(outputs / "store"), make_key("packed")
+    store.load(key, fill, lambda folder: None, packed=True)
+    path = store.path(key)
+    path.write_bytes(path.read_bytes()[:left])
+    place = ["--store-dir", str(outputs / "store"), "--output-dir", str(outputs)]
+    assert run("verify", *place) == 1
+    assert run("verify", "--repair", *place) == 0
+    assert run("verify", *place) == 0
+    assert not path.exists()
+
+
 def test_ls_and_du_count_what_there_is(outputs, capsys):
     assert run("ls", "--store-dir", str(outputs / "store")) == 0
     assert capsys.readouterr().out.count("days") == 4

@@ -160,7 +160,6 @@ def test_right_labels_are_worth_more_than_those_there_are_and_say_so_to_the_last
     alike, added = replace(surface, better=False), np.array([40, 0, 40, 40])
     assert surface.recall(now) == pytest.approx(alike.recall(now), abs=1e-12)
     assert np.flatnonzero(surface.recall(now + added) > alike.recall(now + added)).tolist() == [0, 2, 3]
-    assert surface.right_labels().mean() == pytest.approx(0.7, abs=0.1)
     assert class_prospects(forecaster, 4).verdicts.tolist() == [""] * 4
 
 
@@ -200,6 +199,19 @@ def test_an_absent_class_is_worth_what_the_others_teach():
     then, before = world.real(added)
     assert low <= then[1] - before[1] <= high
     assert forecaster.recalls("matched_balanced_accuracy", counts)[4] == 0
+
+
+@pytest.mark.parametrize("apart", [0.3, 0.5, 2.0])
+def test_too_many_wrong_labels_are_refused_however_little_probes_learn(apart):
+    for seed in range(2):
+        world = GaussianClasses(classes=10, seed=seed, flipped=0.8, apart=apart)
+        forecaster = world.forecaster([60] * 10, compositions=30)
+        assert forecaster.expect(forecaster.counts[None] + 10).refused.tolist() == ["noisy_labels"]
+
+
+def test_probes_that_are_no_better_than_chance_are_not_forecast_from():
+    forecaster = GaussianClasses(classes=10, seed=2, flipped=0.9).forecaster([60] * 10, compositions=30)
+    assert forecaster.expect(forecaster.counts[None] + 10).refused.tolist() == ["at_chance"]
 
 
 def test_what_cannot_be_forecast_is_refused_by_name():

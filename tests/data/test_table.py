@@ -147,7 +147,11 @@ MALFORMED = [
     ("data.csv", "text,class\na,0\n", r"data\.csv, line 1: the column 'label' is missing; there are 'text', 'class'"),
     ("data.csv", "text,label,text\na,0,b\n", r"data\.csv, line 1: the column 'text' stands there more than once"),
     ("data.csv", "text,label\n", r"data\.csv holds no rows"),
-    ("data.csv", "", r"data\.csv, line 1: the column 'text' is missing; there are none"),
+    (
+        "data.csv",
+        "",
+        r"data\.csv, line 1: there is no column at all, where 'text' is to be; point dataset\.root at a table with",
+    ),
     ("data.csv", b"text,label\na,0\nb\xe9,1\n", r"data\.csv, line 3: byte 2 is not UTF-8"),
     ("data.jsonl", '{"text": "a", "label": 0}\n{"text": "b"\n', r"data\.jsonl, line 2 is not JSON"),
     (

@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from scar.encoders.paired import Paired
 from scar.encoders.pixels import Pixels
 from scar.encoders.random_vectors import RandomVectors
 from scar.inspection.crossfit import assign_folds
+from scar.inspection import findings_page
 from scar.inspection.effects_of_acting import corrections, write_corrections
 from scar.inspection.kinds import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import check_labels
@@ -340,3 +342,9 @@ def test_what_an_answer_proposes_for_vectors_of_ones_own_can_be_done(tmp_path):
     config = compose_config([*overrides, f"paths.store_dir={tmp_path / 'store'}", "trainer.threads=1"])
     run(config, tmp_path / "out", SETTINGS)
     assert (tmp_path / "out" / "inspection.html").exists()
+
+
+def test_all_pages_begin_with_one_macro():
+    templates = [*Path(findings_page.__file__).parents[1].rglob("*.html")]
+    assert len(templates) > 3
+    assert [path.name for path in templates if "<head" in path.read_text(encoding="utf-8")] == ["page_parts.html"]

@@ -48,6 +48,34 @@ def test_of_many_features_no_step_is_twice_that_of_newton():
     assert (steps > 0.75).sum() >= RANK  # along the kept directions it is that of Newton
 
 
+@pytest.mark.parametrize("scaling", ["standard", "none"])
+def test_tiny_penalties_of_features_that_repeat_one_another_are_solved(scaling):
+    x, y = spectrum_problem(2500, 8, 4)
+    task = [ProbeTask(np.arange(2500), np.arange(0), 0)]
+    config = ProbeConfig(penalties=(1e-8,), scaling=scaling, max_epochs=100)
+    probe = train_probes(np.tile(x, (1, 3)), y, task, num_classes=4, config=config)
+    assert probe.converged[0]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e19, 1e25])
+def test_features_of_any_scale_are_taken_as_they_are(scale):
+    x, y = spectrum_problem(2500, 8, 4)
+    task = [ProbeTask(np.arange(2500), np.arange(0), 0)]
+    config = ProbeConfig(penalties=(1e-3,), scaling="none", max_epochs=20)
+    probe = train_probes((x * np.float32(scale)).astype(np.float32), y, task, num_classes=4, config=config)
+    assert np.isfinite(probe.weights).all()
+
+
+def test_what_is_stacked_with_a_probe_does_not_decide_whether_it_takes_the_curvature():
+    x, y = spectrum_problem(2000, 6, 3)
+    tasks = [ProbeTask(np.arange(n), np.arange(0), 0) for n in (2000, 1500)]
+    plans = [plan_blocks(tasks[:1], ONE_PENALTY, stacked=True)[0], plan_blocks(tasks, ONE_PENALTY, stacked=True)[0]]
+    with torch.inference_mode():
+        alone, among = (run_of(x, y, ONE_PENALTY, 3, tasks, plan) for plan in plans)
+    assert len(plans[1].probes) == 2
+    assert (alone._curvature is None) == (among._curvature is None)
+
+
 @pytest.mark.parametrize("rows", [500, 6000])
 def test_it_saves_evaluations_and_leads_to_the_same_optimum(monkeypatch, rows):
     x, y = spectrum_problem(rows, 120, 8, power=2.0)
@@ -108,12 +136,12 @@ def test_the_prior_leaves_padding_out_and_is_finite_for_a_class_without_rows(sev
     assert bool((variance <= 0.25).all())
 
 
-def run_of(x, y, config, classes):
-    task = [ProbeTask(np.arange(len(x)), np.arange(0), 0, penalty=None)]
-    bank = ProbeBank(x_features(x), y, task, num_classes=classes, config=config)
+def run_of(x, y, config, classes, tasks=None, plan=None):
+    tasks = tasks or [ProbeTask(np.arange(len(x)), np.arange(0), 0, penalty=None)]
+    bank = ProbeBank(x_features(x), y, tasks, num_classes=classes, config=config)
     bank.start()
-    (plan,) = plan_blocks(task, config, stacked=False)
-    block = Block(plan, bank._source, y, task, torch.zeros(0, x.shape[1] + 1), num_classes=classes, config=config)
+    plan = plan or plan_blocks(tasks, config, stacked=False)[0]
+    block = Block(plan, bank._source, y, tasks, torch.zeros(0, x.shape[1] + 1), num_classes=classes, config=config)
     bank.close()
     return lbfgs.LBFGSRun(block, config)
 

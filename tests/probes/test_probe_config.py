@@ -17,7 +17,7 @@ CONF = Path(__file__).parents[2] / "conf"
         ({"scaling": "minmax"}, "probe.scaling"),
         ({"monitor": "loss"}, "probe.monitor"),
         ({"precision": "fp8"}, "probe.precision"),
-        ({"batch_size": 0}, "probe.batch_size=0 must be above 0; null takes the whole training part"),
+        ({"batch_size": 0}, "probe.batch_size=0 must be above 0 and finite; null takes the whole training part"),
         ({"learning_rate": -1.0}, "probe.learning_rate"),
         ({"max_epochs": 0}, "probe.max_epochs"),
         ({"patience": 0}, "probe.patience"),
@@ -25,6 +25,8 @@ CONF = Path(__file__).parents[2] / "conf"
         ({"solver": "adam"}, "adam takes none; probe=linear"),
         ({"penalties": ()}, "needs at least one"),
         ({"penalties": (0.0,)}, "must be above 0"),
+        ({"penalties": (float("inf"),)}, "must be above 0 and finite"),
+        ({"tolerance": float("inf")}, "probe.tolerance=inf must be above 0 and finite"),
         ({"penalties": (1.0,), "monitor": "train_accuracy"}, "probe.monitor"),
     ],
 )
@@ -40,6 +42,7 @@ def test_a_bad_probe_setting_is_named(settings, message):
         ({"devices": 0}, "trainer.devices"),
         ({"threads": 0}, "trainer.threads"),
         ({"memory_gib": 0.0}, "trainer.memory_gib"),
+        ({"memory_gib": float("inf")}, "trainer.memory_gib=inf must be above 0 and finite"),
         ({"devices": 2}, "use trainer.strategy=ddp_spawn"),
     ],
 )

@@ -11,9 +11,11 @@ from synthetic import write_study
 from test_report_inspection import add_inspection
 
 from scar.reporting.axes import as_texts
+from scar.job.metrics import Metric
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.decision import Correction, Facts, Interval, Purchase, decide
+from scar.reporting.decision_facts import gather_facts
 from scar.reporting.formats.card import make_cards, render_card
 from scar.reporting.formats.page import commands, render_page
 from scar.reporting.formats.terminal import plain_text
@@ -213,6 +215,24 @@ def test_of_many_groups_the_first_decision_is_open_and_the_others_say_their_verd
     for answers in content.answers[1:]:
         assert f"<summary>{answers.label}: {answers.decision.verdict}</summary>" in page
     assert decide(replace(FACTS, chance=0.4)).verdict == "cannot tell"
+
+
+def test_labels_that_are_worse_than_those_held_out_are_named_where_no_size_follows():
+    facts = replace(FACTS, needed=Interval(value=math.nan), chance=0.4)
+    told = "because labels that are trained on look worse than those held out"
+    assert told in decide(replace(facts, worse_labels=True)).enough
+    assert told not in decide(facts).enough
+
+
+@pytest.mark.parametrize("flag", ["cannot_tell;gap_negative", "cannot_tell"])
+def test_a_gap_below_zero_on_every_seed_is_a_fact_of_the_decision(study, flag):
+    rows = study.rows.copy()
+    about = (rows.metric == Metric.FOUNDATION_SIZE) & rows.class_id.isna()
+    rows.loc[about, "flag"] = flag
+    changed = replace(study, rows=rows)
+    comparison = compare(changed)
+    facts = gather_facts(changed, comparison, changed.groups()[0])
+    assert facts.worse_labels == ("gap_negative" in flag)
 
 
 def test_a_size_that_cannot_be_told_is_not_enough_however_likely():

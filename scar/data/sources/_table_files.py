@@ -298,8 +298,12 @@ def _places(header: Sequence[str], columns: Sequence[str], where: str, *, delimi
     if repeated is not None:
         raise ValueError(f"{where}: the column {repeated!r} stands there more than once")
     missing = [name for name in columns if name not in names]
+    if missing and not names:
+        raise ValueError(
+            f"{where}: there is no column at all, where {missing[0]!r} is to be; point dataset.root at a table with columns"
+        )
     if missing:
-        there = ", ".join(map(repr, header)) or "none"
+        there = ", ".join(map(repr, header))
         near = difflib.get_close_matches(missing[0].casefold(), [name.casefold() for name in names], 1)
         cure = f"; did you mean {next(n for n in names if n.casefold() == near[0])!r}?" if near else ""
         if not cure and delimited and names and len(missing) == len(columns):
