@@ -17,8 +17,8 @@ from scar.data.sources.digits import Digits
 from scar.encoders.paired import Paired
 from scar.encoders.pixels import Pixels
 from scar.encoders.random_vectors import RandomVectors
-from scar.inspection.crossfit import assign_folds
 from scar.inspection import findings_page
+from scar.inspection.crossfit import assign_folds
 from scar.inspection.effects_of_acting import corrections, write_corrections
 from scar.inspection.kinds import BORDER, DUPLICATE, LABEL, MISMATCH, NEAR, OUTLIER
 from scar.inspection.label_errors import check_labels

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from synthetic import write_study
 from test_report_inspection import add_inspection
 
-from scar.reporting.axes import as_texts
 from scar.job.metrics import Metric
+from scar.reporting.axes import as_texts
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.decision import Correction, Facts, Interval, Purchase, decide
@@ -226,7 +226,7 @@ def test_labels_that_are_worse_than_those_held_out_are_named_where_no_size_follo
 
 @pytest.mark.parametrize("flag", ["cannot_tell;gap_negative", "cannot_tell"])
 def test_a_gap_below_zero_on_every_seed_is_a_fact_of_the_decision(study, flag):
-    rows = study.rows.copy()
+    rows = as_texts(study.rows)
     about = (rows.metric == Metric.FOUNDATION_SIZE) & rows.class_id.isna()
     rows.loc[about, "flag"] = flag
     changed = replace(study, rows=rows)
