@@ -148,8 +148,10 @@ def our_run(problem: Problem, folder: Path, config: ProbeConfig, seed: int = 0) 
     question = CompletionProblem(counts=counts, reserve=held, step_sizes=sizes, class_names=names)
     budgets = {share: int(share * len(reserve)) for share in (0.05, 0.1, 0.25)}
     plans = plan_completion(ScarPlanner(name="scar"), question, budgets, reserve=reserve, labels=y, seed=seed)
-    arms = train([np.concatenate([primary, plan.rows]) for plan in plans] + list(subjects))
+    arms = train([np.concatenate([primary, plan.rows]) for plan in plans] + (list(subjects) if config.draws else []))
     scores = [raw_scores(arms.predict(arm, x[test]), y[test]) for arm in range(len(arms))]
+    if not config.draws:  # the arms of both training sets are the first probes of their subsets
+        scores += [raw_scores(probes.predict(first, x[test]), y[test]) for first in (0, len(subsets[0]))]
     return scores[-1]["accuracy"]
 
 
