@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,11 +103,11 @@ def _run(job: Job, folder: Path, *, settings: DictConfig, overrides: Sequence[st
     about, before = _about(config, folder, overrides), JobRecord(folder).read()
     kept, about["uses"] = dict(about), uses_of(job)
     shown = shown_job(lambda: Stages(describe(config), missing_stages(store, artefacts(job.final))))
-    with ExitStack() as after, JobRecord(folder).running(about) as result, shown:
-        logger = after.enter_context(_logger(config, folder, plain, draw))  # it is finished when the job is done
+    logger = _logger(config, folder, plain, draw)
+    # A run ends before its job is done: killed in between, the job is repeated, and so is the run.
+    with JobRecord(folder).running(about) as result, shown, logger, logger.watching():
         result |= {"version": note_version(job.catalogue, folder, before)}
         OmegaConf.save(settings, folder / "config.yaml", resolve=True)
-        after.enter_context(logger.watching())
         for subject, each in job.characterized.items():
             if logger.needs_banks or not store.has(each.probes.key):  # damaged, where the measures are there
                 _ = each.probes.value

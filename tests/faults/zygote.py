@@ -7,6 +7,7 @@ answers {"pid": …}, and {"wait": pid} answers {"code": …}, negative for a si
 
 import json
 import os
+import signal
 import sys
 
 import faults.injected as injected
@@ -53,6 +54,7 @@ def main() -> None:
             if pid == 0:
                 code = 1
                 try:
+                    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell in the background ignores it
                     child(command)
                     code = 0
                 except SystemExit as end:

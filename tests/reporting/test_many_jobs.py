@@ -64,7 +64,7 @@ def test_texts_as_categories_and_plain_ones_give_the_same_report(study):
         if a is not None:
             assert a.to_csv() == b.to_csv()
     for group in study.groups():
-        a, b = (card_tables(each.of(group), seed=0, driver="heldout") for each in (study, plain))
+        a, b = (card_tables(each, group, seed=0) for each in (study, plain))
         assert {name: frame.to_csv() for name, frame in a.items()} == {
             name: frame.to_csv() for name, frame in b.items()
         }
