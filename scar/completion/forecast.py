@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -142,9 +143,14 @@ class Forecaster:
     @property
     def worse_labels(self) -> bool:
         """Whether probes agree more rarely with the labels of the training set than with those held out (`NOISE`)."""
-        even = self._fitted(self._even())
-        held, own = even.recall(self.counts), even.recall(self.counts, outside=True)
+        held, own = self._recalls
         return float((held - own)[self.counts > 0].mean()) > NOISE
+
+    @cached_property
+    def _recalls(self) -> tuple[Floats, Floats]:
+        """Recalls [K] at equal classes on held-out samples, and on those of the training set outside a composition."""
+        even = self._fitted(self._even())
+        return even.recall(self.counts), even.recall(self.counts, outside=True)
 
     def surface(self, mix: Floats) -> Surface:
         """Return the surface of decisions for a class mix [K]."""
@@ -202,17 +208,17 @@ class Forecaster:
         """Return why each of the sets of class sizes [G, K] cannot be forecast, one of `REFUSALS`, or ``""``."""
         if not self.known.any():
             return ["nothing_held_out"] * len(sizes)
-        if doubt := self._doubt():
-            return [doubt] * len(sizes)
+        if self._doubt:
+            return [self._doubt] * len(sizes)
         large = np.sum(sizes, axis=-1) > REACH * len(self.compositions.own)
         filled = np.any(sizes[:, self.unseen] > 0, axis=-1)
         return ["too_large" if a else "unseen_class" if b else "" for a, b in zip(large, filled, strict=True)]
 
+    @cached_property
     def _doubt(self) -> str:
         """Return why what the probes get right tells nothing of more data, one of `REFUSALS`, or ``""``."""
         seen = (self.held > 0) & (self.counts > 0)
-        even, count = self._fitted(self._even()), max(int(seen.sum()), 1)
-        held, own = even.recall(self.counts)[seen], even.recall(self.counts, outside=True)[seen]
+        (held, own), count = (each[seen] for each in self._recalls), max(int(seen.sum()), 1)
         error = float(np.sqrt((binomial(held) / self.held[seen]).sum())) / count
         chance = 1 / max(int((self.counts > 0).sum()), 1)
         beyond, kept = (float((recall - chance).sum()) / count for recall in (held, own))

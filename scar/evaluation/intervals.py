@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from scar.common.randomness import generator
-from scar.common.types import Floats
+from scar.common.types import Floats, Floats32
 from scar.evaluation.weighted_metrics import weighted_scores
 
 JOINT_SEEDS = 10
@@ -204,13 +204,46 @@ def crossed_covariance(scores: Sequence[Floats]) -> Floats:
     return np.asarray((sum_seed / (seeds - 1) + sum_item / (items - 1) - rest) / (seeds * items))
 
 
+def single_level_of_pairs(scores: Floats, *, level: float = 0.95) -> float:
+    """`single_level` of the differences of all pairs of arms, from the covariance of the arms alone.
+
+    A deviation of a difference is the difference of two deviations, so that E arms take E² numbers, not those of a matrix of
+    all pairs with all pairs.
+
+    Args:
+        scores: [E, S, n] of the arms, paired by seeds and items.
+        level: that all differences hold at once.
+    """
+    bonferroni = single_level(None, len(scores) * (len(scores) - 1) // 2, level=level)
+    if scores.shape[1] < JOINT_SEEDS:
+        return bonferroni
+    root = _root(crossed_covariance(list(scores)))
+    drawn = (_normals(len(root)) @ root.T).astype(np.float32)
+    least = np.float32(1e-6 * np.linalg.norm(root, axis=1).max() + 1e-30)  # below, a difference is rounding
+    largest = np.zeros(DRAWS, dtype=np.float32)
+    for place in range(len(root) - 1):
+        error = np.linalg.norm(root[place + 1 :] - root[place], axis=1)
+        apart = drawn[:, place + 1 :] - drawn[:, place, None]
+        np.abs(apart, out=apart)
+        apart /= np.maximum(error.astype(np.float32), least)
+        np.maximum(largest, apart.max(axis=1), out=largest)
+    return min(bonferroni, _level_of(largest, level))
+
+
 def _largest_of(covariance: Floats, level: float) -> float:
     """Level of a single mean at which the largest of the correlated deviations is kept with probability `level`."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))  # an estimate of few seeds need not be semidefinite
+    root = _root(covariance)
     root /= np.maximum(np.linalg.norm(root, axis=1, keepdims=True), 1e-300)
     deviations = _normals(len(root)) @ root.T
-    largest = np.abs(deviations, out=deviations).max(axis=1)
+    return _level_of(np.abs(deviations, out=deviations).max(axis=1), level)
+
+
+def _root(covariance: Floats) -> Floats:
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))  # an estimate of few seeds need not be semidefinite
+
+
+def _level_of(largest: Floats | Floats32, level: float) -> float:
     return float(1 - 2 * special.ndtr(-np.quantile(largest, level)))
 
 

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from scar.common.randomness import generator
-from scar.common.types import Floats
-from scar.evaluation.intervals import DRAWS, JOINT_SEEDS, crossed_covariance, crossed_variance, single_level
+from scar.evaluation.intervals import crossed_variance, single_level, single_level_of_pairs
 from scar.evaluation.weighted_metrics import weighted_scores
 
 TOGETHER = 500
@@ -60,7 +58,7 @@ def rank_arms(scores: ArrayLike, labels: ArrayLike, *, metric: str = "accuracy",
     if len(pairs) <= TOGETHER:
         single = single_level([x[i] - x[j] for i, j in pairs], len(pairs), level=level)
     else:
-        single = _level_of_all_pairs(x, level=level)
+        single = single_level_of_pairs(x, level=level)
     above = np.zeros((len(x), len(x)), bool)
     for i, j in pairs:
         variance, freedom = crossed_variance(x[i] - x[j])
@@ -71,31 +69,3 @@ def rank_arms(scores: ArrayLike, labels: ArrayLike, *, metric: str = "accuracy",
         Rank(rank=place, low=1 + int(above[:, i].sum()), high=len(x) - int(above[i].sum()), level=level)
         for i, place in enumerate(places)
     ]
-
-
-def _level_of_all_pairs(scores: Floats, *, level: float) -> float:
-    """`single_level` of the differences of all pairs of arms, from the covariance of the arms alone.
-
-    A deviation of a difference is the difference of two deviations, so that E arms take E² numbers, not those of a matrix of
-    all pairs with all pairs.
-
-    Args:
-        scores: [E, S, n] of the arms, paired by seeds and items.
-        level: that all differences hold at once.
-    """
-    count = len(scores) * (len(scores) - 1) // 2
-    bonferroni = single_level(None, count, level=level)
-    if scores.shape[1] < JOINT_SEEDS:
-        return bonferroni
-    values, vectors = np.linalg.eigh(crossed_covariance(list(scores)))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    drawn = (generator(0, "simultaneous", len(root)).normal(size=(DRAWS, len(root))) @ root.T).astype(np.float32)
-    least = np.float32(1e-6 * np.linalg.norm(root, axis=1).max() + 1e-30)  # below, a difference is rounding
-    largest = np.zeros(DRAWS, dtype=np.float32)
-    for place in range(len(root) - 1):
-        error = np.linalg.norm(root[place + 1 :] - root[place], axis=1)
-        apart = drawn[:, place + 1 :] - drawn[:, place, None]
-        np.abs(apart, out=apart)
-        apart /= np.maximum(error.astype(np.float32), least)
-        np.maximum(largest, apart.max(axis=1), out=largest)
-    return min(bonferroni, float(1 - 2 * special.ndtr(-np.quantile(largest, level))))

@@ -71,16 +71,19 @@ class LBFGSRun:
         self._point = torch.where(_wide(accepted), trial, self._point)
         self._gradient = torch.where(_wide(accepted), gradient, self._gradient)
         self._value = torch.where(accepted, value, self._value)
-        self._direction = torch.where(_wide(accepted), self._descent(), self._direction)
-        self._slope = _dot(self._direction, self._gradient)
         self._length = torch.where(accepted, 1.0, self._length / 2)
         self.epochs += live
         record(self.curve, self.epochs, self._value, live)
         self._spent += live
         solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self.config.tolerance
-        over = solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs)
-        if bool((live & over).any()):
-            self._next_level(live & over, solved)
+        over = live & (solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs))
+        if bool(over.any()):
+            self._next_level(over, solved)
+        turned = (accepted | over) & ~self.finished
+        if bool(turned.any()):
+            self._direction = torch.where(_wide(turned), self._descent(), self._direction)
+            self._slope = _dot(self._direction, self._gradient)
+            self._length = torch.where(turned, 1.0, self._length)
 
     def _beginning(self) -> tuple[Tensor, Tensor]:
         """Return weights [P, C, W] that give every class its frequency, and the variance [P] of that."""
@@ -181,9 +184,6 @@ class LBFGSRun:
         before = self._penalty()
         self._level += over & ~last
         self._change_penalty(self._penalty() - before)
-        self._direction = torch.where(_wide(over), self._descent(), self._direction)
-        self._slope = torch.where(over, _dot(self._direction, self._gradient), self._slope)
-        self._length = torch.where(over, 1.0, self._length)
 
     def _change_penalty(self, added: Tensor) -> None:
         """Turn value, gradient and the changes of gradients into those of penalties that are larger by [P]."""

@@ -21,7 +21,7 @@ class JoinedRows:
 
     def __init__(self) -> None:
         self._waiting: list[pa.Table] = []
-        self._columns: dict[str, _Column] = {}
+        self._columns: dict[str, _Floats | _Integers | _Texts] = {}
         self._rows = 0
         self.lengths: list[int] = []
 
@@ -92,23 +92,9 @@ class _Buffer:
         return self._whole[: self._length]
 
 
-class _Column:
-    """A column of the frame, batch by batch."""
+class _Floats:
+    """A column of numbers; all three kinds grow batch by batch: `extend` by its values, `skip` by rows of jobs that lack it."""
 
-    def extend(self, values: Any, texts: np.ndarray | None) -> None:
-        """Add the rows of a batch; of a column of texts their codes, and the texts."""
-        raise NotImplementedError
-
-    def skip(self, rows: int) -> None:
-        """Add rows of jobs that lack the column."""
-        raise NotImplementedError
-
-    def array(self) -> Any:
-        """Return all rows."""
-        raise NotImplementedError
-
-
-class _Floats(_Column):
     def __init__(self) -> None:
         self._values = _Buffer(np.float64)
 
@@ -122,7 +108,7 @@ class _Floats(_Column):
         return self._values.values
 
 
-class _Integers(_Column):
+class _Integers:
     """Integers of 32 bits, of 64 where one needs them."""
 
     def __init__(self) -> None:
@@ -143,7 +129,7 @@ class _Integers(_Column):
         return pd.arrays.IntegerArray(self._values.values, self._missing.values)
 
 
-class _Texts(_Column):
+class _Texts:
     """Codes of one dictionary for all jobs."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scar import __version__
-from scar.common.files import replacing
+from scar.common.files import checksum, replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
@@ -237,11 +237,11 @@ def _publish(target: Path) -> None:
     """Give the files of a report that is whole their names; the caller holds the lock."""
     if not (ready := target / READY).is_dir():
         return
-    for name, digest in _recorded(
-        target
-    ).items():  # what the report before had and this one has not, unless someone changed it
-        if not (ready / name).exists() and (old := target / name).exists() and _hash(old) == digest:
-            old.unlink()
+    record = _recorded(target)
+    for name, digest in (record["files"] if record else {}).items():
+        old = target / Path(name).name
+        if not (ready / old.name).exists() and old.exists() and checksum(old) == digest:
+            old.unlink()  # the report before had it, this one has not, and nobody changed it
     (target / RECORD).unlink(missing_ok=True)
     for path in sorted(ready.iterdir(), key=lambda path: path.name == RECORD):
         path.replace(target / path.name)
@@ -256,28 +256,23 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _reusable(target: Path, digest: str) -> dict[str, Path] | None:
     """The files of an earlier report if it has this digest and they are unchanged."""
+    record = _recorded(target)
+    if record is None or record["digest"] != digest:
+        return None
     try:
-        record = json.loads((target / RECORD).read_text())
-        unchanged = record["digest"] == digest and all(
-            _hash(target / name) == value for name, value in record["files"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        unchanged = all(checksum(target / name) == value for name, value in record["files"].items())
+    except OSError:
         return None
     return {name: target / name for name in record["files"]} if unchanged else None
 
 
-def _recorded(target: Path) -> dict[str, str]:
-    """File name → hash of the report that lies there; empty where there is none."""
+def _recorded(target: Path) -> dict[str, Any] | None:
+    """Return ``digest`` and ``files``, name → hash, of the report that lies there; None where there is none, or no record of it."""
     try:
-        return {
-            Path(name).name: str(value) for name, value in json.loads((target / RECORD).read_text())["files"].items()
-        }
+        record = json.loads((target / RECORD).read_text())
+        return {"digest": str(record["digest"]), "files": {str(k): str(v) for k, v in record["files"].items()}}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+        return None
 
 
 def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scar.evaluation import ranking
-from scar.evaluation.intervals import single_level
+from scar.evaluation.intervals import single_level, single_level_of_pairs
 from scar.evaluation.ranking import rank_arms
 
 
@@ -62,9 +62,9 @@ def test_the_level_of_all_pairs_needs_no_matrix_of_all_pairs():
     scores[6] = scores[5]  # a difference that is 0 everywhere
     pairs = [scores[i] - scores[j] for i in range(7) for j in range(i + 1, 7)]
     expected = single_level(pairs[:-1], len(pairs), level=0.9)
-    assert ranking._level_of_all_pairs(scores, level=0.9) == pytest.approx(expected, abs=2e-3)
+    assert single_level_of_pairs(scores, level=0.9) == pytest.approx(expected, abs=2e-3)
     few = simulate((1.0, 0.0, 0.5), rng=np.random.default_rng(5)).astype(float)
-    assert ranking._level_of_all_pairs(few, level=0.9) == single_level(None, 3, level=0.9)
+    assert single_level_of_pairs(few, level=0.9) == single_level(None, 3, level=0.9)
 
 
 def test_very_many_arms_are_ranked_without_the_differences_of_all_pairs(monkeypatch):
