@@ -24,6 +24,8 @@ SECONDS = 15
 """That the server may take to answer."""
 DATA_DIR = "WANDB_DATA_DIR"
 """Variable that says where wandb keeps copies of what it will upload."""
+SERVICE = "WANDB_SERVICE"
+"""Variable by which wandb leaves to child processes the service that writes its runs; the second field is whose it is."""
 
 
 def wandb_mode(configured: str) -> str:
@@ -132,6 +134,7 @@ def _start(
     _find_home(folder)
     import wandb
 
+    _leave_other_service()
     identifier = safe_id(run_id)
     if mode == "offline":
         _remove_unsynced(folder, identifier)
@@ -175,6 +178,15 @@ def _remove_unsynced(folder: Path, identifier: str) -> None:
     for run in folder.glob(f"wandb/offline-run-*-{identifier}"):
         if not any(run.glob("*.wandb.synced")):
             shutil.rmtree(run)
+
+
+def _leave_other_service() -> None:
+    """Let this process start a service of its own.
+
+    One that it has inherited outlives it: it holds the run of a process that was killed, and refuses the run that replaces it.
+    """
+    if os.environ.get(SERVICE, "").split("-")[1:2] != [str(os.getpid())]:
+        os.environ.pop(SERVICE, None)
 
 
 def _find_home(folder: Path) -> None:

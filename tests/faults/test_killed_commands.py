@@ -113,19 +113,37 @@ def test_a_prune_that_is_killed_loses_nothing_that_is_used(zygote, calm, tmp_pat
     assert rows(folder).equals(rows(calm))
 
 
-def test_runs_of_weights_and_biases_that_are_killed_are_replaced_and_change_no_row(zygote, calm, tmp_path):
+@pytest.fixture
+def service(tmp_path_factory, monkeypatch):
+    """Return the variable by which a process with a run of its own leaves the service that writes it to its children."""
+    import wandb
+
+    wandb.teardown()
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
+    silent = wandb.Settings(silent=True, console="off")
+    wandb.init(project="other", dir=tmp_path_factory.mktemp("other"), mode="offline", settings=silent).finish()
+    yield {"WANDB_SERVICE": os.environ["WANDB_SERVICE"]}
+    wandb.teardown()
+
+
+@pytest.mark.parametrize("inherited", [False, True])
+def test_runs_of_weights_and_biases_that_are_killed_are_replaced_and_change_no_row(
+    zygote, calm, tmp_path, inherited, request
+):
+    """The service of a parent holds the runs of its killed children; it is not used."""
     offline, draw = "logger.wandb=offline", random.Random(1)
+    environment = request.getfixturevalue("service") if inherited else {}
     for _ in range(3):
-        pid = zygote.start(tmp_path, *SWEEP, offline)
+        pid = zygote.start(tmp_path, *SWEEP, offline, **environment)
         wait_for(lambda: list(tmp_path.glob("outputs/s/jobs/*/wandb/offline-run-*")))
         time.sleep(draw.uniform(0.0, 1.5))
         zygote.kill(pid)
         assert zygote.wait(pid) == -signal.SIGKILL
-    assert zygote.run(tmp_path, *SWEEP, offline) == 0
+    assert zygote.run(tmp_path, *SWEEP, offline, **environment) == 0
     assert rows(tmp_path).equals(rows(calm))
     jobs = list(tmp_path.glob("outputs/s/jobs/*"))
     runs = [[read_run(path) for path in offline_runs(job)] for job in jobs]
-    assert [len(each) for each in runs] == [1] * 4
+    assert [len(each) for each in runs] == [1] * 4, log(tmp_path)
     assert {each.exit_code for (each,) in runs} == {0}
     assert all("objective" in each.summary for (each,) in runs)
 

@@ -1,5 +1,6 @@
 """Runs of Weights & Biases, read back from the files that an offline run leaves; no account is needed."""
 
+import os
 import shutil
 import time
 from io import BytesIO
@@ -171,6 +172,17 @@ def test_two_jobs_of_one_process_are_two_runs(tmp_path):
         with logger(tmp_path / name) as log:
             log.log(frame(), [])
     assert len(ended(tmp_path)) == 2
+
+
+def test_a_run_is_written_by_a_service_of_this_process_not_by_one_that_it_inherits(monkeypatch, tmp_path):
+    wandb.teardown()
+    monkeypatch.setenv("WANDB_SERVICE", f"3-{os.getppid()}-unix-{tmp_path / 'gone'}")
+    for name in ("one", "two"):
+        with logger(tmp_path / name):
+            service = os.environ["WANDB_SERVICE"]
+        assert service.split("-")[1] == str(os.getpid())
+        assert [run.exit_code for run in ended(tmp_path / name)] == [0]
+    wandb.teardown()
 
 
 def test_csv_is_always_written_and_disabled_means_no_run(tmp_path):
