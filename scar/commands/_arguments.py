@@ -20,7 +20,8 @@ CONFIG, SWEEP = ("--cfg", "-c"), ("--multirun", "-m")
 def prepared(arguments: Sequence[str]) -> list[str]:
     """Return the arguments as Hydra has to see them; ends a command that asks for the version or cannot be meant.
 
-    Keys of `OPEN` need no ``+``, whether the configuration has them already or not.
+    Keys of `OPEN` need no ``+``, whether the configuration has them already or not, and options such as ``-m`` may stand
+    anywhere.
     """
     if "--version" in arguments:
         from scar import __version__
@@ -34,7 +35,15 @@ def prepared(arguments: Sequence[str]) -> list[str]:
             "e.g. scar seed=0 completion=random --cfg job"
         )
     refuse_empty_groups(arguments)
-    return [f"++{each}" if _is_open(each) else each for each in arguments]
+    return [f"++{each}" if _is_open(each) else each for each in _together(arguments)]
+
+
+def _together(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with all that set something first, where options lie between them: argparse refuses that."""
+    sets = [not each.startswith("-") and ("=" in each or each.startswith("~")) for each in arguments]
+    if sum(sets) == 0 or all(sets[sets.index(True) :][: sum(sets)]):
+        return list(arguments)
+    return sorted(arguments, key=lambda each: not sets[arguments.index(each)])
 
 
 def _is_open(argument: str) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from scar.data.paths import data_folder
 from scar.reporting.reduction.results import has_reductions
 from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, PAIRED, CardConfig, Tolerances
 from scar.sweep.hydra_internals import explain_compositions
+
+ALWAYS = {"study", "formats", "from_wandb", "force", "output", "paths"}
+TABLE = ALWAYS | {"table", "name", "studies", "tolerance"}
+REDUCTION = ALWAYS
+"""Settings that a report takes notice of."""
 
 
 @dataclass(kw_only=True)
@@ -159,6 +165,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
 
         rebuild_study(config.from_wandb, root / study)
     if config.table is not None:
+        _refuse_others(config, TABLE, f"table={config.table}")
         from scar.commands.doctor import examine
         from scar.reporting.paper.paper_report import write_paper_table
 
@@ -173,9 +180,10 @@ def write(config: ReportConfig) -> dict[str, Path]:
             console=console(),
         )
     if not config.studies and has_reductions(root / study):
+        _refuse_others(config, REDUCTION, f"study={study}, which reduces pairs")
         from scar.reporting.reduction.reduction_report import write_reductions
 
-        return write_reductions(root / study, console=console())
+        return write_reductions(root / study, formats=config.formats, console=console())
     names = config.studies or [study]
     output = root / (names[0] if len(names) == 1 else config.name)
     to_wandb = _goes_to_wandb(config.logger)
@@ -213,6 +221,20 @@ def write(config: ReportConfig) -> dict[str, Path]:
     announce("report", path=paths["report.html"])
     console().print(f"report: {paths['report.html']}", markup=False, highlight=False)
     return paths
+
+
+def _refuse_others(config: ReportConfig, used: Collection[str], what: str) -> None:
+    """Refuse settings that change nothing in this kind of report.
+
+    Raises:
+        ValueError: one of them is not its default.
+    """
+    plain = ReportConfig()
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if each.name not in used and value != getattr(plain, each.name):
+            shown = each.name if is_dataclass(value) else f"{each.name}={value}"
+            raise ValueError(f"{shown} changes nothing in a report on {what}: leave it out")
 
 
 def _goes_to_wandb(config: LoggerConfig) -> bool:

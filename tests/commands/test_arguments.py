@@ -36,6 +36,21 @@ def test_what_a_sweep_would_run_is_asked_for_job_by_job(arguments, capsys):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a=1", "-m", "b=2,3"], ["a=1", "b=2,3", "-m"]),
+        (["-m", "a=1", "--config-dir", "mine", "~b", "c=1"], ["a=1", "~b", "c=1", "-m", "--config-dir", "mine"]),
+        (["a=1", "--cfg", "job", "a=2"], ["a=1", "a=2", "--cfg", "job"]),
+        (["--config-dir", "mine", "a=1", "-m"], ["--config-dir", "mine", "a=1", "-m"]),
+        (["-m", "typo", "a=1"], ["-m", "typo", "a=1"]),
+        (["--help"], ["--help"]),
+    ],
+)
+def test_options_may_stand_between_what_is_set(arguments, expected):
+    assert prepared(arguments) == expected
+
+
+@pytest.mark.parametrize(
     "argument",
     ["budgets.maximum.cat=3", "budgets.maximum={cat: 3}", "+budgets.maximum.cat=3", "++budgets.maximum.cat=3"],
 )

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from synthetic import write_study
 
-from scar.commands.report import ReportConfig, write
+from scar.commands.report import ReportConfig, ReportPaths, write
+from scar.config.runtime import LoggerConfig
 from scar.job.rows import read_frame
 from scar.measures.steps import MEASURES
 from scar.reporting.paper.against import (
@@ -188,6 +189,16 @@ def test_table_2_can_be_had_without_any_study(tmp_path):
     assert len(values) == 38 * len(QUANTITIES)
     assert np.isfinite(values.published).all()
     assert set(values[values.quantity.isin(MEASURES)].tolerance) == {0.05}
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [({"level": 0.9}, r"level=0\.9"), ({"logger": LoggerConfig()}, "logger"), ({"where": {"a": 1}}, "where=")],
+)
+def test_what_changes_nothing_in_a_table_of_the_paper_is_refused(tmp_path, setting, named):
+    paths = ReportPaths(output_dir=str(tmp_path))
+    with pytest.raises(ValueError, match=f"^{named}.* changes nothing in a report on table=2: leave it out$"):
+        write(ReportConfig(table=2, paths=paths, **setting))
 
 
 def test_a_table_that_the_paper_lacks_is_refused():

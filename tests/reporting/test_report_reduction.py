@@ -1,5 +1,7 @@
 """The tables of the TL;DR paper with ours beside: published facts, missing cells, jobs that fill each other's cells."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -193,6 +195,18 @@ def test_the_report_of_a_study_reads_every_job(tmp_path):
     assert r"\begin{table*}" in paths["reduction.tex"].read_text()
     with pytest.raises(FileNotFoundError, match="run scar experiment=reduction"):
         load_reduction(tmp_path / "nothing")
+
+
+def test_the_report_of_a_study_draws_the_formats_that_are_asked_for_and_refuses_what_it_takes_no_notice_of(tmp_path):
+    (folder := tmp_path / "reduction" / "jobs" / "one").mkdir(parents=True)
+    job().to_parquet(folder / RESULTS, index=False)
+    about = {"study": "reduction", "paths": ReportPaths(output_dir=str(tmp_path)), "output": "quiet"}
+    paths = write(ReportConfig(formats=["png", "pdf"], **about))
+    assert {Path(name).suffix for name in paths} == {".md", ".tex", ".html", ".csv", ".png", ".pdf"}
+    with pytest.raises(
+        ValueError, match=r"level=0\.9 changes nothing in a report on study=reduction, which reduces pairs"
+    ):
+        write(ReportConfig(level=0.9, **about))
 
 
 def test_findings_come_first_in_what_is_written(tmp_path):

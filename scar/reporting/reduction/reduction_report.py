@@ -70,9 +70,17 @@ def write_reduction(
     return {file: target / file for file in documents}
 
 
-def write_reductions(study: Path, *, console: Console | None = None) -> dict[str, Path]:
-    """Write the report on all jobs of a study into its folder: what one job lacks, another may have trained."""
-    paths = write_reduction(study, load_reduction(study), name=study.name)
+def write_reductions(
+    study: Path, *, formats: Sequence[str] = FORMATS, console: Console | None = None
+) -> dict[str, Path]:
+    """Write the report on all jobs of a study into its folder: what one job lacks, another may have trained.
+
+    Args:
+        study: its folder.
+        formats: of the figures.
+        console: where its text is printed.
+    """
+    paths = write_reduction(study, load_reduction(study), name=study.name, formats=formats)
     if console is not None:
         console.print(paths["reduction.md"].read_text(encoding="utf-8"), markup=False, highlight=False, soft_wrap=True)
         console.print(f"report: {paths['reduction.html']}", markup=False, highlight=False)
