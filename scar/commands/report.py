@@ -58,7 +58,7 @@ class ReportConfig:
         margin: largest difference of two scores that counts as none; a null result is tested against it.
         resamples: of the bootstrap of rank agreement.
         details: groups that get a section and figures of their own.
-        paired: encoders that are compared pair by pair; of more, those with the best accuracy.
+        paired: encoders that are compared pair by pair; of more, the best ones.
         where: axis and value of the rows to keep, e.g. ``where.regime=natural``.
         formats: of the figure files: svg as the page shows them; png for slides and pdf for a manuscript are drawn once
             more each. What goes to Weights & Biases is always written as png, too.

@@ -71,7 +71,7 @@ def write_report(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get a section and figures of their own.
-        paired: encoders that are compared pair by pair; of more, those with the best accuracy.
+        paired: encoders that are compared pair by pair; of more, the best ones.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
         against: folder of an earlier version of the same data, see `scar.job.data_versions.find_version`.

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +46,7 @@ def study(tmp_path_factory):
 def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
     (board,) = leaderboards(study)
     assert board.frame.encoder.tolist() == ["minilm", "wordllama", "random_vectors"]
-    for metric in ("accuracy", "balanced_accuracy"):
+    for metric in ("matched_balanced_accuracy", "accuracy"):
         ranks = board.frame[[f"{metric}_rank", f"{metric}_rank_low", f"{metric}_rank_high"]]
         assert ranks.to_numpy().tolist() == [[1, 1, 1], [2, 2, 2], [3, 3, 3]]
         assert (
@@ -56,10 +57,32 @@ def test_encoders_stand_in_the_order_of_their_strength_with_their_cost(study):
     assert board.frame.pareto.tolist() == [True, True, False]
 
 
+def test_encoders_are_ranked_by_matched_decisions_for_raw_ones_favour_what_training_held_most_of(study, tmp_path):
+    """WordLlama has most raw answers right, all in one class that half of the test items have; matched, MiniLM wins."""
+    shutil.copytree(study.folders[0], folder := tmp_path / "boards")
+    labels = np.where(np.arange(600) < 300, 0, np.arange(600) % 4)
+    for job in (folder / "jobs").iterdir():
+        encoder, right = job.name.split("-")[1], np.random.default_rng(1).random(600) < 0.8
+        often = np.where(labels == 0, labels, (labels + right) % 4)
+        made = decided(np.where(right, labels, (labels + 1) % 4))
+        if encoder == "wordllama":
+            made = replace(made, raw=np.where(labels == 0, 0, made.raw), uniform=often)
+        if encoder == "random_vectors":
+            made = decided((labels + 1) % 4)
+        save_predictions(job / "predictions.npz", labels, {"total": made})
+        status = json.loads((job / "status.json").read_text())
+        status["files"] = {}
+        (job / "status.json").write_text(json.dumps(status))
+    (board,) = leaderboards(load_study(folder))
+    assert board.frame.encoder.tolist() == ["minilm", "wordllama", "random_vectors"]
+    assert board.frame.accuracy_rank.tolist() == [2, 1, 3]
+    assert board.sentences[0].startswith("MiniLM shows this dataset best: first by matched balanced accuracy")
+
+
 def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning(study):
     (board,) = leaderboards(study)
     assert "The control random vectors loses to every other encoder." in board.sentences
-    board.frame.loc[2, ["accuracy_rank_low"]] = 2
+    board.frame.loc[2, ["matched_balanced_accuracy_rank_low"]] = 2
     assert any(
         s.startswith("Warning: the control random vectors is not shown to lose to WordLlama") for s in board.sentences
     )

@@ -1,4 +1,4 @@
-"""What an encoder gives for what it takes: accuracy against throughput, with the front that no other beats."""
+"""What an encoder gives for what it takes: balanced accuracy against throughput, with the front that no other beats."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from scar.evaluation.scores import LEADING
+from scar.job.metrics import Metric
 from scar.reporting.figures.style import INK, MUTED, STRATEGY, Drawing, new_figure, styled
 from scar.reporting.settings import DRAWN
 from scar.reporting.tables.leaderboard import Board
@@ -31,17 +33,18 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
     if frame.empty:
         return None
     largest = float(frame.bytes_per_sample.max())
+    score = Metric.of(LEADING).label
     label = group_label({**board.group, "encoder": ""}).strip(" ·")
     with styled():
         figure = new_figure(6.4, 3.8)
         axes = figure.subplots()
-        drawing = Drawing(name=name, title=f"Accuracy and throughput: {label}", alt="", figure=figure)
+        drawing = Drawing(name=name, title=f"{score.capitalize()} and throughput: {label}", alt="", figure=figure)
         front = frame[frame.pareto].sort_values("samples_per_second")
-        axes.plot(front.samples_per_second, 100 * front.accuracy, color=MUTED, linewidth=1, linestyle="--", zorder=1)
+        axes.plot(front.samples_per_second, 100 * front[LEADING], color=MUTED, linewidth=1, linestyle="--", zorder=1)
         for place, row in enumerate(frame.to_dict("records")):
-            value, colour = 100 * row["accuracy"], MUTED if row["control"] else STRATEGY["scar"]
-            if known(row["accuracy_low"]):
-                ends = [[value - 100 * row["accuracy_low"]], [100 * row["accuracy_high"] - value]]
+            value, colour = 100 * row[LEADING], MUTED if row["control"] else STRATEGY["scar"]
+            if known(row[f"{LEADING}_low"]):
+                ends = [[value - 100 * row[f"{LEADING}_low"]], [100 * row[f"{LEADING}_high"] - value]]
                 axes.errorbar(row["samples_per_second"], value, yerr=ends, color=colour, linewidth=1, zorder=2)
             area = 30 + 220 * float(np.sqrt(row["bytes_per_sample"] / largest))
             point = axes.scatter(row["samples_per_second"], value, s=area, color=colour, alpha=0.85, zorder=3)
@@ -60,11 +63,11 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.22, y=0.15)
         axes.set_xlabel("samples embedded per second (log scale)")
-        axes.set_ylabel("accuracy [%]")
+        axes.set_ylabel(f"{score} [%]")
         axes.set_title(label if len(frame) <= DRAWN else f"{label}; named are the {DRAWN} best of {len(frame)}")
     said = [
-        f"{name_of(row.encoder)} {percent(row.accuracy)} % at {count(row.samples_per_second)} samples/s"
-        for row in front.itertuples()
+        f"{name_of(row['encoder'])} {percent(row[LEADING])} % at {count(row['samples_per_second'])} samples/s"
+        for row in front.to_dict("records")
     ]
-    drawing.alt = f"Accuracy against throughput of {len(frame)} encoders. On the front: {'; '.join(said)}."
+    drawing.alt = f"{score.capitalize()} against throughput of {len(frame)} encoders. On the front: {'; '.join(said)}."
     return drawing

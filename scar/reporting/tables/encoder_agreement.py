@@ -66,7 +66,7 @@ def encoder_agreements(
         boards: of its datasets, which say what encoders are best.
         level: of the intervals.
         resamples: of the classes.
-        paired: encoders that are compared pair by pair; of more, those with the best accuracy, or the first ones where no board
+        paired: encoders that are compared pair by pair; of more, the best ones, or the first ones where no board
             tells. Everything else counts all of them.
     """
     found = []
@@ -80,7 +80,7 @@ def encoder_agreements(
 
 
 def _best(boards: Sequence[Board], group: Mapping[str, Any], names: Sequence[str], most: int) -> list[str]:
-    """Return at most so many encoders of a dataset, those with the best accuracy, in the order of the names."""
+    """Return at most so many encoders of a dataset, the best ones, in the order of the names."""
     board = next((each for each in boards if each.group == group), None)
     order = list(names) if board is None else [name for name in board.frame.encoder if name in names]
     return [name for name in names if name in order[:most]]

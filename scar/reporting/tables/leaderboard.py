@@ -11,7 +11,8 @@ import pandas as pd
 
 from scar.evaluation.intervals import corrected_interval, crossed_interval
 from scar.evaluation.ranking import rank_arms
-from scar.evaluation.weighted_metrics import METRICS, weighted_scores
+from scar.evaluation.scores import LEADING, raw_and_decision
+from scar.evaluation.weighted_metrics import weighted_scores
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.study_folder import Study
@@ -22,6 +23,8 @@ CONTROLS = ("random_network", "random_vectors")
 """Encoders that know nothing: what they reach comes from the probe and the shape of the input."""
 SUBJECT = "total"
 """The arm that encoders are ranked by: a probe on all training data."""
+SCORES = (LEADING, "accuracy")
+"""That encoders are ranked by, the first before all: raw decisions favour the frequent classes of the training data."""
 BYTES = 4
 """Of a number of an embedding."""
 
@@ -32,8 +35,8 @@ class Board:
 
     Attributes:
         group: value of every axis but the encoder.
-        frame: one row per encoder, the best accuracy first: encoder, seeds, control; accuracy and balanced_accuracy,
-            each with _low, _high, _rank, _rank_low, _rank_high; scale, coverage, authenticity, richness, each with
+        frame: one row per encoder, the best by `LEADING` first: encoder, seeds, control; each of `SCORES`, with _low,
+            _high, _rank, _rank_low, _rank_high; scale, coverage, authenticity, richness, each with
             _low, _high; foundation, foundation_low, foundation_high; plan; samples_per_second, dimension, parameters,
             bytes_per_sample; pareto.
         level: of all intervals; those of the ranks hold at once.
@@ -76,20 +79,22 @@ def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
 
 
 def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float) -> pd.DataFrame | None:
-    outcomes = {name: study.outcomes({**group, "encoder": name}, [SUBJECT]) for name in names}
+    arms = [SUBJECT, *(f"{SUBJECT}/{decision}" for _, decision in map(raw_and_decision, SCORES) if decision != "raw")]
+    outcomes = {name: study.outcomes({**group, "encoder": name}, arms) for name in names}
     seeds = sorted(set.intersection(*(set(each.seeds(SUBJECT)) for each in outcomes.values())))
     labels = outcomes[names[0]].labels
     same = all(np.array_equal(each.labels, labels) for each in outcomes.values())
     if not seeds or not same or labels.ndim == 2:  # ranks are of classes that exclude one another
         return None
-    right = np.stack([outcomes[name].matrix(SUBJECT, None, seeds) for name in names])
     records: list[dict[str, Any]] = [
         {"encoder": name, "seeds": len(seeds), "control": name in CONTROLS} for name in names
     ]
-    for metric in METRICS:
-        ranks = rank_arms(right, labels, metric=metric, level=level)
+    for metric in SCORES:
+        raw, decision = raw_and_decision(metric)
+        right = np.stack([outcomes[name].predicted(SUBJECT, None, seeds, decision) == labels for name in names])
+        ranks = rank_arms(right, labels, metric=raw, level=level)
         for record, own, rank in zip(records, right, ranks, strict=True):
-            found = crossed_interval(weighted_scores(own, labels, metric), level=level, share=True)
+            found = crossed_interval(weighted_scores(own, labels, raw), level=level, share=True)
             record |= {metric: found.value, f"{metric}_low": found.low, f"{metric}_high": found.high}
             record |= {f"{metric}_rank": rank.rank, f"{metric}_rank_low": rank.low, f"{metric}_rank_high": rank.high}
     for record in records:
@@ -97,8 +102,8 @@ def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, leve
         record |= _measured(rows, study.driver, level) | _cost(study, {**group, "encoder": record["encoder"]})
         record["plan"] = ", ".join(f"{name} +{added:.0f}" for name, added in _largest(rows))
     frame = pd.DataFrame(records)
-    frame["pareto"] = on_front(frame.accuracy.to_numpy(), frame.samples_per_second.to_numpy())
-    return frame.sort_values(["accuracy", "encoder"], ascending=[False, True], ignore_index=True)
+    frame["pareto"] = on_front(frame[LEADING].to_numpy(), frame.samples_per_second.to_numpy())
+    return frame.sort_values([LEADING, "encoder"], ascending=[False, True], ignore_index=True)
 
 
 def _measured(rows: pd.DataFrame, driver: str, level: float) -> dict[str, Any]:
@@ -155,25 +160,26 @@ def on_front(benefit: np.ndarray, speed: np.ndarray) -> np.ndarray:
 
 def _leader_sentences(frame: pd.DataFrame) -> list[str]:
     first = frame.iloc[0]
-    rivals = frame[(frame.accuracy_rank_low == 1) & (frame.encoder != first.encoder)].encoder.map(name_of).tolist()
+    rivals = frame[(frame[f"{LEADING}_rank_low"] == 1) & (frame.encoder != first.encoder)].encoder.map(name_of).tolist()
+    score = Metric.of(LEADING).label
     if not rivals:
-        return [f"{name_of(first.encoder)} shows this dataset best: first by accuracy against every other encoder."]
+        return [f"{name_of(first.encoder)} shows this dataset best: first by {score} against every other encoder."]
     return [
-        f"{name_of(first.encoder)} has the best accuracy, but {listing(rivals)} may be as good: the intervals do not part them."
+        f"{name_of(first.encoder)} has the best {score}, but {listing(rivals)} may be as good: the intervals do not part them."
     ]
 
 
 def _control_sentences(frame: pd.DataFrame) -> list[str]:
     sentences = []
-    for control in frame[frame.control].itertuples():
-        others = frame[~frame.control]
-        beaten_by = others[others.accuracy_rank_high < control.accuracy_rank_low].encoder.tolist()
+    others = frame[~frame.control]
+    for control in frame[frame.control].to_dict("records"):
+        beaten_by = others[others[f"{LEADING}_rank_high"] < control[f"{LEADING}_rank_low"]].encoder.tolist()
         level_with = [name_of(name) for name in others.encoder if name not in beaten_by]
         if not level_with:
-            sentences.append(f"The control {name_of(control.encoder)} loses to every other encoder.")
+            sentences.append(f"The control {name_of(control['encoder'])} loses to every other encoder.")
         else:
             sentences.append(
-                f"Warning: the control {name_of(control.encoder)} is not shown to lose to {listing(level_with)}: what these "
+                f"Warning: the control {name_of(control['encoder'])} is not shown to lose to {listing(level_with)}: what these "
                 "reach may need no knowledge of the data."
             )
     return sentences

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.formats.table import Table
@@ -27,6 +28,7 @@ from scar.reporting.text import (
 )
 
 MILLION = 1e6
+HEADS = ((LEADING, "Balanced", "Rank"), (Metric.ACCURACY, "Accuracy", "Rank, accuracy"))
 QUANTITIES = {
     **{measure: measure.capitalize() for measure in MEASURES},
     Metric.NEED: "need", Metric.STEP_SIZE: "size of the set that the class needs", Metric.ADDED: "plan", "selected": "selected ids",
@@ -54,10 +56,10 @@ def _board(board: Board, *, single: bool) -> Table:
     for row in board.frame.to_dict("records"):
         mark = " (control)" if row["control"] else ""
         line = {"Encoder": f"{name_of(row['encoder'])}{mark}"}
-        for metric, head in ((Metric.ACCURACY, "Accuracy"), (Metric.BALANCED_ACCURACY, "Balanced")):
+        for metric, head, rank in HEADS:
             value = percent(row[metric])
             line[head] = f"{value} {percent_interval(row[f'{metric}_low'], row[f'{metric}_high'])}".strip()
-            line[f"Rank{'' if metric == Metric.ACCURACY else ', balanced'}"] = _rank(row, metric)
+            line[rank] = _rank(row, metric)
         line |= {measure[0].upper(): _with_interval(row, measure) for measure in MEASURES}
         ends = size_interval(row["foundation_low"], row["foundation_high"])
         line["Foundation"] = f"{size(row['foundation'])} {ends}".strip()
@@ -67,8 +69,8 @@ def _board(board: Board, *, single: bool) -> Table:
             "Front": "yes" if row["pareto"] else "–", "Adds most": row["plan"] or "nothing",
         }  # fmt: skip
         lines.append(line)
-    heads = {"Accuracy": "accuracy", "Rank": "accuracy_rank", "Balanced": "balanced_accuracy"}
-    heads |= {"Rank, balanced": "balanced_accuracy_rank", "Foundation": "foundation", "Samples/s": "samples_per_second"}
+    heads = {head: metric for metric, head, _ in HEADS} | {rank: f"{metric}_rank" for metric, _, rank in HEADS}
+    heads |= {"Foundation": "foundation", "Samples/s": "samples_per_second"}
     heads |= {"Numbers": "dimension", "Parameters": "parameters", "Bytes": "bytes_per_sample"}
     return Table(
         name=_stem("leaderboard", board.group, single),
@@ -78,10 +80,11 @@ def _board(board: Board, *, single: bool) -> Table:
         sort_by=heads | {measure[0].upper(): measure for measure in MEASURES},
         notes=(
             *board.sentences,
-            f"Intervals at {100 * board.level:g} %; those of the ranks hold for all encoders at once. Samples/s: as measured "
+            f"Balanced: {Metric.of(LEADING).label}, which the encoders are ranked by. Accuracy: of raw decisions, which favour "
+            f"the frequent classes. Intervals at {100 * board.level:g} %; those of the ranks hold for all encoders at once. Samples/s: as measured "
             "when the samples were embedded, on the machine and load of that moment; missing where nothing was. Numbers and "
             "bytes: of the embedding of a sample. Parameters: in millions, of the weight files. Front: no other encoder is "
-            "both more accurate and faster. Adds most: classes of the SCAR plan at the largest budget, mean over seeds.",
+            "both better by balanced accuracy and faster. Adds most: classes of the SCAR plan at the largest budget, mean over seeds.",
         ),
     )
 
@@ -133,7 +136,7 @@ def _left_out(agreement: EncoderAgreement) -> list[str]:
     every = listed + agreement.left_out
     pairs = every * (every - 1) // 2
     return [
-        f"Pairs of {listed} of the {every} encoders, the best by accuracy where it is known; the verdicts count all. scar-report "
+        f"Pairs of {listed} of the {every} encoders, the best where that is known; the verdicts count all. scar-report "
         f"paired={every} lists all {count(pairs)} pairs."
     ]
 
