@@ -16,10 +16,12 @@ from scar.common.console import announce, console, errors, escape, refuse, set_o
 from scar.common.extras import told
 from scar.common.sharing import why_denied
 from scar.config.build import build, study_folder
+from scar.config.checks import check_study
 from scar.config.nodes import ConfigError
 from scar.job._wandb_run import check_connection
 from scar.job.record import FAILED, SWEEP, JobRecord
 from scar.reporting.write import write_report
+from scar.sweep.overrides import swept_values
 
 if TYPE_CHECKING:
     from hydra.core.utils import JobReturn
@@ -56,11 +58,14 @@ class StudyCallback(Callback):
         check_connection(str(OmegaConf.select(config, "logger.wandb")))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Check the name of the study and the output folder before the first job of a sweep."""
+        """Check the names of the studies and the output folder before the first job of a sweep."""
         self.is_sweep = True
         try:
             set_output(config.get("output", "rich"))
             study_folder(config)
+            params = OmegaConf.select(config, "hydra.sweeper.params") or {}
+            for name in swept_values("study", params, config.hydra.overrides.task):
+                check_study(name, output_dir=config.paths.output_dir, store_dir=config.paths.store_dir)
         except ValueError as error:
             refuse(str(error))
         _check_output(config)

@@ -12,6 +12,7 @@ from scar.commands.report import ReportConfig
 from scar.common.named import LONGEST, check_name, check_part
 from scar.config.build import build, study_folder
 from scar.config.nodes import ConfigError
+from scar.sweep.overrides import swept_values
 
 BAD = ["../esc", "a/b", "..", ".", "", ".hidden", "x" * 300, "ü" * 60, None, "a\nb"]
 
@@ -50,6 +51,21 @@ def test_the_folder_of_a_study_does_not_resolve_before_its_name_is_good(study):
         study_folder(composed)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["study=a,../b", "seed=1"], ["a", "../b"]),
+        (["study=a,b", "study='c/d',e"], ["c/d", "e"]),
+        (["study=range(2)"], [0, 1]),
+        (["study=a"], []),
+        (["study=interval(0,1)"], []),
+        (["seed=1,2"], ["p", "q"]),
+    ],
+)
+def test_what_a_sweep_gives_a_key(arguments, expected):
+    assert swept_values("study", {"study": "p,q"} if arguments == ["seed=1,2"] else {}, arguments) == expected
+
+
 def scar(folder, *arguments, module="run"):
     command = [sys.executable, "-m", f"scar.commands.{module}", *arguments]
     settings = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -74,6 +90,7 @@ def test_a_command_with_a_bad_name_writes_nothing(tmp_path, arguments):
     (tmp_path / "here").mkdir()
     result = scar(tmp_path / "here", "dataset=digits", "encoder=pixels", *arguments)
     assert result.returncode in (1, 2)
+    assert result.stderr.startswith("error encoder=null" if "encoder=null" in arguments else "error study")
     assert "Traceback" not in result.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"here"}
     assert {path.name for path in (tmp_path / "here").iterdir()} <= {"outputs"}
