@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LIGHT = ["dataset=digits", "subsets=quick", "logger=csv", "probe.max_epochs=5", "study=test"]
-FORBIDDEN = ("torch", "pytorch_lightning", "timm", "transformers")
+FORBIDDEN = ("torch", "pytorch_lightning", "timm", "transformers", "pandas")
 
 
 def scar(*arguments, cwd, module="scar.commands.run", env=None):
