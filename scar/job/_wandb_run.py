@@ -137,6 +137,7 @@ def _start(
     if mode == "offline":
         os.environ.setdefault(REPORTING, "false")
     import wandb
+    import wandb.apis.public  # `wandb.init` does too, from so deep that to find the docstrings of its classes takes 0.2 s more
 
     _leave_other_service()
     identifier = safe_id(run_id)
