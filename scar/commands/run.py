@@ -27,6 +27,9 @@ from scar.sweep.ray_launcher import RayLauncher
 from scar.sweep.run_composed import run_composed
 from scar.sweep.study_callback import study_callback
 
+COLLECTED = 10_000
+"""Objects after which cycles are looked for. Most of a small job are those of modules, which stay: to walk them after every 700 takes half a second."""
+
 
 @hydra.main(version_base="1.3", config_path="pkg://scar.conf", config_name="config")
 def _app(composed: DictConfig) -> float | None:
@@ -38,6 +41,7 @@ def main() -> None:
     sys.argv[1:] = prepared(sys.argv[1:])
     sys.path.insert(0, str(Path.cwd()))  # classes of one's own, named by `_target_`, lie beside the command
     os.environ.setdefault(SWEEP, uuid.uuid4().hex)  # names this command in the records of its jobs, in all processes
+    gc.set_threshold(COLLECTED)
     atexit.register(gc.freeze)  # what is left ends with the process: to look for cycles in it would take a second
     raise_on_sigterm()
     register(LocalLauncher, RayLauncher, OptunaSweeper, AdaptiveSweeper)

@@ -19,10 +19,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import ndtr
 
 from scar.common.types import Floats, Ints
@@ -30,6 +29,9 @@ from scar.completion.forecast import HALF_WIDTH, MODEL_ERROR, REACH, REFUSALS, F
 from scar.completion.forecast_settings import SCORES
 from scar.completion.planner import Planner
 from scar.completion.problem import CompletionProblem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 GRID = 32
 """Budgets that are considered."""
@@ -130,11 +132,13 @@ class NextRound:
     expected_cost: float = float("nan")
     gain: tuple[float, float, float] = (float("nan"),) * 3
     schedule: tuple[float, ...] = ()
-    prospects: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PROSPECTS)))
+    prospects: pd.DataFrame = field(default_factory=lambda: _prospects({}))
 
     @property
     def to_buy(self) -> pd.Series:
         """Samples to buy of each class."""
+        import pandas as pd  # a quarter of a second, which a sweep that is done need not wait for
+
         return pd.Series(self.counts, index=pd.Index(self.class_names, name="class_name"), name="add")
 
     def after(self, measured: float) -> PastRound:
@@ -228,7 +232,7 @@ def _look_ahead(
         return str(forecast.refused[-1])
     counts = counts[told]
     value, spread = corrected(getattr(forecast, settings.score.replace("accuracy", "gain"))[told], past)
-    prospects = pd.DataFrame(
+    prospects = _prospects(
         {
             "budget": np.array([0.0, *budgets])[told],
             "cost": [problem.limits.cost(each) for each in counts],
@@ -236,10 +240,15 @@ def _look_ahead(
             "low": value - HALF_WIDTH * spread,
             "high": value + HALF_WIDTH * spread,
             "probability": probabilities(value, spread, gap),
-        },
-        columns=list(PROSPECTS),
+        }
     )
     return prospects, counts, ends and bool(told.all())
+
+
+def _prospects(columns: dict[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns, columns=list(PROSPECTS))
 
 
 def corrected(gains: Floats, past: Sequence[PastRound]) -> tuple[Floats, Floats]:

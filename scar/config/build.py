@@ -42,12 +42,12 @@ def build(composed: DictConfig) -> Config:
 
 def _value(composed: DictConfig, name: str) -> Any:
     """Return the object that a group describes, or the plain value under a key."""
-    if name not in composed and name not in OPTIONAL:
-        raise ConfigError(f"the group {name!r} is missing; start from conf/config.yaml")
     try:
         node = composed.get(name)
     except OmegaConfBaseException as error:
         raise ConfigError(f"{name}: {str(error).splitlines()[0]}") from error
+    if node is None and name not in OPTIONAL and name not in composed:
+        raise ConfigError(f"the group {name!r} is missing; start from conf/config.yaml")
     if name in SCHEMAS:
         return make_typed(SCHEMAS[name], node, name)
     if name in OPTIONAL:

@@ -24,6 +24,8 @@ SECONDS = 15
 """That the server may take to answer."""
 DATA_DIR = "WANDB_DATA_DIR"
 """Variable that says where wandb keeps copies of what it will upload."""
+REPORTING = "WANDB_ERROR_REPORTING"
+"""Variable that says whether wandb counts runs and errors at its server, which it does for offline runs too."""
 SERVICE = "WANDB_SERVICE"
 """Variable by which wandb leaves to child processes the service that writes its runs; the second field is whose it is."""
 
@@ -132,7 +134,10 @@ def _start(
         system: record the load of the machine.
     """
     _find_home(folder)
+    if mode == "offline":
+        os.environ.setdefault(REPORTING, "false")
     import wandb
+    import wandb.apis.public  # `wandb.init` does too, from so deep that to find the docstrings of its classes takes 0.2 s more
 
     _leave_other_service()
     identifier = safe_id(run_id)

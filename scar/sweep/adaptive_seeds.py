@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache, partial
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
@@ -21,15 +21,16 @@ from scar.config.schema import Config
 from scar.evaluation.intervals import MeanEstimate, at_level
 from scar.evaluation.sequential import Looks, verdict
 from scar.job.rows import named_arm
-from scar.reporting.adaptive_seeds import keep_looks, paired
-from scar.reporting.study_job import StudyJob, read_job
 from scar.sweep.overrides import divided_overrides
 from scar.sweep.units import job_folder
+
+if TYPE_CHECKING:
+    from scar.reporting.study_job import StudyJob
 
 COMPARED = ("completion", "encoder")
 """What jobs of a sweep may be compared by, the first that it varies."""
 OPEN = "open"
-Finished = Callable[[tuple[str, ...]], tuple[list[StudyJob], Config]]
+Finished = Callable[[tuple[str, ...]], tuple[list["StudyJob"], Config]]
 """Overrides of a cell and a compared value → the jobs with them that have finished, and their configuration."""
 
 
@@ -136,6 +137,8 @@ class AdaptiveSweeper(Sweeper):
 
     def _look(self, comparison: _Comparison, end: int, looks: Looks, finished: Finished) -> None:
         """Say what a comparison shows; one with seeds that failed has ended, with another verdict than a result."""
+        from scar.reporting.adaptive_seeds import paired  # imports pandas, which other sweeps may do without
+
         jobs = [finished((*comparison.cell, value)) for value in (comparison.first, comparison.second)]
         found = None
         if all(own for own, _ in jobs):
@@ -151,11 +154,15 @@ class AdaptiveSweeper(Sweeper):
 
     def _finished(self, values: Sequence[str], end: int) -> tuple[list[StudyJob], Config]:
         """Return the jobs with some values that have finished, of all seeds below `end`, and what they were told."""
+        from scar.reporting.study_job import read_job
+
         composed = [self._composed(values, seed) for seed in range(end)]
         jobs = [read_job(job_folder(each))[0] for each in composed]
         return [job for job in jobs if job.done], build(composed[0])
 
     def _keep(self, comparisons: Sequence[_Comparison], looks: Looks) -> None:
+        from scar.reporting.adaptive_seeds import keep_looks
+
         folder = Path(str(self._settings.hydra.sweep.dir))
         folder.mkdir(parents=True, exist_ok=True)
         keep_looks(folder, looks, asdict(self._plan_of_seeds), [self._row(each, looks) for each in comparisons])

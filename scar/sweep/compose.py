@@ -68,6 +68,8 @@ class SweepLoader(ConfigLoader):
         key = override.key_or_group
         if key.split(".")[0].split("/")[0] == "hydra":
             return True
+        if "." in key:  # no name of a group; to ask Hydra takes as long as to compose two jobs
+            return False
         return not isinstance(override.value(), dict) and self._is_group(key, master_config)
 
     def _is_group(self, key: str, master_config: DictConfig) -> bool:

@@ -182,9 +182,12 @@ def packaged_configuration() -> Iterator[Compose]:
 
 @contextmanager
 def as_current_job(composed: DictConfig) -> Iterator[None]:
-    """Let interpolations of Hydra's own values, such as ``${hydra:job.num}``, see a job that Hydra does not run yet."""
+    """Let interpolations of Hydra's own values, such as ``${hydra:job.num}``, see a job that Hydra does not run yet.
+
+    It is not copied, as Hydra copies a job that it runs.
+    """
     before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(composed)
+    HydraConfig.instance().cfg = composed  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -51,13 +51,11 @@ class LocalLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         jobs = [(initial_job_idx + place, tuple(overrides)) for place, overrides in enumerate(job_overrides)]
-        for index, overrides in jobs:
-            _check_study(self._compose(index, overrides))
-        Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         returns: dict[int, JobReturn] = {}
         with progress.sweep(len(jobs)):
             units = self._plan(jobs, returns)
             progress.job_over(len(returns))
+            Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
             if units:
                 self._run_units(units, returns)
         return [returns[index] for index, _ in jobs]
@@ -74,10 +72,11 @@ class LocalLauncher(Launcher):
             units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
 
     def _plan(self, jobs: Sequence[tuple[int, tuple[str, ...]]], returns: dict[int, JobReturn]) -> list[Unit]:
-        """Return the jobs that are not done, those that can work together as one unit; note the others."""
+        """Return the jobs that are not done, those that can work together as one unit; note the others. Nothing is written."""
         groups: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         for index, overrides in jobs:
             composed = self._compose(index, overrides)
+            _check_study(composed)
             company, done = _look(composed, alone=f"job {index}")
             if done is None:
                 groups.setdefault(company, []).append((index, overrides))

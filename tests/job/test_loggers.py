@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import time
 from io import BytesIO
 from pathlib import Path
@@ -183,6 +185,24 @@ def test_a_run_is_written_by_a_service_of_this_process_not_by_one_that_it_inheri
         assert service.split("-")[1] == str(os.getpid())
         assert [run.exit_code for run in ended(tmp_path / name)] == [0]
     wandb.teardown()
+
+
+def test_an_offline_run_looks_for_no_server(tmp_path):
+    code = (
+        "import pathlib, sys\n"
+        "sys.addaudithook(lambda event, given: event == 'socket.getaddrinfo' and print('LOOKED FOR', given[0]))\n"
+        "from scar.job._wandb_run import open_run\n"
+        "about = {'project': 'p', 'run_id': 'r', 'name': 'n', 'group': 'g', 'kind': 'job'}\n"
+        "run = open_run(pathlib.Path.cwd(), mode='offline', **about)\n"
+        "run.log({'accuracy': 1.0})\n"
+        "run.finish()\n"
+    )
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    environment = {**unset, "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = [sys.executable, "-c", code]
+    ended = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert list(tmp_path.glob("wandb/offline-run-*-r/run-r.wandb"))
+    assert "LOOKED FOR" not in ended.stdout
 
 
 def test_csv_is_always_written_and_disabled_means_no_run(tmp_path):

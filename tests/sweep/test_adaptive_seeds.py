@@ -13,7 +13,6 @@ from scar.config.nodes import ConfigError
 from scar.evaluation.intervals import crossed_interval
 from scar.evaluation.sequential import Looks
 from scar.reporting.adaptive_seeds import LOOKS, keep_looks, read_looks
-from scar.sweep import adaptive_seeds
 from scar.sweep.adaptive_seeds import AdaptiveSweeper
 
 GAINS = {"random": 0.1, "class_average": 0.0, "water_filling": -0.002}
@@ -54,7 +53,7 @@ def sweeper(tmp_path, monkeypatch):
 
     monkeypatch.setattr(AdaptiveSweeper, "_finished", finished)
     monkeypatch.setattr(AdaptiveSweeper, "validate_batch_is_legal", lambda self, batch: None)
-    monkeypatch.setattr(adaptive_seeds, "paired", paired)
+    monkeypatch.setattr("scar.reporting.adaptive_seeds.paired", paired)
     found = AdaptiveSweeper()
     found._loader = Loader()
     found._settings = OmegaConf.create({"hydra": {"sweep": {"dir": str(tmp_path / "study")}}})

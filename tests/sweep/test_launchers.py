@@ -11,15 +11,16 @@ import pytest
 from hydra import initialize_config_module
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import OmegaConf, open_dict
 
 import scar
 import scar.config.build  # registers the resolver that names the folders of jobs
 from scar.common.ray_cluster import room
-from scar.sweep import hydra_internals
+from scar.sweep import hydra_internals, local_launcher
 from scar.sweep.compose import SweepLoader
 from scar.sweep.local_launcher import LocalLauncher
 from scar.sweep.optuna_sweeper import OptunaSweeper
@@ -79,6 +80,52 @@ def test_jobs_that_differ_in_values_are_composed_once(loader, monkeypatch):
     ]
     assert len(calls) == 2
     assert [(c.seed, c.completion.name) for c in configs] == [(0, "scar"), (0, "random"), (1, "scar"), (1, "random")]
+
+
+def test_a_key_with_a_dot_is_not_looked_for_among_the_groups(loader, monkeypatch):
+    sweep, asked = master(loader), []
+    inner = loader.inner.get_group_options
+    monkeypatch.setattr(loader.inner, "get_group_options", lambda key, *a: asked.append(key) or inner(key, *a))
+    loader.load_sweep_config(sweep, ["seed=1", "completion=random", "probe.max_epochs=7", "paths.output_dir=there"])
+    assert asked == ["seed", "completion"]
+
+
+def launcher_on(loader, folder):
+    hydra_internals.register(LocalLauncher, RayLauncher, OptunaSweeper)
+    launcher = LocalLauncher()
+    context = SimpleNamespace(config_loader=loader, callbacks=None)
+    sweep = master(loader, f"paths.output_dir={folder}")
+    launcher.setup(hydra_context=context, task_function=lambda config: None, config=sweep)
+    return launcher
+
+
+def test_jobs_that_are_done_are_composed_once_each(loader, monkeypatch, tmp_path):
+    launcher, composed = launcher_on(loader, tmp_path), []
+    compose = loader.load_sweep_config
+    monkeypatch.setattr(loader, "load_sweep_config", lambda *a: composed.append(a[1]) or compose(*a))
+    monkeypatch.setattr(local_launcher, "_look", lambda job, alone: ("all", 0.5 + job.seed))
+    jobs = [[f"seed={seed}"] for seed in range(3)]
+    assert [each.return_value for each in launcher.launch(jobs, 0)] == [0.5, 1.5, 2.5]
+    assert composed == jobs
+
+
+def test_a_study_that_can_be_no_folder_ends_a_sweep_before_anything_is_written(loader, tmp_path, capsys):
+    launcher = launcher_on(loader, tmp_path / "outputs")
+    with pytest.raises(SystemExit):
+        launcher.launch([["seed=0"], ["seed=1", "study=../elsewhere"]], 0)
+    assert "elsewhere" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_job_is_looked_at_without_a_copy_and_its_interpolations_see_it(loader):
+    job = loader.load_sweep_config(master(loader), ["seed=1", "study=s${hydra:job.num}"])
+    with open_dict(job):
+        job.hydra.job.num = 7
+    before = HydraConfig.instance().cfg
+    with hydra_internals.as_current_job(job):
+        assert HydraConfig.get() is job.hydra
+        assert job.study == "s7"
+    assert HydraConfig.instance().cfg is before
 
 
 def test_a_bad_value_is_refused_in_hydras_words(loader):

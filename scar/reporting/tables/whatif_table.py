@@ -12,7 +12,7 @@ import pandas as pd
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE
-from scar.reporting.axes import as_texts, select
+from scar.reporting.axes import as_texts
 from scar.reporting.formats.table import Table
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
@@ -26,6 +26,8 @@ GAINS = {"balanced": Metric.EXPECTED_MATCHED_BALANCED_GAIN, "accuracy": Metric.E
 """What is forecast of a step: gains, for the level of a forecast rests on the held-out part and not on the test part."""
 MIXES = {0.0: "equal classes", 1.0: "the mix of use"}
 """τ → target mix."""
+COLUMNS = ("stage", "subject", "fraction", "metric", "class_id", "class_name", "value", "low", "high", "flag")
+"""Of the rows, what a step is made of."""
 CLASSES = 20
 """Classes of a plan that are named; the rest is counted."""
 
@@ -73,27 +75,29 @@ def whatif_steps(study: Study, group: Mapping[str, Any], *, seed: int) -> list[S
         seed: which seed.
     """
     rows = study.of(group)
-    own = as_texts(rows[(rows.seed == seed) & rows.stage.isin(list(SOURCES)) & rows.fraction.notna()])
+    metrics = [Metric.WHAT_IF_ADDED, Metric.WHAT_IF_COST, *GAINS.values()]
+    own = rows[(rows.seed == seed) & rows.stage.isin(list(SOURCES)) & rows.metric.isin(metrics) & rows.fraction.notna()]
+    found: dict[tuple[str, str], dict[float, dict[str, list[Any]]]] = {}
+    for row in as_texts(own[[*COLUMNS]]).itertuples(index=False):
+        budgets = found.setdefault((row.stage, row.subject), {})
+        budgets.setdefault(row.fraction, {}).setdefault(row.metric, []).append(row)
     steps = []
-    planned = own[own.metric == Metric.WHAT_IF_ADDED]
     for source in SOURCES:
-        found = planned[planned.stage == source]
-        for planner in sorted(found.subject.unique(), key=strategy_order):
-            overrides = _overrides(study, group, seed, str(planner), towards=source == MIX_STAGE)
-            for fraction, plan in found[found.subject == planner].groupby("fraction"):
-                at = select(own, {"stage": source, "subject": planner, "fraction": fraction})
-                steps.append(_step(str(source), str(planner), float(str(fraction)), plan, at, overrides))
+        for planner in sorted((name for stage, name in found if stage == source), key=strategy_order):
+            overrides = _overrides(study, group, seed, planner, towards=source == MIX_STAGE)
+            for fraction, at in sorted(found[source, planner].items()):
+                if Metric.WHAT_IF_ADDED in at:
+                    steps.append(_step(source, planner, fraction, at, overrides))
     return steps
 
 
 def _step(
-    source: str, planner: str, fraction: float, plan: pd.DataFrame, at: pd.DataFrame, overrides: Sequence[str]
+    source: str, planner: str, fraction: float, at: Mapping[str, Sequence[Any]], overrides: Sequence[str]
 ) -> Step:
-    added = float(plan.value.sum())
-    cost = float(at.loc[at.metric == Metric.WHAT_IF_COST, "value"].iloc[0])
-    largest = plan.sort_values(["value", "class_id"], ascending=[False, True])
-    named = [(str(row.class_name), int(float(str(row.value)))) for row in largest.head(CLASSES).itertuples()]
-    rest = len(largest) - len(named)
+    """Return a step from its rows by metric; plain ones, for there are hundreds of steps of a few rows each."""
+    largest = sorted(at[Metric.WHAT_IF_ADDED], key=lambda row: (-row.value, row.class_id))
+    added, cost = sum(row.value for row in largest), at[Metric.WHAT_IF_COST][0].value
+    rest = largest[CLASSES:]
     tau = float(planner.partition("=")[2]) if source == MIX_STAGE else None
     changed = f"budgets.collect={cost:g}" if source == "collect" else f"budgets.fractions=[{fraction:g}]"
     ours = {"study", changed.partition("=")[0]}
@@ -107,20 +111,19 @@ def _step(
         samples=count(added),
         added=added,
         cost=cost,
-        **{name: _expected(at, metric) for name, metric in GAINS.items()},
-        classes=named,
-        others=f"and {count(largest.value.iloc[CLASSES:].sum())} of {rest} more classes" if rest > 0 else "",
+        **{name: _expected(at.get(metric, [])) for name, metric in GAINS.items()},
+        classes=[(row.class_name, int(row.value)) for row in largest[:CLASSES]],
+        others=f"and {count(sum(row.value for row in rest))} of {len(rest)} more classes" if rest else "",
         command=" ".join(["scar", *map(shlex.quote, [*kept, changed, "study=what_if"])]),
     )
 
 
-def _expected(at: pd.DataFrame, metric: str) -> str:
+def _expected(gains: Sequence[Any]) -> str:
     """``"+0.69 points [−0.93, +2.32]"``, or why not."""
-    gain = at[at.metric == metric]
-    if gain.empty or not known(gain.value.iloc[0]):
-        flag = "" if gain.empty else str(gain.flag.iloc[0]).rpartition("refused_")[2]
+    if not gains or not known(gains[0].value):
+        flag = gains[0].flag.rpartition("refused_")[2] if gains else ""
         return f"not forecast: {REFUSALS.get(flag, 'the score is not among forecast.scores')}"
-    return f"{points(gain.value.iloc[0])} points {points_interval(gain.low.iloc[0], gain.high.iloc[0])}"
+    return f"{points(gains[0].value)} points {points_interval(gains[0].low, gains[0].high)}"
 
 
 def _overrides(study: Study, group: Mapping[str, Any], seed: int, planner: str, *, towards: bool) -> list[str]:
