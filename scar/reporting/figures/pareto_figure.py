@@ -9,7 +9,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
-from scar.reporting.figures.style import INK, MUTED, STRATEGY, Drawing, new_figure, styled
+from scar.reporting.figures._label_places import place_labels
+from scar.reporting.figures.style import MUTED, STRATEGY, Drawing, new_figure, settle, styled
 from scar.reporting.settings import DRAWN
 from scar.reporting.tables.leaderboard import Board
 from scar.reporting.text import count, group_label, known, name_of, percent
@@ -41,23 +42,17 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         drawing = Drawing(name=name, title=f"{score.capitalize()} and throughput: {label}", alt="", figure=figure)
         front = frame[frame.pareto].sort_values("samples_per_second")
         axes.plot(front.samples_per_second, 100 * front[LEADING], color=MUTED, linewidth=1, linestyle="--", zorder=1)
-        for place, row in enumerate(frame.to_dict("records")):
+        names, areas = [], 30 + 220 * np.sqrt(frame.bytes_per_sample.to_numpy(dtype=float) / largest)
+        for row, area in zip(frame.to_dict("records"), areas, strict=True):
             value, colour = 100 * row[LEADING], MUTED if row["control"] else STRATEGY["scar"]
             if known(row[f"{LEADING}_low"]):
                 ends = [[value - 100 * row[f"{LEADING}_low"]], [100 * row[f"{LEADING}_high"] - value]]
                 axes.errorbar(row["samples_per_second"], value, yerr=ends, color=colour, linewidth=1, zorder=2)
-            area = 30 + 220 * float(np.sqrt(row["bytes_per_sample"] / largest))
             point = axes.scatter(row["samples_per_second"], value, s=area, color=colour, alpha=0.85, zorder=3)
             drawing.tip(
                 point, f"{name_of(row['encoder'])}: {value:.1f} %, {count(row['samples_per_second'])} samples/s"
             )
-            mark = " (control)" if row["control"] else ""
-            if place >= DRAWN:
-                continue
-            axes.annotate(
-                f"{name_of(row['encoder'])}{mark}", (row["samples_per_second"], value), xytext=(0, -22 if place % 2 else 14),
-                textcoords="offset points", fontsize=8, color=INK, ha="center", zorder=4,
-            )  # fmt: skip
+            names.append(f"{name_of(row['encoder'])}{' (control)' if row['control'] else ''}")
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -65,6 +60,10 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         axes.set_xlabel("samples embedded per second (log scale)")
         axes.set_ylabel(f"{score} [%]")
         axes.set_title(label if len(frame) <= DRAWN else f"{label}; named are the {DRAWN} best of {len(frame)}")
+        settle(figure)
+        x, y = frame.samples_per_second.to_numpy(dtype=float), 100 * frame[LEADING].to_numpy(dtype=float)
+        radii, named = np.sqrt(areas / np.pi) * figure.dpi / 72, slice(0, DRAWN)
+        place_labels(axes, x[named], y[named], radii[named], names[named], fontsize=8)
     said = [
         f"{name_of(row['encoder'])} {percent(row[LEADING])} % at {count(row['samples_per_second'])} samples/s"
         for row in front.to_dict("records")
