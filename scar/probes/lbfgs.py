@@ -236,13 +236,16 @@ class LBFGSRun:
 
     def _change_penalty(self, added: Tensor) -> None:
         """Turn value, gradient and the changes of gradients into those of penalties that are larger by [P]."""
+        if not bool(added.any()):
+            return
         inside = slice(self.block.dimension)
         inner = self._point[:, :, inside]
         self._value += added / 2 * inner.square().sum(dim=(1, 2), dtype=torch.float64)
         self._gradient[:, :, inside] += _wide(added) * inner
         shape = (len(added), HISTORY, *self._point.shape[1:])
         changes, steps = (recent.rows.view(shape)[..., inside] for recent in (self._changes, self._steps))
-        changes += added[:, None, None, None] * steps
+        for change, step in zip(changes.unbind(1), steps.unbind(1), strict=True):  # each stays in the cache
+            change += _wide(added) * step
 
 
 class _Recent:
@@ -274,7 +277,8 @@ class _Recent:
 
     def forget(self, over: Tensor) -> None:
         """Set the vectors of some probes [P] to zero."""
-        self.rows[over] = 0.0
+        if bool(over.any()):
+            self.rows[over] = 0.0
 
 
 def _wide(values: Tensor) -> Tensor:

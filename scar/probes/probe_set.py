@@ -87,7 +87,8 @@ class ProbeSet:
         x = np.asarray(x, dtype=np.float32)
         if self.unit_norm:
             x = unit_rows(x)
-        logits: Floats32 = x @ self.weights[p] + self.biases[p]
+        logits: Floats32 = x @ self.weights[p]
+        logits += self.biases[p]
         return logits
 
     def predict(self, p: int, x: Floats32) -> Ints:
