@@ -17,7 +17,7 @@ from scar.probes.decisions import matched_label_shift, matched_shift, smoothed_m
 
 MANY = 128
 # Classes beyond which the logits of a row lie side by side, and training takes account of those without rows.
-NEVER = 1e-6
+NEVER = 1e-5
 # Rows that a class without any counts for, where there are many classes: together they then weigh next to nothing.
 
 
