@@ -167,8 +167,8 @@ def _along_rows(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     """
     rows = logits.mT
     shares = torch.softmax(rows, dim=2)
-    largest = rows.amax(dim=2, keepdim=True) - shares.amax(dim=2, keepdim=True).log()
-    return rows.gather(2, y.mT).sub_(largest).mT, shares.mT
+    below = rows.gather(2, y.mT).sub_(rows.amax(dim=2, keepdim=True))
+    return below.add_(shares.amax(dim=2, keepdim=True).log()).mT, shares.mT
 
 
 def _minus_one(y: Tensor, dtype: torch.dtype) -> Tensor:
