@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scar.probes._row_memory import aligned, room, room_bytes, scratch
-from scar.probes.losses import loss_of
+from scar.probes.losses import loss_of, products
 from scar.probes.probe_set import ProbeTask
 from scar.probes.rows import LOAD_ROWS, HeldRows, RowSource, StreamedRows, parts
 from scar.probes.settings import ProbeConfig
@@ -28,6 +28,8 @@ STACK_ROWS, STACK_LIMIT = 8000, 16
 # On a GPU, up to 16 probes of together at most 8000 rows make one stacked product.
 CPU_PIECE, GPU_ELEMENTS = 512, 1 << 26
 # Rows of one product in a pass over all rows: what a core caches; on a GPU, logits or streamed features held at once.
+CPU_LOGITS, LEAST_PIECE = 1 << 18, 64
+# Logits of one product that a core caches, where there are many classes; of fewer rows it would take longer again.
 DTYPES = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 # Of the training rows, by probe.precision.
 ABSENT = -1e30
@@ -174,7 +176,7 @@ class Block:
     def piece(self) -> int:
         """Rows of one product in a pass over all rows."""
         if self.device.type == "cpu":
-            return CPU_PIECE
+            return min(CPU_PIECE, max(LEAST_PIECE, CPU_LOGITS // self.classes // LEAST_PIECE * LEAST_PIECE))
         return max(1, GPU_ELEMENTS // max(len(self.tasks) * self.classes, self.width))
 
     def fold(self, weights: Tensor) -> Tensor:
@@ -198,7 +200,9 @@ class Block:
         for x, y in zip(
             torch.split(self.validation_x, self.piece), torch.split(self.validation_y, self.piece, dim=1), strict=True
         ):
-            logits = folded @ x.mT if shift is None else folded @ x.mT + shift
+            logits = products(folded, x)
+            if shift is not None:
+                logits = logits + shift
             logs = self.loss.log_likelihood(logits, y.expand(len(self.tasks), -1, -1))
             known = logs > -torch.inf
             total -= torch.where(known, logs, 0.0).sum(dim=(1, 2), dtype=torch.float64)

@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike
 
 from scar.common.types import Bools, Floats, Ints
 
+CACHED = 1 << 18
+# Shifted logits that are compared at once, so that they stay in the cache.
+
 
 def smoothed_mix(counts: ArrayLike, prior: ArrayLike) -> Floats:
     """Return the class frequencies [K] of few samples, ``(c_j + α p_j) / (c + α)`` with ``α = K / 2``.
@@ -48,7 +51,12 @@ def matched_shift(trained: ArrayLike, mix: ArrayLike) -> Floats:
 
 def decide(logits: ArrayLike, shift: ArrayLike) -> Ints:
     """Return the classes [n] of the largest of the shifted logits [n, K]."""
-    classes: Ints = (np.asarray(logits, dtype=np.float64) + np.asarray(shift)).argmax(axis=1)
+    values, added = np.asarray(logits), np.asarray(shift, dtype=np.float64)
+    classes: Ints = np.empty(len(values), dtype=np.int64)
+    size = max(1, CACHED // values.shape[1])
+    for start in range(0, len(values), size):
+        part = slice(start, start + size)
+        np.argmax(values[part] + added, axis=1, out=classes[part])
     return classes
 
 

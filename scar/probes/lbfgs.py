@@ -6,12 +6,16 @@ optimiser, and ``|∇|² / 2λ`` bounds the distance to its minimum (the biases,
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from scar.probes.adam import add_product, record
 from scar.probes.block import Block
 from scar.probes.curvature import ROWS, StartingCurvature
+from scar.probes.losses import MANY, products
+from scar.probes.probe_set import ProbeTask
 from scar.probes.settings import ProbeConfig
 
 HISTORY = 10
@@ -24,13 +28,18 @@ SLACK = 1e-7
 # Relative rounding error of the objective, which the line search forgives.
 SHORTEST = 1e-8
 # A step at which the line search gives up: float32 cannot show a decrease any more.
+EASIER, NEAR = 10**0.5, 0.3
+# Of a given penalty and many classes: from one penalty on the way to it to the next, and how far above its minimum, in
+# parts of the objective, one may be left.
 
 
 class LBFGSRun:
     """The solution of one block; `epoch` is one evaluation of the objective, which a finished probe ignores.
 
     Several penalties are solved in turn, each from the optimum of the one before with the curvature found there, until the validation loss of
-    matched decisions has not improved for ``patience`` of them.
+    matched decisions has not improved for ``patience`` of them. A penalty that is given is the last of several where there are many classes
+    (`_path`): those before it are solved roughly, which takes half the evaluations of beginning with the weakest. They count towards its
+    ``max_epochs``.
 
     Attributes:
         kept: [P, C, W] weights to return.
@@ -40,11 +49,12 @@ class LBFGSRun:
     def __init__(self, block: Block, config: ProbeConfig) -> None:
         self.block, self.config = block, config
         count, device = block.real.shape[0], block.device
-        paths = [config.penalties if task.penalty is None else (task.penalty,) for task in block.tasks]
+        self._point, variance = self._beginning()
+        paths = [self._path(p, variance) for p in range(count)]
         self._last = torch.tensor([len(path) - 1 for path in paths], device=device)
         longest = max(map(len, paths))
         self._penalties = torch.tensor([[*path, *path[-1:] * (longest - len(path))] for path in paths], device=device)
-        self._point, variance = self._beginning()
+        self._chooses = torch.tensor([self._chooses_of(task) for task in block.tasks], device=device)
         self._curvature = self._starting_curvature(variance)
         self._gradient, self._direction = torch.zeros_like(self._point), torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
@@ -55,7 +65,8 @@ class LBFGSRun:
         self.kept = self._point.clone()
         self.epochs, self._spent, self._waited = (self._level.clone() for _ in range(3))
         self.finished = torch.zeros(count, dtype=torch.bool, device=device)
-        self.converged, self.penalty = self.finished.clone(), self._penalties[:, 0].clone()
+        self.converged = self.finished.clone()
+        self.penalty = torch.where(self._chooses, self._penalties[:, 0], self._penalties[:, -1])
         self._best = self._value.clone()
         self.curve = torch.full((count, config.max_epochs * len(config.penalties)), torch.nan, device=device)
 
@@ -75,7 +86,7 @@ class LBFGSRun:
         self.epochs += live
         record(self.curve, self.epochs, self._value, live)
         self._spent += live
-        solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self.config.tolerance
+        solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self._tolerance()
         over = live & (solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs))
         if bool(over.any()):
             self._next_level(over, solved)
@@ -84,6 +95,41 @@ class LBFGSRun:
             self._direction = torch.where(_wide(turned), self._descent(), self._direction)
             self._slope = _dot(self._direction, self._gradient)
             self._length = torch.where(turned, 1.0, self._length)
+
+    def _path(self, p: int, variance: Tensor) -> tuple[float, ...]:
+        """Return the penalties of probe p, the last one the weakest.
+
+        The first on the way to a given one outweighs the loss: it is the trace ``c · mean |x|²`` of the Hessian of a class where
+        training begins, or the next below it.
+        """
+        task, penalties = self.block.tasks[p], self.config.penalties
+        if self._chooses_of(task):
+            return penalties
+        last = penalties[-1] if task.penalty is None else task.penalty
+        if self.block.num_classes <= MANY:
+            return (last,)
+        first = float(variance[p]) * self._mean_square(p)
+        steps = int(math.log(max(first / last, 1.0), EASIER))
+        return tuple(last * EASIER**step for step in range(steps, -1, -1))
+
+    def _chooses_of(self, task: ProbeTask) -> bool:
+        """Tell whether the validation loss chooses among penalties of a probe."""
+        return task.penalty is None and len(self.config.penalties) > 1
+
+    def _mean_square(self, p: int) -> float:
+        """Return the mean squared length of the training rows of probe p, the one that stands for the bias left out."""
+        block = self.block
+        pieces = (x[p, :, : block.dimension] for x in block.rows.pieces(block.piece))
+        return sum(float(x.square().sum(dtype=torch.float64)) for x in pieces) / int(block.sizes[p])
+
+    def _tolerance(self) -> Tensor:
+        """Return how far above its minimum the objective [P] may be left, at the penalty at which each probe is."""
+        rough = NEAR * self._value.abs().float()
+        return torch.where(self._on_the_way(), rough.clamp(min=self.config.tolerance), self.config.tolerance)
+
+    def _on_the_way(self) -> Tensor:
+        """Return [P] whether a probe is at a penalty before the one that is given."""
+        return ~self._chooses & (self._level < self._last)
 
     def _beginning(self) -> tuple[Tensor, Tensor]:
         """Return weights [P, C, W] that give every class its frequency, and the variance [P] of that."""
@@ -114,7 +160,7 @@ class LBFGSRun:
         labels = torch.split(block.y, block.piece, dim=2)
         shares = torch.split(self._share, block.piece, dim=2)
         for index, (x, y, share) in enumerate(zip(block.rows.pieces(block.piece), labels, shares, strict=True)):
-            logits = torch.bmm(weights.to(x.dtype), x.mT).float()
+            logits = products(weights.to(x.dtype), x).float()
             value, error = block.loss.value_and_error(logits, y, share)
             loss += value
             add_product(gradient, error, x, beta=int(index > 0))
@@ -168,17 +214,21 @@ class LBFGSRun:
 
     def _next_level(self, over: Tensor, solved: Tensor) -> None:
         """Compare the optimum at this penalty with the best so far; go on to the next penalty, or finish."""
-        choosing = bool((self._last > 0).any())
-        score = self.block.validate(self._point, matched=True) if choosing else -self._level.double()
+        score = -self._level.double()
+        if bool(self._chooses.any()):
+            score = torch.where(self._chooses, self.block.validate(self._point, matched=True), score)
         better = over & (score < self._best)
         self._best = torch.where(better, score, self._best)
         self.kept = torch.where(_wide(better), self._point, self.kept)
-        self.penalty = torch.where(better, self._penalty(), self.penalty)
-        self.converged = torch.where(better, solved, self.converged)
+        self.penalty = torch.where(better & self._chooses, self._penalty(), self.penalty)
+        self.converged = torch.where(better, solved & ~self._on_the_way(), self.converged)
         self._waited = torch.where(better, 0, self._waited + over)
         last = self._level == self._last
-        self.finished = self.finished | (over & (last | (self._waited >= self.config.patience)))
-        self._spent = torch.where(over, 0, self._spent)
+        given_up = torch.where(
+            self._chooses, self._waited >= self.config.patience, self._spent >= self.config.max_epochs
+        )
+        self.finished = self.finished | (over & (last | given_up))
+        self._spent = torch.where(over & self._chooses, 0, self._spent)
         self._steps.forget(over & ~solved)
         self._changes.forget(over & ~solved)
         before = self._penalty()
@@ -187,13 +237,16 @@ class LBFGSRun:
 
     def _change_penalty(self, added: Tensor) -> None:
         """Turn value, gradient and the changes of gradients into those of penalties that are larger by [P]."""
+        if not bool(added.any()):
+            return
         inside = slice(self.block.dimension)
         inner = self._point[:, :, inside]
         self._value += added / 2 * inner.square().sum(dim=(1, 2), dtype=torch.float64)
         self._gradient[:, :, inside] += _wide(added) * inner
         shape = (len(added), HISTORY, *self._point.shape[1:])
         changes, steps = (recent.rows.view(shape)[..., inside] for recent in (self._changes, self._steps))
-        changes += added[:, None, None, None] * steps
+        for change, step in zip(changes.unbind(1), steps.unbind(1), strict=True):  # each stays in the cache
+            change += _wide(added) * step
 
 
 class _Recent:
@@ -225,7 +278,8 @@ class _Recent:
 
     def forget(self, over: Tensor) -> None:
         """Set the vectors of some probes [P] to zero."""
-        self.rows[over] = 0.0
+        if bool(over.any()):
+            self.rows[over] = 0.0
 
 
 def _wide(values: Tensor) -> Tensor:

@@ -15,6 +15,18 @@ from torch import Tensor
 
 from scar.probes.decisions import matched_label_shift, matched_shift, smoothed_mix, smoothed_shares
 
+MANY = 128
+# Classes beyond which the logits of a row lie side by side, and training takes account of those without rows.
+NEVER = 1e-5
+# Rows that a class without any counts for, where there are many classes: together they then weigh next to nothing.
+
+
+def products(weights: Tensor, x: Tensor) -> Tensor:
+    """Return the logits [P, C, b] of rows x [P, b, W] or [b, W] by weights [P, C, W]."""
+    if weights.shape[1] > MANY:
+        return ((x if x.ndim == 3 else x[None]) @ weights.mT).mT
+    return weights @ x.mT
+
 
 class Softmax:
     """One class per row: targets [P, 1, n] are its index."""
@@ -40,6 +52,10 @@ class Softmax:
 
     def value_and_error(self, logits: Tensor, y: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss [P] in float64 of rows that count ``share`` [P, 1, b] each, and its derivative."""
+        if logits.shape[1] > MANY:
+            logs, error = _along_rows(logits, y)
+            value = -(logs * share).sum(dim=(1, 2), dtype=torch.float64)
+            return value, error.scatter_add_(1, y, torch.full_like(share, -1.0)).mul_(share)
         logs = torch.log_softmax(logits, dim=1)
         value = -(logs.gather(1, y) * share).sum(dim=(1, 2), dtype=torch.float64)
         error = logs.exp_().scatter_add_(1, y, torch.full_like(share, -1.0)).mul_(share)
@@ -47,6 +63,8 @@ class Softmax:
 
     def log_likelihood(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the logarithm [P, 1, b] of the probability of each target."""
+        if logits.shape[1] > MANY:
+            return _along_rows(logits, y)[0]
         return torch.log_softmax(logits, dim=1).gather(1, y)
 
     def matched_shift(self, trained: Tensor, seen: Tensor, num_classes: int) -> NDArray[np.float64]:
@@ -57,9 +75,11 @@ class Softmax:
     def prior(self, y: Tensor, real: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
         """Return biases [P, K] that give every class its frequency among the `real` rows, and the mean [P] of its variance.
 
-        Each class counts half a row more than there are, so that one without any keeps a finite bias.
+        Each class counts half a row more than there are, so that one without any keeps a finite bias. Many classes without rows
+        would make a large share of the loss, which falls until their biases are far below all others; they begin there.
         """
-        counts = torch.zeros(len(y), num_classes, device=y.device).scatter_add_(1, y[:, 0], real[:, 0].float()) + 0.5
+        seen = torch.zeros(len(y), num_classes, device=y.device).scatter_add_(1, y[:, 0], real[:, 0].float())
+        counts = seen + 0.5 if num_classes <= MANY else torch.where(seen > 0, seen + 0.5, NEVER)
         shares = counts / counts.sum(dim=1, keepdim=True)
         return shares.log(), (shares * (1 - shares)).mean(dim=1)
 
@@ -137,6 +157,18 @@ class Sigmoids:
 def loss_of(labels: NDArray[Any]) -> Softmax | Sigmoids:
     """Return the loss that fits labels: classes [N], or zeros and ones [N, K]."""
     return Sigmoids() if labels.ndim == 2 else Softmax()
+
+
+def _along_rows(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logarithms [P, 1, b] of the probabilities of targets, and all probabilities [P, C, b].
+
+    One exponential per logit, row by row in the cache. The logarithm follows from the most likely class, whose
+    probability is at least 1 / C, so that one that float32 cannot hold has its logarithm too.
+    """
+    rows = logits.mT
+    shares = torch.softmax(rows, dim=2)
+    below = rows.gather(2, y.mT).sub_(rows.amax(dim=2, keepdim=True))
+    return below.add_(shares.amax(dim=2, keepdim=True).log()).mT, shares.mT
 
 
 def _minus_one(y: Tensor, dtype: torch.dtype) -> Tensor:

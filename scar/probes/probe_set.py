@@ -55,7 +55,7 @@ class ProbeSet:
         constant_features: [P] features without any weight because they are constant on the training rows.
         far_rows: [P] training rows that were shortened because they lie far from all others (`scaling="standard"`).
         curve: [P, E] what training watched after each epoch: the validation loss, the share of right answers on the
-            training rows (``monitor=train_accuracy``) or the penalised objective (L-BFGS); NaN after the last epoch.
+            training rows (``monitor=train_accuracy``) or the objective at the penalty in turn (L-BFGS); NaN after the last epoch.
         unit_norm: whether rows have to be divided by their Euclidean norm first; `logits` does so.
     """
 
@@ -87,7 +87,8 @@ class ProbeSet:
         x = np.asarray(x, dtype=np.float32)
         if self.unit_norm:
             x = unit_rows(x)
-        logits: Floats32 = x @ self.weights[p] + self.biases[p]
+        logits: Floats32 = x @ self.weights[p]
+        logits += self.biases[p]
         return logits
 
     def predict(self, p: int, x: Floats32) -> Ints:
