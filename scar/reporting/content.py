@@ -23,7 +23,7 @@ from scar.reporting.paper.figure3a import draw_sizes, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.paper.table1 import table1
 from scar.reporting.paper.table2 import characteristics_table, completion_table, published_format_table
-from scar.reporting.settings import EQUIVALENCE_MARGIN, PAIRED, Tolerances
+from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, PAIRED, Tolerances
 from scar.reporting.study_folder import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.tables.alignment_table import alignment_tables
@@ -45,7 +45,7 @@ ANSWERED = 32
 
 @dataclass(kw_only=True, eq=False)
 class Content:
-    """The parts of a report, in the order in which they are read."""
+    """The parts of a report, in the order in which they are read, and how many of the groups get a card."""
 
     study: Study
     comparison: Comparison
@@ -60,6 +60,7 @@ class Content:
     caveats: list[Caveat]
     inspected: list[Table] = field(default_factory=list)
     left_out: int = 0
+    cards: int = CARDS
     drawings: list[Drawing] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -67,6 +68,14 @@ class Content:
         for detail in self.details:
             self.drawings += [*detail.figures, *detail.more_figures]
             self.drawings += [] if detail.map_figure is None else [detail.map_figure]
+
+    @property
+    def uncarded(self) -> str:
+        """How many groups have no card, and how to have theirs; "" where all have one."""
+        groups = len(self.study.groups())
+        if self.cards >= groups:
+            return ""
+        return f"Cards are of the first {self.cards} of {groups} groups: scar-report cards={groups} writes all."
 
 
 def gather(
@@ -77,6 +86,7 @@ def gather(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    cards: int = CARDS,
     paired: int = PAIRED,
     tolerances: Tolerances | None = None,
     earlier: Study | None = None,
@@ -90,6 +100,7 @@ def gather(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get figures of their own.
+        cards: how many groups get a card.
         paired: encoders that are compared pair by pair; of more, the best.
         tolerances: within which ours passes as the published value.
         earlier: a version of the same data to compare with.
@@ -140,6 +151,7 @@ def gather(
         caveats=collect_caveats(study),
         inspected=inspection_tables(study),
         left_out=max(len(groups) - details, 0),
+        cards=cards,
     )
 
 

@@ -17,7 +17,7 @@ from scar.common.files import checksum, replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
-from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, PAIRED, Tolerances
+from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, FORMATS, PAIRED, Tolerances
 from scar.store.code import sources
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def write_report(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    cards: int = CARDS,
     paired: int = PAIRED,
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
@@ -71,6 +72,7 @@ def write_report(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get a section and figures of their own.
+        cards: how many groups get a card; of more, the first.
         paired: encoders that are compared pair by pair; of more, those with the best accuracy.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
@@ -96,6 +98,7 @@ def write_report(
     settings |= {
         "resamples": resamples,
         "details": details,
+        "cards": cards,
         "paired": paired,
         "card": asdict(card) if card else {},
         "where": dict(where or {}),
@@ -140,7 +143,7 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
     chosen = {
         name: settings[name]
-        for name in ("estimator", "level", "margin", "resamples", "details", "paired", "tolerances")
+        for name in ("estimator", "level", "margin", "resamples", "details", "cards", "paired", "tolerances")
     }
     return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
 
@@ -194,7 +197,13 @@ def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str
 
     documents = {}
     cards = make_cards(
-        content.study, content.comparison, about, answers=content.answers, boards=content.boards, known=content.caveats
+        content.study,
+        content.comparison,
+        about,
+        answers=content.answers,
+        boards=content.boards,
+        known=content.caveats,
+        most=content.cards,
     )
     for suffix, card in cards.items():
         documents[f"card{suffix}.md"] = render_card(card).encode()

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from scar.reporting.figures.style import INK, MUTED, STRATEGY, Drawing, new_figure, styled
-from scar.reporting.settings import DRAWN
+from scar.reporting.settings import GROUPS_DRAWN
 from scar.reporting.tables.leaderboard import Board
 from scar.reporting.text import count, group_label, known, name_of, percent
 
@@ -49,7 +49,7 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
                 point, f"{name_of(row['encoder'])}: {value:.1f} %, {count(row['samples_per_second'])} samples/s"
             )
             mark = " (control)" if row["control"] else ""
-            if place >= DRAWN:
+            if place >= GROUPS_DRAWN:
                 continue
             axes.annotate(
                 f"{name_of(row['encoder'])}{mark}", (row["samples_per_second"], value), xytext=(0, -22 if place % 2 else 14),
@@ -61,7 +61,7 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         axes.margins(x=0.22, y=0.15)
         axes.set_xlabel("samples embedded per second (log scale)")
         axes.set_ylabel("accuracy [%]")
-        axes.set_title(label if len(frame) <= DRAWN else f"{label}; named are the {DRAWN} best of {len(frame)}")
+        axes.set_title(label if len(frame) <= GROUPS_DRAWN else f"{label}; named are the {GROUPS_DRAWN} best of {len(frame)}")
     said = [
         f"{name_of(row.encoder)} {percent(row.accuracy)} % at {count(row.samples_per_second)} samples/s"
         for row in front.itertuples()

@@ -85,6 +85,7 @@ def _page(content: Content) -> SimpleNamespace:
         "details": list(_details(content)),
         "inspected": content.inspected,
         "left_out": _left_out(0, content.left_out),
+        "uncarded": content.uncarded,
         "missing": content.missing,
         "failed": content.failed,
         "caveats": {todo: _by_group(found) for todo, found in caveats.items()},
