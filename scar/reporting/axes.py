@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from scar.common.types import Floats
 
 GROUP = ("dataset", "encoder", "modality", "regime", "mix")
 """What one line of a table stands for, unless a study varies more."""
@@ -53,12 +56,61 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
 
 def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values; there may be none."""
-    if not values:
-        return frame
-    found = np.ones(len(frame), dtype=bool)
-    for column, value in values.items():
-        found &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)
-    return frame[found]
+    return frame[_equal(frame, values)] if values else frame
+
+
+def pick(frame: pd.DataFrame, columns: Sequence[str], **values: object) -> pd.DataFrame:
+    """Some columns of the rows whose columns equal the given values, numbered anew: much faster than to mask all columns."""
+    return taken(frame, columns, np.flatnonzero(_equal(frame, values)))
+
+
+def taken(frame: pd.DataFrame, columns: Sequence[str], places: NDArray[np.integer[Any]]) -> pd.DataFrame:
+    """Some columns of the rows at some places, numbered anew."""
+    return pd.DataFrame({name: frame[name].array.take(places) for name in columns}, copy=False)
+
+
+def numbers(frame: pd.DataFrame, column: str = "value", **values: object) -> Floats:
+    """Numbers [n] of a column in the rows whose columns equal the given values."""
+    found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[_equal(frame, values)]
+    return found
+
+
+def by_seed(frame: pd.DataFrame, **values: object) -> dict[int, list[float]]:
+    """Values by seed, seeds and values in their order, of the rows whose columns equal the given values."""
+    places = np.flatnonzero(_equal(frame, values))
+    found: dict[int, list[float]] = {}
+    seeds, own = (frame[name].array.take(places).tolist() for name in ("seed", "value"))
+    for seed, value in zip(seeds, own, strict=True):
+        found.setdefault(seed, []).append(value)
+    return found
+
+
+def seeds_of(frame: pd.DataFrame) -> list[int]:
+    """The seeds of some rows, in ascending order."""
+    each = frame["seed"].to_numpy(dtype=np.int64)
+    starts = np.flatnonzero(each[1:] != each[:-1]) + 1  # rows of a seed mostly lie together
+    return sorted({*each[:1].tolist(), *each[starts].tolist()})
+
+
+def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
+    """Return codes [n] of a column and the values that they stand for; a missing value is one, too."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.array.codes, column.array.categories
+    return pd.factorize(column, use_na_sentinel=False)
+
+
+def _equal(frame: pd.DataFrame, values: Mapping[str, object]) -> NDArray[np.bool_]:
+    """Tell of each row [n] whether its columns equal the given values; texts are compared by their codes."""
+    found: NDArray[np.bool_] | None = None
+    for name, value in values.items():
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            known = column.array.categories
+            equal = column.array.codes == (known.get_loc(value) if value in known else len(known))
+        else:
+            equal = (column == value).to_numpy(dtype=bool, na_value=False)
+        found = equal if found is None else found & equal
+    return np.ones(len(frame), dtype=bool) if found is None else found
 
 
 def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from scar.job.rows import COLUMNS, INTEGERS, expand_coded
+from scar.reporting.axes import coded
 
 BATCH = 64
 """Jobs whose tables are held as they are stored."""
@@ -168,17 +169,13 @@ def runs_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[Any, ...]
     if not len(frame):
         return {}
     changes = np.zeros(len(frame) - 1, dtype=bool)
-    coded = []
+    keyed = []
     for column in columns:
-        each = frame[column]
-        if isinstance(each.dtype, pd.CategoricalDtype):
-            codes, values = each.cat.codes.to_numpy(), each.cat.categories
-        else:
-            codes, values = pd.factorize(each, use_na_sentinel=False)
+        codes, values = coded(frame[column])
         changes |= codes[1:] != codes[:-1]
-        coded.append((codes, values))
+        keyed.append((codes, values))
     starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
-    keys = zip(*(values[codes[starts]].tolist() for codes, values in coded), strict=True)
+    keys = zip(*(values[codes[starts]].tolist() for codes, values in keyed), strict=True)
     found: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
     for key, start, stop in zip(keys, starts.tolist(), [*starts[1:].tolist(), len(frame)], strict=True):
         found.setdefault(key, []).append((start, stop))

@@ -39,7 +39,9 @@ def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
         ValueError: the rows hold more than one group.
     """
     own = rows[
-        (rows.stage == "measures") & (rows.subject == "primary") & rows.metric.isin((*MEASURES_DRAWN, Metric.TRUE_POSITIVES))
+        (rows.stage == "measures")
+        & (rows.subject == "primary")
+        & rows.metric.isin((*MEASURES_DRAWN, Metric.TRUE_POSITIVES))
     ]
     own = as_texts(own)
     frame = summarize(own, ["metric", "factor", "class_id"])

@@ -61,7 +61,9 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         axes.margins(x=0.22, y=0.15)
         axes.set_xlabel("samples embedded per second (log scale)")
         axes.set_ylabel("accuracy [%]")
-        axes.set_title(label if len(frame) <= GROUPS_DRAWN else f"{label}; named are the {GROUPS_DRAWN} best of {len(frame)}")
+        axes.set_title(
+            label if len(frame) <= GROUPS_DRAWN else f"{label}; named are the {GROUPS_DRAWN} best of {len(frame)}"
+        )
     said = [
         f"{name_of(row.encoder)} {percent(row.accuracy)} % at {count(row.samples_per_second)} samples/s"
         for row in front.itertuples()

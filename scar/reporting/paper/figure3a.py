@@ -94,7 +94,9 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, top, title))
         _dress(axes, labels, floor, top)
         if len(every) > GROUPS_DRAWN:
-            axes.set_xlabel(f"{axes.get_xlabel()}; the first {GROUPS_DRAWN} of {len(every)}, all of them in {name}_data.csv")
+            axes.set_xlabel(
+                f"{axes.get_xlabel()}; the first {GROUPS_DRAWN} of {len(every)}, all of them in {name}_data.csv"
+            )
         axes.invert_yaxis()
         figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
     drawing.alt = _describe(sizes, every)
