@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +74,12 @@ def numbers(frame: pd.DataFrame, column: str = "value", **values: object) -> Flo
     """Numbers [n] of a column in the rows whose columns equal the given values."""
     found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[_equal(frame, values)]
     return found
+
+
+def mean(values: Floats) -> float:
+    """Mean of the numbers [n] that are known; NaN of none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
 def by_seed(frame: pd.DataFrame, **values: object) -> dict[int, list[float]]:

@@ -23,6 +23,8 @@ from scar.reporting.text import learn_titles
 T = TypeVar("T")
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
+RANKED = "total"
+"""The arm that encoders are ranked by: a probe on all training data."""
 DATA = "data"
 """Axis of studies in which jobs of one group have seen different data: the version of each."""
 RUNTIME = frozenset(each.name for each in fields(Config) if each.metadata.get("runtime"))
@@ -82,8 +84,26 @@ class Study:
         return parts_of(self.rows, self.axes)
 
     def outcomes(self, group: Mapping[str, Any], arms: Collection[str] | None = None) -> Outcomes:
-        """Test outcomes of every arm of one group, or of some arms."""
-        return Outcomes.read(self.finished(group), arms)
+        """Test outcomes of every arm of one group, or of some arms.
+
+        Where all are read of several encoders, those of `RANKED` are kept until they are asked for, as jobs are many and files
+        slow.
+        """
+        key = tuple(group[axis] for axis in self.axes) if set(group) == set(self.axes) else None
+        if arms is not None and [*arms] == [RANKED] and key in self._ranked:
+            return self._ranked.pop(key)
+        found = Outcomes.read(self.finished(group), arms)
+        if arms is None and key is not None and self._compares_encoders and not found.several:
+            self._ranked[key] = found.of(RANKED)
+        return found
+
+    @cached_property
+    def _ranked(self) -> dict[tuple[Any, ...] | None, Outcomes]:
+        return {}
+
+    @cached_property
+    def _compares_encoders(self) -> bool:
+        return len({group["encoder"] for group in self.groups()}) > 1
 
     def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
         """Finished jobs of one group."""

@@ -104,6 +104,16 @@ class Outcomes:
                 predictions.setdefault(arm, {}).setdefault(int(job.columns["seed"]), predicted)
         return cls(labels=labels, predictions=predictions, mix=mix)
 
+    def of(self, arm: str) -> Outcomes:
+        """Return those of one arm, raw decisions, in the smallest type that holds them."""
+        own = self.predictions.get(arm, {})
+        kind = np.min_scalar_type(max((int(each.max(initial=0)) for each in (self.labels, *own.values())), default=0))
+        return Outcomes(
+            labels=self.labels.astype(kind),
+            predictions={arm: {seed: each.astype(kind) for seed, each in own.items()}} if own else {},
+            mix=self.mix,
+        )
+
     @property
     def several(self) -> bool:
         """Whether a test item may carry several labels."""

@@ -19,9 +19,9 @@ from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import by_seed, pick
 from scar.reporting.settings import PAIRED
-from scar.reporting.study_folder import Study
+from scar.reporting.study_folder import RANKED, Study
 from scar.reporting.tables.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
-from scar.reporting.tables.leaderboard import CONTROLS, SUBJECT, Board, boards_of
+from scar.reporting.tables.leaderboard import CONTROLS, Board, boards_of
 
 QUANTITIES = (*MEASURES, Metric.NEED, Metric.STEP_SIZE, Metric.ADDED)
 """Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
@@ -321,7 +321,7 @@ def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:
 
 def _sizes(study: Study, group: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
     """Return [seeds, encoders] the Foundation Data Sizes by the driver."""
-    wanted = {"metric": Metric.FOUNDATION_SIZE, "subject": SUBJECT, "estimator": study.driver}
+    wanted = {"metric": Metric.FOUNDATION_SIZE, "subject": RANKED, "estimator": study.driver}
     found = {name: by_seed(study.of({**group, "encoder": name}), **wanted) for name in names}
     first = {
         name: {seed: next((value for value in values if value == value), np.nan) for seed, values in own.items()}
