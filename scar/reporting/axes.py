@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,12 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
 
 def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values; there may be none."""
-    return frame[_equal(frame, values)] if values else frame
+    return frame[equal(frame, **values)] if values else frame
 
 
 def pick(frame: pd.DataFrame, columns: Sequence[str], **values: object) -> pd.DataFrame:
     """Some columns of the rows whose columns equal the given values, numbered anew: much faster than to mask all columns."""
-    return taken(frame, columns, np.flatnonzero(_equal(frame, values)))
+    return taken(frame, columns, np.flatnonzero(equal(frame, **values)))
 
 
 def taken(frame: pd.DataFrame, columns: Sequence[str], places: NDArray[np.integer[Any]]) -> pd.DataFrame:
@@ -70,9 +70,14 @@ def taken(frame: pd.DataFrame, columns: Sequence[str], places: NDArray[np.intege
     return pd.DataFrame({name: frame[name].array.take(places) for name in columns}, copy=False)
 
 
+def has_rows(frame: pd.DataFrame, **values: object) -> bool:
+    """Tell whether there are rows whose columns equal the given values."""
+    return bool(equal(frame, **values).any())
+
+
 def numbers(frame: pd.DataFrame, column: str = "value", **values: object) -> Floats:
     """Numbers [n] of a column in the rows whose columns equal the given values."""
-    found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[_equal(frame, values)]
+    found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[equal(frame, **values)]
     return found
 
 
@@ -82,9 +87,22 @@ def mean(values: Floats) -> float:
     return float(known.mean()) if len(known) else math.nan
 
 
+def compensated_mean(values: Iterable[float]) -> float:
+    """Mean of the numbers that are known, as pandas takes it of a group: of a few, without a frame around them (Kahan 1965)."""
+    total, lost, count = 0.0, 0.0, 0
+    for value in values:
+        if value == value:
+            added = value - lost
+            after = total + added
+            lost = after - total - added
+            lost = 0.0 if math.isnan(lost) else lost  # of infinite numbers
+            total, count = after, count + 1
+    return total / count if count else math.nan
+
+
 def by_seed(frame: pd.DataFrame, **values: object) -> dict[int, list[float]]:
     """Values by seed, seeds and values in their order, of the rows whose columns equal the given values."""
-    places = np.flatnonzero(_equal(frame, values))
+    places = np.flatnonzero(equal(frame, **values))
     found: dict[int, list[float]] = {}
     seeds, own = (frame[name].array.take(places).tolist() for name in ("seed", "value"))
     for seed, value in zip(seeds, own, strict=True):
@@ -106,7 +124,7 @@ def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[An
     return pd.factorize(column, use_na_sentinel=False)
 
 
-def _equal(frame: pd.DataFrame, values: Mapping[str, object]) -> NDArray[np.bool_]:
+def equal(frame: pd.DataFrame, **values: object) -> NDArray[np.bool_]:
     """Tell of each row [n] whether its columns equal the given values; texts are compared by their codes."""
     found: NDArray[np.bool_] | None = None
     for name, value in values.items():

@@ -14,7 +14,7 @@ from scar.evaluation.ranking import rank_arms
 from scar.evaluation.weighted_metrics import METRICS, weighted_scores
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import mean, numbers, pick
+from scar.reporting.axes import compensated_mean, mean, numbers, pick
 from scar.reporting.study_folder import RANKED, Study
 from scar.reporting.tables.characteristics import foundation_of, sizes_of
 from scar.reporting.text import listing, name_of
@@ -140,7 +140,7 @@ def _largest(rows: pd.DataFrame) -> list[tuple[str, float]]:
     by_class: dict[str, list[float]] = {}
     for name, value in zip(added.class_name.tolist(), added.value.tolist(), strict=True):
         by_class.setdefault(name, []).append(value)
-    means = {name: mean(np.array(values)) for name, values in by_class.items()}
+    means = {name: compensated_mean(values) for name, values in by_class.items()}
     ordered = pd.Series(means, dtype=float).sort_values(ascending=False)
     return [(str(name), float(value)) for name, value in ordered.head(3).items() if value > 0]
 
