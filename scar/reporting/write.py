@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gc
 import hashlib
 import json
@@ -293,7 +294,8 @@ def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:
             digest.update(asset.name.encode() + asset.read_bytes())
     for folder in folders:
         for job in sorted(folder.glob("jobs/*")):
+            names = sorted(file.name for file in job.iterdir()) if job.is_dir() else []
             for pattern in INPUTS:
-                for file in sorted(job.glob(pattern)):
-                    digest.update(f"{job.name}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
+                for name in fnmatch.filter(names, pattern):
+                    digest.update(f"{job.name}/{name}".encode() + hashlib.sha256((job / name).read_bytes()).digest())
     return digest.hexdigest()
