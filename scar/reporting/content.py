@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scar.measures.steps import MEASURES
@@ -10,7 +11,7 @@ from scar.reporting.details import Detail, make_detail
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
 from scar.reporting.figures.pareto_figure import draw_fronts
 from scar.reporting.figures.planners_figure import draw_planners
-from scar.reporting.figures.style import Drawing
+from scar.reporting.figures.style import Drawing, finish
 from scar.reporting.formats.table import Table
 from scar.reporting.paper.against import (
     against_published,
@@ -66,8 +67,7 @@ class Content:
     def __post_init__(self) -> None:
         self.drawings = [*self.figures]
         for detail in self.details:
-            self.drawings += [*detail.figures, *detail.more_figures]
-            self.drawings += [] if detail.map_figure is None else [detail.map_figure]
+            self.drawings += detail.drawings
 
     @property
     def uncarded(self) -> str:
@@ -90,6 +90,7 @@ def gather(
     paired: int = PAIRED,
     tolerances: Tolerances | None = None,
     earlier: Study | None = None,
+    formats: Sequence[str] | None = None,
 ) -> Content:
     """Compute every table and figure of a study.
 
@@ -104,6 +105,7 @@ def gather(
         paired: encoders that are compared pair by pair; of more, the best.
         tolerances: within which ours passes as the published value.
         earlier: a version of the same data to compare with.
+        formats: in which each figure is written and let go as soon as it is drawn; all are kept if None.
     """
     groups = study.groups()
     known = sorted(set(study.rows.estimator) - {""})
@@ -141,9 +143,12 @@ def gather(
             estimators_table(study),
             *published,
         ],
-        figures=[*draw_fronts(boards), *(_figures(study, comparison, estimator) if groups else [])],
+        figures=[
+            *finish(draw_fronts(boards), formats),
+            *finish(_figures(study, comparison, estimator) if groups else [], formats),
+        ],
         details=[
-            make_detail(study, comparison, group, single=len(groups) == 1, mapped=index < MAPS)
+            _finished(make_detail(study, comparison, group, single=len(groups) == 1, mapped=index < MAPS), formats)
             for index, group in enumerate(groups[:details])
         ],
         missing=[*missing_cells(study), *commands_to_fill(against)],
@@ -155,11 +160,16 @@ def gather(
     )
 
 
+def _finished(detail: Detail, formats: Sequence[str] | None) -> Detail:
+    finish(detail.drawings, formats)
+    return detail
+
+
 def _figures(study: Study, comparison: Comparison, estimator: str | None) -> list[Drawing]:
     figures, bubbles = [draw_sizes(sizes_frame(study))], bubbles_frame(study, estimator)
     if len(bubbles.dropna(subset=list(MEASURES))) > 1:  # a single bubble says less than its line of Table 2a
         figures.append(draw_bubbles(bubbles))
     if len(pairs := alignment_frame(study)):
         figures.append(draw_alignment(pairs))
-    by_regime = len(study.rows[list(study.axes)].drop_duplicates()) == study.rows.regime.nunique()
+    by_regime = len(study.groups()) == study.rows.regime.nunique()
     return [*figures, draw_planners(comparison)] if by_regime and has_planners(comparison) else figures

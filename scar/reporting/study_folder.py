@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from scar.config.schema import Config
 from scar.evaluation.sequential import ONE_LOOK, Looks
@@ -159,6 +160,7 @@ def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, o
         for job in jobs:
             job.columns[DATA] = str(job.status.get("version", ""))[:8]
     axes = (*GROUP, *hidden)
+    pa.default_memory_pool().release_unused()
     rows = joined.frame(**{name: [job.columns[name] for job in owners] for name in hidden})
     rows = keep(rows, where) if where and len(rows) else rows
     return Study(

@@ -25,7 +25,7 @@ from scar.reporting.axes import GROUP
 
 REPORTED = ("status", "error", "overrides", "encoder", "version", "versions", "git", "started")
 """What a report reads of the record of a job."""
-UNREAD = ("key", "level", "version")
+UNREAD = ("study", "key", "level", "version")
 """Columns of the rows that no report reads."""
 DAMAGED = "damaged"
 """State of a job whose files are not as it left them."""

@@ -114,7 +114,7 @@ def write_report(
     paths = None if force else _reusable(target, digest)
     if paths is None:
         with _collected_once():
-            content = _gather(folders, settings)
+            content = _gather(folders, settings, formats)
             documents = _documents(content, formats) | _cards(content, card, target)
         paths = _write_all(target, documents, digest)
     if console is not None:
@@ -124,17 +124,19 @@ def write_report(
 
 @contextmanager
 def _collected_once() -> Iterator[None]:
-    """Keep the collector of cycles still: figures are made of them, and it would walk all of them again and again."""
-    was_enabled = gc.isenabled()
+    """Keep the collector of cycles still, but for what is drawn: it would walk everything again and again."""
+    was_enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     try:
         yield
     finally:
+        if not frozen:
+            gc.unfreeze()
         if was_enabled:
             gc.enable()
 
 
-def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
+def _gather(folders: Sequence[Path], settings: Mapping[str, Any], formats: Sequence[str]) -> Content:
     from scar.reporting.content import gather
     from scar.reporting.study_folder import load_study
 
@@ -146,7 +148,10 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
         name: settings[name]
         for name in ("estimator", "level", "margin", "resamples", "details", "cards", "paired", "tolerances")
     }
-    return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
+    earlier = load_study(settings["against"]) if settings["against"] else None
+    if not gc.get_freeze_count():
+        gc.freeze()  # what was read stays, so that it need not be walked for each figure
+    return gather(study, **chosen, earlier=earlier, formats=["svg", *formats])
 
 
 def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
