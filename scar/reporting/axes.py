@@ -121,7 +121,8 @@ def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[An
     """Return codes [n] of a column and the values that they stand for; a missing value is one, too."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.array.codes, column.array.categories
-    return pd.factorize(column, use_na_sentinel=False)
+    codes, known = pd.factorize(column, use_na_sentinel=False)
+    return codes, pd.Index(known)
 
 
 def equal(frame: pd.DataFrame, **values: object) -> NDArray[np.bool_]:

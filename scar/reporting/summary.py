@@ -12,14 +12,14 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts, by_seed, equal, mean, numbers, pick, seeds_of
+from scar.reporting.axes import by_seed, compensated_mean, equal, mean, numbers, pick, seeds_of
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import disagreement
-from scar.reporting.tables.characteristics import foundation_of, sizes_of
-from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
+from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
+from scar.reporting.tables.estimators_table import leading, prospect_sentences
 from scar.reporting.tables.indicators_table import indicator_sentence
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
@@ -110,26 +110,28 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[s
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
     where = {"stage": "measures", "subject": "primary", "metric": Metric.COVERAGE}
     steps = pick(rows, ["class_name", "factor", "value"], **where)
-    steps = as_texts(steps[steps.factor == steps.factor.min()])
-    worst = steps.groupby("class_name").value.mean().dropna().sort_values()
+    steps = steps[steps.factor == steps.factor.min()]
+    by_class: dict[str, list[float]] = {}
+    for name, value in zip(steps.class_name.tolist(), steps.value.tolist(), strict=True):
+        by_class.setdefault(name, []).append(value)
+    means = {name: compensated_mean(values) for name, values in sorted(by_class.items())}
+    worst = [(value, name) for name, value in means.items() if known(value)]
     if len(worst) > 1:
-        low, high = worst.index[0], worst.index[-1]
-        sentences.append(
-            f"Coverage is lowest for {low} ({decimal(worst.iloc[0])}) and highest for {high} ({decimal(worst.iloc[-1])})."
-        )
+        ends = (worst[place] for place in np.argsort([value for value, _ in worst])[[0, -1]])
+        low, high = (f"{name} ({decimal(value)})" for value, name in ends)
+        sentences.append(f"Coverage is lowest for {low} and highest for {high}.")
     return tuple(sentences)
 
 
 def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
-    sizes, have = sizes_of(rows, subject="primary"), mean(numbers(rows, metric=Metric.N_PRIMARY))
+    sizes, have = foundations(rows, "primary"), mean(numbers(rows, metric=Metric.N_PRIMARY))
     sentences = []
     if len(sizes):
-        first = leading_estimator(sizes, driver)
-        found = foundation_of(sizes[sizes.estimator == first])
+        first = leading(sizes, driver)
+        found = sizes.get(first) or foundation_of(sizes_of(rows.iloc[:0]))
         sentences.append(_enough(name_of(first), found, have, driver == first))
         sentences += prospect_sentences(rows)
-        others = [name for name in dict.fromkeys(sizes.estimator.tolist()) if name != first]
-        short = [f"{name_of(e)} {size(foundation_of(sizes[sizes.estimator == e])['foundation'])}" for e in others]
+        short = [f"{name_of(name)} {size(each['foundation'])}" for name, each in sizes.items() if name != first]
         sentences += [f"Other estimates, which differ in what they call enough: {listing(short)}."] if short else []
     needs = by_seed(rows, metric=Metric.NEED, subject="primary", estimator=driver)
     if needs:

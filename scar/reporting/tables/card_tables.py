@@ -14,7 +14,7 @@ from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import as_texts, compensated_mean, mean, numbers, pick
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of, sizes_of
+from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
 from scar.reporting.tables.indicators_table import indicator_values
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.plan_table import plan_of
@@ -72,10 +72,12 @@ def _indicators(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _foundation(rows: pd.DataFrame) -> pd.DataFrame:
     """Foundation Data Sizes [samples] by set and estimator, with the interval of the estimate."""
-    sizes, found = sizes_of(rows), []
+    estimators, found = dict.fromkeys(sizes_of(rows).estimator.tolist()), []
+    nothing = foundation_of(sizes_of(rows.iloc[:0]))
     for subject in SUBJECTS:
-        for estimator in sizes.estimator.unique():
-            each = foundation_of(sizes[(sizes.subject == subject) & (sizes.estimator == estimator)])
+        sizes = foundations(rows, subject)
+        for estimator in estimators:
+            each = sizes.get(estimator, nothing)
             value, low, high = each["foundation"], each["foundation_low"], each["foundation_high"]
             state = size(value) if not math.isfinite(value) or value == 0 else "estimated"
             found.append(

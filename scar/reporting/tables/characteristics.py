@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scar.job.metrics import Metric
@@ -71,17 +72,30 @@ def sizes_of(rows: pd.DataFrame, **where: str) -> pd.DataFrame:
     return pick(rows, columns, metric=Metric.FOUNDATION_SIZE, **where)
 
 
+def foundations(rows: pd.DataFrame, subject: str) -> dict[str, dict[str, Any]]:
+    """`foundation_of` each estimator that says anything of a set, in the order of the rows."""
+    sizes = sizes_of(rows, subject=subject)
+    columns = {name: sizes[name].tolist() for name in ("value", "low", "high", "flag")}
+    places: dict[str, list[int]] = {}
+    for place, estimator in enumerate(sizes["estimator"].tolist()):
+        places.setdefault(estimator, []).append(place)
+    return {
+        estimator: _foundation(*([column[place] for place in own] for column in columns.values()))
+        for estimator, own in places.items()
+    }
+
+
 def foundation_of(sizes: pd.DataFrame) -> dict[str, Any]:
     """Mean over seeds of a Foundation Data Size, its interval and flags."""
-    if sizes.empty:
-        nan = float("nan")
-        return {"foundation": nan, "foundation_low": nan, "foundation_high": nan, "foundation_flag": "missing"}
-    return {
-        "foundation": mean(sizes["value"].to_numpy(dtype=float)),
-        "foundation_low": mean(sizes["low"].to_numpy(dtype=float)),
-        "foundation_high": mean(sizes["high"].to_numpy(dtype=float)),
-        "foundation_flag": _join_flags({*sizes["flag"].tolist()}),
-    }
+    return _foundation(*(sizes[name].tolist() for name in ("value", "low", "high", "flag")))
+
+
+def _foundation(
+    values: Sequence[float], lows: Sequence[float], highs: Sequence[float], flags: Sequence[str]
+) -> dict[str, Any]:
+    each = {"foundation": values, "foundation_low": lows, "foundation_high": highs}
+    means = {name: mean(np.array(own, dtype=float)) for name, own in each.items()}
+    return means | {"foundation_flag": _join_flags({*flags}) if flags else "missing"}
 
 
 def extension(rows: pd.DataFrame) -> float:

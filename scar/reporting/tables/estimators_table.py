@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from scar.job.metrics import Metric
 from scar.reporting.axes import by_seed, compensated_mean, pick
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of, sizes_of
+from scar.reporting.tables.characteristics import foundations
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.text import count, group_label, name_of, percent, percent_interval, share, size, size_interval
 
@@ -22,7 +22,12 @@ AHEAD = (Metric.REACH, Metric.GAP_AHEAD, Metric.ACCURACY_AHEAD)
 
 def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
     """Return the estimator that is shown first: the recommended one, or the driver of the plans."""
-    return RECOMMENDED if (sizes.estimator == RECOMMENDED).any() else driver
+    return leading(sizes["estimator"].tolist(), driver)
+
+
+def leading(estimators: Collection[str], driver: str) -> str:
+    """Return which of some estimators is shown first: the recommended one, or the driver of the plans."""
+    return RECOMMENDED if RECOMMENDED in estimators else driver
 
 
 def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFrame:
@@ -99,10 +104,10 @@ def estimators_table(study: Study) -> Table:
     values: list[Mapping[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)
-        sizes = sizes_of(rows, subject="primary")
-        first = leading_estimator(sizes, study.driver)
-        for estimator in sorted({*sizes.estimator.tolist()}, key=lambda e: (e != first, e != study.driver, e)):
-            found = foundation_of(sizes[sizes.estimator == estimator])
+        sizes = foundations(rows, "primary")
+        first = leading(sizes, study.driver)
+        for estimator in sorted(sizes, key=lambda e: (e != first, e != study.driver, e)):
+            found = sizes[estimator]
             needs = by_seed(rows, metric=Metric.NEED, subject="primary", estimator=estimator)
             own, seeds = np.array([need for each in needs.values() for need in each]), max(len(needs), 1)
             counted = {"met": (own == 0).sum() / seeds, "undefined": np.isnan(own).sum() / seeds}

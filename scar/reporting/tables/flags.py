@@ -161,7 +161,8 @@ def _alike(rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], NDArray[np.bool
 
     def among(name: str, texts: Collection[str]) -> NDArray[np.bool_]:
         own, known = codes[name]
-        return np.asarray(known.isin(list(texts)))[own]
+        found: NDArray[np.bool_] = np.asarray(known.isin(list(texts)))[own]
+        return found
 
     wanted = ~among("flag", ["", "refused_not_asked"])
     wanted &= ~(among("stage", ["measures"]) & among("metric", [Metric.COVERAGE]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Board:
     frame: pd.DataFrame
     level: float
 
-    @property
+    @cached_property
     def sentences(self) -> tuple[str, ...]:
         """What the board says, the controls first of all."""
         return (*_leader_sentences(self.frame), *_control_sentences(self.frame))
