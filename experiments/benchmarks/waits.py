@@ -152,17 +152,22 @@ def report_rows(quick: bool, repetitions: int) -> list[Row]:
         copy_jobs(job, folder / "few", groups=few, seeds=1)
         copy_jobs(job, folder / "many", groups=many // 20, seeds=20)
         run = ["-m", "scar.commands.report", f"paths.output_dir={folder}", "force=true", "resamples=200"]
-        first = statistics.median(
-            spend("report", f"{few} groups", [*run, "study=few"], repetition=r).seconds for r in range(repetitions)
-        )
+        each = [spend("report", f"{few} groups", [*run, "study=few"], repetition=r) for r in range(repetitions)]
         large = spend("report", f"{many} jobs", [*run, "study=many"])
-    per_job = max(large.seconds - first, 0) / many
+    seconds, mebibytes = (
+        statistics.median(getattr(spent, unit) for spent in each) for unit in ("seconds", "mebibytes")
+    )
     note = f"{many} jobs took {large.seconds:.0f} s and {large.mebibytes:.0f} MiB; scaled to 10 000 beyond what {few} groups take"
     return [
-        Row(f"a report on {few} groups", first, 8, "s", False),
-        Row("a report on 10 000 jobs", first + 10_000 * per_job, 60, "s", False, note),
-        Row("its memory", large.mebibytes * 10_000 / many, 300, "MiB", False, "scaled likewise, nothing subtracted"),
+        Row(f"a report on {few} groups", seconds, 8, "s", False, f"{mebibytes:.0f} MiB"),
+        Row("a report on 10 000 jobs", scaled(seconds, large.seconds, many, 10_000), 60, "s", False, note),
+        Row("its memory", scaled(mebibytes, large.mebibytes, many, 10_000), 300, "MiB", False, "scaled likewise"),
     ]
+
+
+def scaled(few: float, large: float, many: int, jobs: int) -> float:
+    """Return what so many jobs take, by what `many` take (`large`) beyond what does not grow with them, which `few` groups show."""
+    return few + max(large - few, 0.0) / many * jobs
 
 
 def copy_jobs(job: Path, study: Path, *, groups: int, seeds: int) -> None:
