@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,22 +61,30 @@ def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     return frame[equal(frame, **values)] if values else frame
 
 
-def pick(frame: pd.DataFrame, columns: Sequence[str], **values: object) -> pd.DataFrame:
+def pick(frame: pd.DataFrame, columns: Sequence[str], /, **values: object) -> pd.DataFrame:
     """Some columns of the rows whose columns equal the given values, numbered anew: much faster than to mask all columns."""
     return taken(frame, columns, np.flatnonzero(equal(frame, **values)))
 
 
 def taken(frame: pd.DataFrame, columns: Sequence[str], places: NDArray[np.integer[Any]]) -> pd.DataFrame:
     """Some columns of the rows at some places, numbered anew."""
-    return pd.DataFrame({name: frame[name].array.take(places) for name in columns}, copy=False)
+    found = pd.DataFrame({name: frame[name].array.take(places) for name in columns}, copy=False)
+    found.columns = _names(tuple(columns))
+    return found
 
 
-def has_rows(frame: pd.DataFrame, **values: object) -> bool:
+@lru_cache
+def _names(columns: tuple[str, ...]) -> pd.Index[Any]:
+    """Names of columns, found by one dictionary for all frames that have them."""
+    return pd.Index(columns, dtype=object)
+
+
+def has_rows(frame: pd.DataFrame, /, **values: object) -> bool:
     """Tell whether there are rows whose columns equal the given values."""
     return bool(equal(frame, **values).any())
 
 
-def numbers(frame: pd.DataFrame, column: str = "value", **values: object) -> Floats:
+def numbers(frame: pd.DataFrame, column: str = "value", /, **values: object) -> Floats:
     """Numbers [n] of a column in the rows whose columns equal the given values."""
     found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[equal(frame, **values)]
     return found
@@ -100,7 +109,7 @@ def compensated_mean(values: Iterable[float]) -> float:
     return total / count if count else math.nan
 
 
-def by_seed(frame: pd.DataFrame, **values: object) -> dict[int, list[float]]:
+def by_seed(frame: pd.DataFrame, /, **values: object) -> dict[int, list[float]]:
     """Values by seed, seeds and values in their order, of the rows whose columns equal the given values."""
     places = np.flatnonzero(equal(frame, **values))
     found: dict[int, list[float]] = {}
@@ -125,17 +134,17 @@ def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[An
     return codes, pd.Index(known)
 
 
-def equal(frame: pd.DataFrame, **values: object) -> NDArray[np.bool_]:
+def equal(frame: pd.DataFrame, /, **values: object) -> NDArray[np.bool_]:
     """Tell of each row [n] whether its columns equal the given values; texts are compared by their codes."""
     found: NDArray[np.bool_] | None = None
     for name, value in values.items():
         column = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             known = column.array.categories
-            equal = column.array.codes == (known.get_loc(value) if value in known else len(known))
+            own = column.array.codes == (known.get_loc(value) if value in known else len(known))
         else:
-            equal = (column == value).to_numpy(dtype=bool, na_value=False)
-        found = equal if found is None else found & equal
+            own = (column == value).to_numpy(dtype=bool, na_value=False)
+        found = own if found is None else found & own
     return np.ones(len(frame), dtype=bool) if found is None else found
 
 

@@ -55,7 +55,7 @@ def test_rows_are_picked_as_masks_pick_them(study, plain):
     columns = ["seed", "class_id", "class_name", "value", "flag"]
     expected = rows.loc[mask, columns].reset_index(drop=True)
     assert len(expected)
-    pd.testing.assert_frame_equal(pick(rows, columns, **wanted), expected, check_column_type=False)
+    pd.testing.assert_frame_equal(pick(rows, columns, **wanted), expected)
     pd.testing.assert_frame_equal(select(rows, wanted)[columns].reset_index(drop=True), expected)
     np.testing.assert_array_equal(numbers(rows, **wanted), expected.value)
     np.testing.assert_array_equal(numbers(rows, "class_id", **wanted), expected.class_id.to_numpy(dtype=float))
