@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence, Sized
 from typing import Any
 
@@ -15,6 +16,8 @@ from scar.reporting.axes import coded
 
 BATCH = 64
 """Jobs whose tables are held as they are stored."""
+PART = 1 << 16
+"""Rows whose codes are changed at once."""
 
 
 class JoinedRows:
@@ -74,7 +77,7 @@ class JoinedRows:
 
 
 class _Buffer:
-    """An array that grows in place; of what is spare, no memory is taken."""
+    """An array that grows in place; of what is spare, no memory is taken, and what was outgrown is given back at once."""
 
     def __init__(self, kind: Any) -> None:
         self._whole, self._length = np.empty(0, dtype=kind), 0
@@ -82,7 +85,8 @@ class _Buffer:
     def extend(self, values: np.ndarray) -> None:
         kind, length = np.promote_types(self._whole.dtype, values.dtype), self._length + len(values)
         if kind != self._whole.dtype or length > len(self._whole):
-            whole = np.empty(max(length, 2 * len(self._whole)), dtype=kind)
+            capacity = max(length, 2 * len(self._whole), 1)
+            whole = np.frombuffer(mmap.mmap(-1, capacity * kind.itemsize), dtype=kind)
             whole[: self._length] = self._whole[: self._length]
             self._whole = whole
         self._whole[self._length : length] = values
@@ -156,12 +160,14 @@ def _code_type(texts: Sized) -> np.dtype[Any]:
 
 
 def _categorical(codes: np.ndarray, texts: list[str]) -> pd.Categorical:
-    """Return a column of texts by code as categories in alphabetical order."""
+    """Return a column of texts by code as categories in alphabetical order; the codes are changed in place."""
     order = sorted(range(len(texts)), key=texts.__getitem__)
     places = np.empty(len(texts), dtype=codes.dtype)
     places[order] = np.arange(len(texts))
+    for start in range(0, len(codes), PART):
+        codes[start : start + PART] = places[codes[start : start + PART]]
     categories = pd.Index([texts[each] for each in order], dtype=object)
-    return pd.Categorical.from_codes(places[codes], categories=categories, ordered=True, validate=False)
+    return pd.Categorical.from_codes(codes, categories=categories, ordered=True, validate=False)
 
 
 def runs_of(frame: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[Any, ...], list[tuple[int, int]]]:
