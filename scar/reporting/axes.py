@@ -32,7 +32,11 @@ def _varies(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         return bool((codes != codes[:1]).any())
-    return bool(column.nunique(dropna=False) > 1)
+    missing = column.isna().to_numpy()
+    if missing.any():
+        return not missing.all()
+    values = column.to_numpy()
+    return bool((values != values[:1]).any())
 
 
 def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collection[str] = ("seed",)) -> None:

@@ -17,7 +17,18 @@ from scar.evaluation.intervals import corrected_interval
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE, PREDICTIONS, ROUND_STAGE, Rows, load_predictions, write_rows
 from scar.reporting import study_job
-from scar.reporting.axes import as_texts, by_seed, compensated_mean, has_rows, mean, numbers, pick, seeds_of, select
+from scar.reporting.axes import (
+    as_texts,
+    by_seed,
+    compensated_mean,
+    has_rows,
+    mean,
+    numbers,
+    pick,
+    seeds_of,
+    select,
+    varying_axes,
+)
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.figures.style import Drawing
@@ -69,6 +80,16 @@ def test_rows_are_picked_as_masks_pick_them(study, plain):
     assert by_seed(rows, metric=Metric.N_PRIMARY) == {
         seed: own.value.tolist() for seed, own in rows[rows.metric == Metric.N_PRIMARY].groupby("seed", sort=False)
     }
+
+
+@pytest.mark.parametrize(
+    "values", [[], [1], [1, 1], [1, 2], [None, None], [1, None], [None, 1, 1], ["a", "a"], ["a", "b"], [1.5, math.nan]]
+)
+def test_an_axis_varies_if_it_holds_more_than_one_value_an_empty_cell_included(values):
+    kinds = [object] if any(isinstance(each, str) for each in values) else ["Int16", float]
+    for kind in kinds if 1.5 not in values else [float]:
+        frame = pd.DataFrame({"axis": pd.Series(values, dtype=kind)})
+        assert varying_axes(frame) == (["axis"] if frame["axis"].nunique(dropna=False) > 1 else [])
 
 
 def test_means_are_those_of_pandas_to_the_last_bit():
