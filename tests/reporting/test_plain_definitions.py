@@ -32,6 +32,7 @@ from scar.reporting.axes import (
 from scar.reporting.comparison import compare
 from scar.reporting.content import gather
 from scar.reporting.figures.style import Drawing
+from scar.reporting.formats import page
 from scar.reporting.formats.card import make_cards
 from scar.reporting.formats.page import render_page
 from scar.reporting.formats.terminal import plain_text
@@ -240,6 +241,30 @@ def test_cards_are_of_the_first_groups_and_the_report_says_how_to_have_all(study
     assert not [*tmp_path.glob("card*")]
     with pytest.raises(ValueError, match=r"cards=-1 must not be negative"):
         ReportConfig(cards=-1)
+
+
+@pytest.mark.slow
+def test_as_many_sections_are_shown_as_fit_with_few_tries(study, monkeypatch):
+    content = gather(study, resamples=100, details=3)
+    whole, tried = len(render_page(content).encode()), []
+    open_template = page.open_template
+
+    class Counted:
+        def __init__(self, name):
+            self.template = open_template(name)
+
+        def render(self, **shown):
+            tried.append(len(shown["page"].details))
+            return self.template.render(**shown)
+
+    monkeypatch.setattr(page, "open_template", Counted)
+    for limit, sections, tries in ((whole, 3, [3, 3]), (whole - 1, 2, [3, 0, 2, 2, 2]), (1, 0, [3, 0, 0])):
+        monkeypatch.setattr(page, "PAGE_BYTES", limit)
+        text = render_page(content)
+        assert text.count('<h2 id="detail') == sections
+        assert tried == tries
+        assert (f"own: {3 - sections} because a page holds" in text) == (sections < 3)
+        tried.clear()
 
 
 @pytest.mark.slow
