@@ -23,7 +23,7 @@ from scar.config.nodes import reason
 from scar.config.runtime import LoggerConfig
 from scar.data.paths import data_folder
 from scar.reporting.reduction.results import has_reductions
-from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, PAIRED, CardConfig, Tolerances
+from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, FORMATS, PAIRED, CardConfig, Tolerances
 from scar.sweep.hydra_internals import explain_compositions
 
 ALWAYS = {"study", "formats", "from_wandb", "force", "output", "paths"}
@@ -58,6 +58,7 @@ class ReportConfig:
         margin: largest difference of two scores that counts as none; a null result is tested against it.
         resamples: of the bootstrap of rank agreement.
         details: groups that get a section and figures of their own.
+        cards: groups that get a card; of more, the first.
         paired: encoders that are compared pair by pair; of more, the best ones.
         where: axis and value of the rows to keep, e.g. ``where.regime=natural``.
         formats: of the figure files: svg as the page shows them; png for slides and pdf for a manuscript are drawn once
@@ -83,6 +84,7 @@ class ReportConfig:
     margin: float = EQUIVALENCE_MARGIN
     resamples: int = 2000
     details: int = 8
+    cards: int = CARDS
     paired: int = PAIRED
     where: dict[str, Any] = field(default_factory=dict)
     formats: list[str] = field(default_factory=lambda: list(FORMATS))
@@ -106,6 +108,8 @@ class ReportConfig:
             raise ValueError(f"resamples={self.resamples} must be at least 100")
         if self.details < 0:
             raise ValueError(f"details={self.details} must not be negative")
+        if self.cards < 0:
+            raise ValueError(f"cards={self.cards} must not be negative: 0 writes none")
         if self.paired < 2:
             raise ValueError(f"paired={self.paired} must be at least 2")
         if self.output not in OUTPUTS:
@@ -200,6 +204,7 @@ def write(config: ReportConfig) -> dict[str, Path]:
         margin=config.margin,
         resamples=config.resamples,
         details=config.details,
+        cards=config.cards,
         paired=config.paired,
         where=config.where,
         tolerances=config.tolerance,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -9,11 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from scar.common.types import Floats
 from scar.evaluation.intervals import crossed_variance, single_level, single_level_of_pairs
 from scar.evaluation.weighted_metrics import weighted_scores
 
 TOGETHER = 500
 """Pairs of arms whose differences are held at once, [S, n] each; of more pairs, only what the arms have."""
+BLOCK = 16
+"""Arms whose differences from all others are held at once, [n, BLOCK, E] each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +64,53 @@ def rank_arms(scores: ArrayLike, labels: ArrayLike, *, metric: str = "accuracy",
     else:
         single = single_level_of_pairs(x, level=level)
     above = np.zeros((len(x), len(x)), bool)
-    for i, j in pairs:
-        variance, freedom = crossed_variance(x[i] - x[j])
-        bound = special.stdtrit(freedom, (1 + single) / 2) * np.sqrt(variance)
-        above[i, j], above[j, i] = means[i] - means[j] > bound, means[j] - means[i] > bound
+    if len(pairs) <= TOGETHER or x.shape[1] < 2:
+        for i, j in pairs:
+            variance, freedom = crossed_variance(x[i] - x[j])
+            bound = special.stdtrit(freedom, (1 + single) / 2) * np.sqrt(variance)
+            above[i, j], above[j, i] = means[i] - means[j] > bound, means[j] - means[i] > bound
+    else:
+        for start, variances, freedoms in crossed_variances_of_pairs(x):
+            bounds = special.stdtrit(freedoms, (1 + single) / 2) * np.sqrt(variances)
+            own = means[start : start + len(bounds), None]
+            above[start : start + len(bounds)] = own - means > bounds
     places = [1 + int((means > mean + 1e-12).sum()) for mean in means]
     return [
         Rank(rank=place, low=1 + int(above[:, i].sum()), high=len(x) - int(above[i].sum()), level=level)
         for i, place in enumerate(places)
     ]
+
+
+def crossed_variances_of_pairs(scores: Floats) -> Iterator[tuple[int, Floats, Floats]]:
+    """Yield `crossed_variance` of the differences of all pairs of arms, some arms at a time.
+
+    Sums over seeds of squared differences are those of squares less twice those of products, item by item: matrix products of
+    E² n S multiplications, where each pair by itself would pass a dozen times over its [S, n] differences.
+
+    Args:
+        scores: [E, S, n] of the arms, paired by at least two seeds and n test items.
+
+    Yields:
+        Place of the first arm of a block, and variances and degrees of freedom [B, E] of the differences of its arms from all.
+    """
+    _, seeds, items = scores.shape
+    by_seed = scores.mean(axis=2)
+    centred = np.ascontiguousarray((scores - by_seed[..., None]).transpose(2, 0, 1))  # [n, E, S]
+    by_item, squares = centred.mean(axis=2), np.einsum("nes,nes->ne", centred, centred)
+    for start in range(0, len(scores), BLOCK):
+        own = slice(start, start + BLOCK)
+        between = seeds * (by_item[:, own, None] - by_item[:, None]) ** 2
+        within = squares[:, own, None] + squares[:, None] - 2 * centred[:, own] @ centred.transpose(0, 2, 1)
+        within -= between
+        within /= seeds - 1
+        ms_item, ms_rest = (
+            between.sum(axis=0) / max(items - 1, 1),
+            np.maximum(within.sum(axis=0), 0.0) / max(items - 1, 1),
+        )
+        ms_seed = items * (by_seed[own, None] - by_seed[None]).var(axis=2, ddof=1)
+        total = ms_seed + ms_item - ms_rest
+        spread = ms_seed**2 / (seeds - 1) + np.maximum((between - within).var(axis=0) / items, 1e-300) / 2
+        floor = ms_rest * special.chdtri(seeds - 1, 0.95) / (seeds - 1)
+        held = total <= floor
+        freedom = np.maximum(np.where(held, seeds - 1, total**2 / spread), 1.0)
+        yield start, np.where(held, floor, total) / (seeds * items), freedom

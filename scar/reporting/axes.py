@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from scar.common.types import Floats
 
 GROUP = ("dataset", "encoder", "modality", "regime", "mix")
 """What one line of a table stands for, unless a study varies more."""
@@ -27,7 +32,11 @@ def _varies(column: pd.Series[Any]) -> bool:
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = column.cat.codes.to_numpy()
         return bool((codes != codes[:1]).any())
-    return bool(column.nunique(dropna=False) > 1)
+    missing = column.isna().to_numpy()
+    if missing.any():
+        return not missing.all()
+    values = column.to_numpy()
+    return bool((values != values[:1]).any())
 
 
 def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collection[str] = ("seed",)) -> None:
@@ -53,12 +62,94 @@ def require_named_axes(frame: pd.DataFrame, by: Sequence[str], *, over: Collecti
 
 def select(frame: pd.DataFrame, values: Mapping[str, object]) -> pd.DataFrame:
     """Rows whose columns equal the given values; there may be none."""
-    if not values:
-        return frame
-    found = np.ones(len(frame), dtype=bool)
-    for column, value in values.items():
-        found &= (frame[column] == value).to_numpy(dtype=bool, na_value=False)
-    return frame[found]
+    return frame[equal(frame, **values)] if values else frame
+
+
+def pick(frame: pd.DataFrame, columns: Sequence[str], /, **values: object) -> pd.DataFrame:
+    """Some columns of the rows whose columns equal the given values, numbered anew: much faster than to mask all columns."""
+    return taken(frame, columns, np.flatnonzero(equal(frame, **values)))
+
+
+def taken(frame: pd.DataFrame, columns: Sequence[str], places: NDArray[np.integer[Any]]) -> pd.DataFrame:
+    """Some columns of the rows at some places, numbered anew."""
+    found = pd.DataFrame({name: frame[name].array.take(places) for name in columns}, copy=False)
+    found.columns = _names(tuple(columns))
+    return found
+
+
+@lru_cache
+def _names(columns: tuple[str, ...]) -> pd.Index[Any]:
+    """Names of columns, found by one dictionary for all frames that have them."""
+    return pd.Index(columns, dtype=object)
+
+
+def has_rows(frame: pd.DataFrame, /, **values: object) -> bool:
+    """Tell whether there are rows whose columns equal the given values."""
+    return bool(equal(frame, **values).any())
+
+
+def numbers(frame: pd.DataFrame, column: str = "value", /, **values: object) -> Floats:
+    """Numbers [n] of a column in the rows whose columns equal the given values."""
+    found: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)[equal(frame, **values)]
+    return found
+
+
+def mean(values: Floats) -> float:
+    """Mean of the numbers [n] that are known; NaN of none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
+def compensated_mean(values: Iterable[float]) -> float:
+    """Mean of the numbers that are known, as pandas takes it of a group: of a few, without a frame around them (Kahan 1965)."""
+    total, lost, count = 0.0, 0.0, 0
+    for value in values:
+        if value == value:
+            added = value - lost
+            after = total + added
+            lost = after - total - added
+            lost = 0.0 if math.isnan(lost) else lost  # of infinite numbers
+            total, count = after, count + 1
+    return total / count if count else math.nan
+
+
+def by_seed(frame: pd.DataFrame, /, **values: object) -> dict[int, list[float]]:
+    """Values by seed, seeds and values in their order, of the rows whose columns equal the given values."""
+    places = np.flatnonzero(equal(frame, **values))
+    found: dict[int, list[float]] = {}
+    seeds, own = (frame[name].array.take(places).tolist() for name in ("seed", "value"))
+    for seed, value in zip(seeds, own, strict=True):
+        found.setdefault(seed, []).append(value)
+    return found
+
+
+def seeds_of(frame: pd.DataFrame) -> list[int]:
+    """The seeds of some rows, in ascending order."""
+    each = frame["seed"].to_numpy(dtype=np.int64)
+    starts = np.flatnonzero(each[1:] != each[:-1]) + 1  # rows of a seed mostly lie together
+    return sorted({*each[:1].tolist(), *each[starts].tolist()})
+
+
+def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
+    """Return codes [n] of a column and the values that they stand for; a missing value is one, too."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.array.codes, column.array.categories
+    codes, known = pd.factorize(column, use_na_sentinel=False)
+    return codes, pd.Index(known)
+
+
+def equal(frame: pd.DataFrame, /, **values: object) -> NDArray[np.bool_]:
+    """Tell of each row [n] whether its columns equal the given values; texts are compared by their codes."""
+    found: NDArray[np.bool_] | None = None
+    for name, value in values.items():
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            known = column.array.categories
+            own = column.array.codes == (known.get_loc(value) if value in known else len(known))
+        else:
+            own = (column == value).to_numpy(dtype=bool, na_value=False)
+        found = own if found is None else found & own
+    return np.ones(len(frame), dtype=bool) if found is None else found
 
 
 def keep(frame: pd.DataFrame, where: Mapping[str, object]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scar.measures.steps import MEASURES
@@ -10,7 +11,7 @@ from scar.reporting.details import Detail, make_detail
 from scar.reporting.figures.alignment_figure import alignment_frame, draw_alignment
 from scar.reporting.figures.pareto_figure import draw_fronts
 from scar.reporting.figures.planners_figure import draw_planners
-from scar.reporting.figures.style import Drawing
+from scar.reporting.figures.style import Drawing, finish
 from scar.reporting.formats.table import Table
 from scar.reporting.paper.against import (
     against_published,
@@ -23,7 +24,7 @@ from scar.reporting.paper.figure3a import draw_sizes, sizes_frame
 from scar.reporting.paper.figure3b import bubbles_frame, draw_bubbles
 from scar.reporting.paper.table1 import table1
 from scar.reporting.paper.table2 import characteristics_table, completion_table, published_format_table
-from scar.reporting.settings import EQUIVALENCE_MARGIN, PAIRED, Tolerances
+from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, PAIRED, Tolerances
 from scar.reporting.study_folder import Study
 from scar.reporting.summary import Answers, answer
 from scar.reporting.tables.alignment_table import alignment_tables
@@ -45,7 +46,7 @@ ANSWERED = 32
 
 @dataclass(kw_only=True, eq=False)
 class Content:
-    """The parts of a report, in the order in which they are read."""
+    """The parts of a report, in the order in which they are read, and how many of the groups get a card."""
 
     study: Study
     comparison: Comparison
@@ -60,13 +61,21 @@ class Content:
     caveats: list[Caveat]
     inspected: list[Table] = field(default_factory=list)
     left_out: int = 0
+    cards: int = CARDS
     drawings: list[Drawing] = field(init=False)
 
     def __post_init__(self) -> None:
         self.drawings = [*self.figures]
         for detail in self.details:
-            self.drawings += [*detail.figures, *detail.more_figures]
-            self.drawings += [] if detail.map_figure is None else [detail.map_figure]
+            self.drawings += detail.drawings
+
+    @property
+    def uncarded(self) -> str:
+        """How many groups have no card, and how to have theirs; "" where all have one."""
+        groups = len(self.study.groups())
+        if self.cards >= groups:
+            return ""
+        return f"Cards are of the first {self.cards} of {groups} groups: scar-report cards={groups} writes all."
 
 
 def gather(
@@ -77,9 +86,11 @@ def gather(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    cards: int = CARDS,
     paired: int = PAIRED,
     tolerances: Tolerances | None = None,
     earlier: Study | None = None,
+    formats: Sequence[str] | None = None,
 ) -> Content:
     """Compute every table and figure of a study.
 
@@ -90,9 +101,11 @@ def gather(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get figures of their own.
+        cards: how many groups get a card.
         paired: encoders that are compared pair by pair; of more, the best.
         tolerances: within which ours passes as the published value.
         earlier: a version of the same data to compare with.
+        formats: in which each figure is written and let go as soon as it is drawn; all are kept if None.
     """
     groups = study.groups()
     known = sorted(set(study.rows.estimator) - {""})
@@ -130,9 +143,12 @@ def gather(
             estimators_table(study),
             *published,
         ],
-        figures=[*draw_fronts(boards), *(_figures(study, comparison, estimator) if groups else [])],
+        figures=[
+            *finish(draw_fronts(boards), formats),
+            *finish(_figures(study, comparison, estimator) if groups else [], formats),
+        ],
         details=[
-            make_detail(study, comparison, group, single=len(groups) == 1, mapped=index < MAPS)
+            _finished(make_detail(study, comparison, group, single=len(groups) == 1, mapped=index < MAPS), formats)
             for index, group in enumerate(groups[:details])
         ],
         missing=[*missing_cells(study), *commands_to_fill(against)],
@@ -140,7 +156,13 @@ def gather(
         caveats=collect_caveats(study),
         inspected=inspection_tables(study),
         left_out=max(len(groups) - details, 0),
+        cards=cards,
     )
+
+
+def _finished(detail: Detail, formats: Sequence[str] | None) -> Detail:
+    finish(detail.drawings, formats)
+    return detail
 
 
 def _figures(study: Study, comparison: Comparison, estimator: str | None) -> list[Drawing]:
@@ -149,5 +171,5 @@ def _figures(study: Study, comparison: Comparison, estimator: str | None) -> lis
         figures.append(draw_bubbles(bubbles))
     if len(pairs := alignment_frame(study)):
         figures.append(draw_alignment(pairs))
-    by_regime = len(study.rows[list(study.axes)].drop_duplicates()) == study.rows.regime.nunique()
+    by_regime = len(study.groups()) == study.rows.regime.nunique()
     return [*figures, draw_planners(comparison)] if by_regime and has_planners(comparison) else figures

@@ -13,17 +13,17 @@ import pandas as pd
 from scar.common.spreadsheets import read_frame
 from scar.completion.class_prospects import NOT_MENDED
 from scar.completion.forecast import REFUSALS
-from scar.evaluation.scores import LEADING
+from scar.evaluation.scores import LEADING, raw_and_matched
 from scar.foundation.gaps import NEGATIVE
 from scar.inspection.kinds import CORRECTED, DUPLICATE, LABEL, NEAR, REMOVED
 from scar.job.metrics import Metric
-from scar.reporting.axes import select
-from scar.reporting.comparison import Comparison, primary_arms
+from scar.reporting.axes import has_rows, mean, numbers, pick, seeds_of, select
+from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Correction, Facts, Interval, Purchase, ToLabel
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
 from scar.reporting.tables.caveats import disagreement
-from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.characteristics import foundation_of, sizes_of
 from scar.reporting.tables.estimators_table import leading_estimator, prospect_values
 from scar.reporting.tables.inspection_table import EFFECTS, FOUND
 from scar.reporting.tables.labels_table import has_several
@@ -53,17 +53,18 @@ def gather_facts(study: Study, comparison: Comparison, group: Mapping[str, Any],
     rows, comparison = study.of(group), comparison.of(group)
     planner, why = _planner_to_use(comparison, study.budget_base)
     several = has_several(rows)
-    plain = primary_arms(comparison, LEADING).set_index("subject").value
+    raw, _ = raw_and_matched(LEADING)
+    plain = numbers(comparison.arms, subject="primary", metric=raw)
     return Facts(
         what="the primary set",
         samples=_mean(rows, Metric.N_PRIMARY),
-        classes=int(rows.loc[rows.metric == Metric.CLASS_SIZE, "class_id"].nunique()),
+        classes=len({*numbers(rows, "class_id", metric=Metric.CLASS_SIZE).tolist()}),
         score=_arm(comparison, "primary"),
         tested=_mean(rows, Metric.N_TEST),
         everything=_everything(rows, comparison),
         **_size(rows, study.driver),
         purchase=_purchase(study, comparison, group, planner),
-        raw=float(plain.get("primary", math.nan)),
+        raw=float(plain[0]) if len(plain) else math.nan,
         **_corrections(study, group),
         how_to_look="" if several else _inspection_of(study, group),
         several=several,
@@ -94,13 +95,17 @@ def _inspection_of(study: Study, group: Mapping[str, Any]) -> str:
 
 def _classes_without(rows: pd.DataFrame, part: str) -> list[str]:
     """Names of the classes of which no seed has a sample in a part."""
-    wanted = (rows.metric == Metric.CLASS_SIZE) & (rows.subject == part)
-    most = rows.loc[wanted, ["class_id", "value", "class_name"]].groupby("class_id").max()
-    return [str(name) for name in most.class_name[most.value == 0]]
+    own = pick(rows, ["class_id", "class_name", "value"], metric=Metric.CLASS_SIZE, subject=part)
+    held: dict[int, tuple[str, float]] = {}
+    for index, name, value in zip(*(own[column].tolist() for column in own), strict=True):
+        held[index] = name, max(value, held.get(index, (name, value))[1])
+    return [str(name) for _, (name, most) in sorted(held.items()) if most == 0]
 
 
 def _to_label(rows: pd.DataFrame, planner: str | None) -> ToLabel | None:
     """What the planner would have labelled of a pool without labels, at the largest budget of the first seed."""
+    if not has_rows(rows, stage="labelling"):
+        return None
     own = rows[(rows.stage == "labelling") & (rows.seed == rows.seed.min())]
     size = own.loc[own.metric == Metric.N_POOL, "value"]
     own = own[(own.metric == Metric.TO_LABEL) & (own.subject == planner)]
@@ -117,7 +122,7 @@ def _to_label(rows: pd.DataFrame, planner: str | None) -> ToLabel | None:
 
 
 def _mean(rows: pd.DataFrame, metric: str) -> float:
-    return float(rows.loc[rows.metric == metric, "value"].mean())
+    return mean(numbers(rows, metric=metric))
 
 
 def _interval(row: Any) -> Interval:
@@ -125,7 +130,7 @@ def _interval(row: Any) -> Interval:
 
 
 def _arm(comparison: Comparison, subject: str) -> Interval | None:
-    own = select(comparison.arms, {"subject": subject, "metric": LEADING})
+    own = pick(comparison.arms, ["value", "low", "high", "fraction"], subject=subject, metric=LEADING)
     own = own[own.fraction.isna()]
     return _interval(own.iloc[0]) if len(own) else None
 
@@ -137,7 +142,7 @@ def _everything(rows: pd.DataFrame, comparison: Comparison) -> tuple[float, Inte
 
 def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
     """How much is enough, by the estimator that is shown first, and with which chance."""
-    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
+    sizes = sizes_of(rows, subject="primary")
     first = leading_estimator(sizes, driver)
     found = foundation_of(sizes[sizes.estimator == first])
     needed = Interval(value=found["foundation"], low=found["foundation_low"], high=found["foundation_high"])
@@ -153,6 +158,8 @@ def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
 
 def _unmended(rows: pd.DataFrame) -> list[tuple[str, float]]:
     """Classes that more data do not mend, by the first seed that is forecast, with their recall ahead."""
+    if not has_rows(rows, metric=Metric.RECALL_AHEAD):
+        return []
     ahead = rows[rows.metric == Metric.RECALL_AHEAD].drop_duplicates(["seed", "class_id"])
     first = ahead[(ahead.seed == ahead.seed.min()) & (ahead.flag == NOT_MENDED)].sort_values("value")
     return [(str(name), float(value)) for name, value in zip(first.class_name, first.value, strict=True)]
@@ -211,7 +218,7 @@ def _encoder_to_use(study: Study, group: Mapping[str, Any], boards: Sequence[Boa
 
 
 def _purchase(study: Study, comparison: Comparison, group: Mapping[str, Any], planner: str | None) -> Purchase | str:
-    rows, seed = study.of(group), int(study.of(group).seed.min())
+    rows, seed = study.of(group), seeds_of(study.of(group))[0]
     if planner is None:
         return "What to buy cannot be said: no plan was retrained with."
     plan = plan_of(study, group, seed=seed, strategy=planner)
@@ -236,16 +243,16 @@ def _purchase(study: Study, comparison: Comparison, group: Mapping[str, Any], pl
 
 
 def _budget(rows: pd.DataFrame, planner: str, fraction: float, seed: int, base: str, added: float) -> str:
-    own = rows[(rows.stage == "plan") & (rows.subject == planner) & (rows.fraction == fraction) & (rows.seed == seed)]
-    cost = own.loc[own.metric == Metric.COST, "value"]
-    price = f", cost {count(cost.iloc[0])}" if len(cost) and cost.iloc[0] != added else ""
+    cost = numbers(rows, stage="plan", subject=planner, fraction=fraction, seed=seed, metric=Metric.COST)
+    price = f", cost {count(cost[0])}" if len(cost) and cost[0] != added else ""
     return f"{share(fraction)} of {base}{price}, seed {seed}"
 
 
 def _forecast(rows: pd.DataFrame, planner: str, fraction: float) -> tuple[Interval | None, str]:
     """What the plan of the first seed was forecast to gain, or why it was not forecast."""
-    own = rows[(rows.stage == "plan") & (rows.subject == planner) & (rows.fraction == fraction)]
-    own = own[(own.metric == Metric.EXPECTED_MATCHED_BALANCED_GAIN)].sort_values("seed")
+    where = {"stage": "plan", "subject": planner, "fraction": fraction}
+    columns = ["seed", "value", "low", "high", "flag"]
+    own = pick(rows, columns, metric=Metric.EXPECTED_MATCHED_BALANCED_GAIN, **where).sort_values("seed")
     if own.empty:
         return None, ""
     first = own.iloc[0]

@@ -57,6 +57,11 @@ class Detail:
     more_figures: list[Drawing]
     plans: list[Path]
 
+    @property
+    def drawings(self) -> list[Drawing]:
+        """Its figures, the map last."""
+        return [*self.figures, *self.more_figures, *([] if self.map_figure is None else [self.map_figure])]
+
 
 def make_detail(
     study: Study, comparison: Comparison, group: Mapping[str, Any], *, single: bool, mapped: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -24,7 +25,7 @@ from scar.evaluation.label_scores import EVERY_SCORE, label_item_scores
 from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import answers_one_class, item_scores
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import mean, numbers, pick
 from scar.reporting.study_job import Outcomes
 
 STRATEGIES = ("scar", "random", "class_average")
@@ -47,31 +48,32 @@ class GroupScores:
     """All arms of one group (dataset × encoder × regime × …)."""
 
     def __init__(self, rows: pd.DataFrame, outcomes: Outcomes, *, level: float) -> None:
-        self.rows = as_texts(rows[rows.stage == "evaluation"])
+        own = pick(rows, ["subject", "fraction", "metric", "seed", "value", "n", "flag"], stage="evaluation")
+        self._scored = {name: own[name].tolist() for name in ("seed", "value", "flag")}
+        self._scored["n"] = own["n"].to_numpy(dtype=float, na_value=np.nan).tolist()
         self.outcomes, self.level = outcomes, level
-        named = ["subject", "fraction", "metric"]
-        self._by_arm = {
-            (str(s), None if np.isnan(f) else float(f), str(m)): own
-            for (s, f, m), own in self.rows.groupby(named, dropna=False, sort=False)
-        }
+        self._by_arm: dict[tuple[str, float | None, str], list[int]] = {}
+        arms = zip(own.subject.tolist(), own.fraction.tolist(), own.metric.tolist(), strict=True)
+        for place, (subject, fraction, metric) in enumerate(arms):
+            known = None if math.isnan(fraction) else fraction
+            self._by_arm.setdefault((subject, known, metric), []).append(place)
         self._about: dict[Arm, dict[str, Any]] = {}
-        there = set(self.rows.metric)
+        there = {metric for _, _, metric in self._by_arm}
         self.metrics = tuple(metric for metric in EVERY_SCORE if metric in there)
         self._every_arm = Metric.ACCURACY if Metric.ACCURACY in self.metrics else LEADING
-        keys = self.rows[self.rows.metric == self._every_arm][["subject", "fraction"]].drop_duplicates()
         self.keys: list[Arm] = sorted(
-            ((s, None if np.isnan(f) else float(f)) for s, f in keys.itertuples(index=False)),
+            ((subject, fraction) for subject, fraction, metric in self._by_arm if metric == self._every_arm),
             key=lambda k: (-1.0 if k[1] is None else k[1], strategy_order(k[0])),
         )
-        size = rows.loc[(rows.stage == "dataset") & (rows.metric == Metric.N_PRIMARY), "value"]
-        self.n_primary = float(size.mean()) if len(size) else float("nan")
+        self.n_primary = mean(numbers(rows, stage="dataset", metric=Metric.N_PRIMARY))
 
     def per_seed(self, subject: str, fraction: float | None, metric: str) -> pd.Series:
         """Value of a metric by seed, from the rows."""
-        return self._of(subject, fraction, metric).set_index("seed")["value"].sort_index()
+        seeds, values = (self._of(subject, fraction, metric, column) for column in ("seed", "value"))
+        return pd.Series(values, index=pd.Index(seeds, dtype=np.int64), dtype=float).sort_index()
 
-    def _of(self, subject: str, fraction: float | None, metric: str) -> pd.DataFrame:
-        return self._by_arm.get((subject, fraction, metric), self.rows.iloc[:0])
+    def _of(self, subject: str, fraction: float | None, metric: str, column: str) -> list[Any]:
+        return [self._scored[column][place] for place in self._by_arm.get((subject, fraction, metric), ())]
 
     def gain_rows(self) -> list[dict[str, Any]]:
         """Rows of `Comparison.gains`: what every strategy gained over the primary set by the leading score."""
@@ -99,12 +101,12 @@ class GroupScores:
     def _added(self, subject: str, fraction: float | None) -> float:
         if fraction is None:
             return 0.0
-        return float(self._of(subject, fraction, self._every_arm).n.astype(float).mean() - self._base())
+        return mean(np.array(self._of(subject, fraction, self._every_arm, "n"))) - self._base()
 
     def _base(self) -> float:
         """Mean size of the primary set."""
-        own = self._of("primary", None, self._every_arm).n.astype(float)
-        return float(own.mean()) if len(own) else self.n_primary
+        own = self._of("primary", None, self._every_arm, "n")
+        return mean(np.array(own)) if own else self.n_primary
 
     def _majority(self, subject: str, fraction: float | None) -> int:
         if (seeds := self.outcomes.seeds(subject, fraction)) and not self.outcomes.several:
@@ -112,7 +114,7 @@ class GroupScores:
             rate = np.bincount(labels).max() / len(labels)
             right = self.outcomes.matrix(subject, fraction, seeds)
             return sum(bool(r.mean() <= rate) or answers_one_class(r, labels) for r in right)
-        return int(self._of(subject, fraction, self._every_arm).flag.str.contains("majority").sum())
+        return sum("majority" in flag for flag in self._of(subject, fraction, self._every_arm, "flag"))
 
 
 class _MetricScores:

@@ -8,10 +8,12 @@ EQUIVALENCE_MARGIN = 0.005
 """Largest difference of two scores that counts as none, as a fraction: half a point."""
 FORMATS = ("svg",)
 """Of the figure files, unless one asks for others: what the page shows, so that nothing is drawn twice."""
-DRAWN = 40
+GROUPS_DRAWN = 40
 """Groups that one figure draws, or names, side by side; of more it says how many there are and where all their numbers are."""
 PAIRED = 16
 """Encoders that are compared pair by pair, for pairs grow like their square."""
+CARDS = 64
+"""Groups that get a card, for each is two files and the decision in words."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from scar.config.schema import Config
 from scar.evaluation.sequential import ONE_LOOK, Looks
@@ -23,6 +24,10 @@ from scar.reporting.text import learn_titles
 T = TypeVar("T")
 IDENTITY = ("seed", "stage", "subject", "fraction", "estimator", "factor", "part", "class_id", "metric")
 """With the axes of a group: what makes two rows the same measurement."""
+RANKED = "total"
+"""The arm that encoders are ranked by: a probe on all training data."""
+RANKED_ARMS = (RANKED, f"{RANKED}/uniform")
+"""Its decisions as `Outcomes` names them, raw and matched to equal classes."""
 DATA = "data"
 """Axis of studies in which jobs of one group have seen different data: the version of each."""
 RUNTIME = frozenset(each.name for each in fields(Config) if each.metadata.get("runtime"))
@@ -82,8 +87,26 @@ class Study:
         return parts_of(self.rows, self.axes)
 
     def outcomes(self, group: Mapping[str, Any], arms: Collection[str] | None = None) -> Outcomes:
-        """Test outcomes of every arm of one group, or of some arms."""
-        return Outcomes.read(self.finished(group), arms)
+        """Test outcomes of every arm of one group, or of some arms.
+
+        Where all are read of several encoders, those of `RANKED_ARMS` are kept until they are asked for, as jobs are many and files
+        slow.
+        """
+        key = tuple(group[axis] for axis in self.axes) if set(group) == set(self.axes) else None
+        if arms == RANKED_ARMS and key in self._ranked:
+            return self._ranked.pop(key)
+        found = Outcomes.read(self.finished(group), arms)
+        if arms is None and key is not None and self._compares_encoders and not found.several:
+            self._ranked[key] = found.of(RANKED_ARMS)
+        return found
+
+    @cached_property
+    def _ranked(self) -> dict[tuple[Any, ...] | None, Outcomes]:
+        return {}
+
+    @cached_property
+    def _compares_encoders(self) -> bool:
+        return len({group["encoder"] for group in self.groups()}) > 1
 
     def finished(self, group: Mapping[str, Any]) -> list[StudyJob]:
         """Finished jobs of one group."""
@@ -139,6 +162,7 @@ def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, o
         for job in jobs:
             job.columns[DATA] = str(job.status.get("version", ""))[:8]
     axes = (*GROUP, *hidden)
+    pa.default_memory_pool().release_unused()
     rows = joined.frame(**{name: [job.columns[name] for job in owners] for name in hidden})
     rows = keep(rows, where) if where and len(rows) else rows
     return Study(

@@ -25,7 +25,7 @@ from scar.reporting.axes import GROUP
 
 REPORTED = ("status", "error", "overrides", "encoder", "version", "versions", "git", "started")
 """What a report reads of the record of a job."""
-UNREAD = ("key", "level", "version")
+UNREAD = ("study", "key", "level", "version")
 """Columns of the rows that no report reads."""
 DAMAGED = "damaged"
 """State of a job whose files are not as it left them."""
@@ -103,6 +103,16 @@ class Outcomes:
             for arm, predicted in found.items():
                 predictions.setdefault(arm, {}).setdefault(int(job.columns["seed"]), predicted)
         return cls(labels=labels, predictions=predictions, mix=mix)
+
+    def of(self, arms: Collection[str]) -> Outcomes:
+        """Return those of some arms, by their names here, in the smallest type that holds them."""
+        own = {arm: self.predictions[arm] for arm in arms if arm in self.predictions}
+        each = [self.labels, *(predicted for by_seed in own.values() for predicted in by_seed.values())]
+        kind = np.min_scalar_type(max((int(values.max(initial=0)) for values in each), default=0))
+        predictions = {
+            arm: {seed: values.astype(kind) for seed, values in by_seed.items()} for arm, by_seed in own.items()
+        }
+        return Outcomes(labels=self.labels.astype(kind), predictions=predictions, mix=self.mix)
 
     @property
     def several(self) -> bool:

@@ -12,14 +12,14 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts, select
+from scar.reporting.axes import by_seed, compensated_mean, equal, mean, numbers, pick, seeds_of
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import disagreement
-from scar.reporting.tables.characteristics import foundation_of
-from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
+from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
+from scar.reporting.tables.estimators_table import leading, prospect_sentences
 from scar.reporting.tables.indicators_table import indicator_sentence
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
@@ -75,7 +75,7 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
         boards: of the encoders that the study compares.
     """
     rows = study.of(group)
-    seed = int(rows.seed.min())
+    seed = seeds_of(rows)[0]
     facts = gather_facts(study, comparison, group, boards)
     comparison = comparison.of(group)
     return Answers(
@@ -90,9 +90,8 @@ def answer(study: Study, comparison: Comparison, group: Mapping[str, Any], board
 
 
 def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[str, ...]:
-    own = rows.loc[(rows.stage == "dataset") & (rows.estimator == driver), ["metric", "value"]]
-    mean = {m: own.loc[own.metric == m, "value"].mean() for m in MEASURES}
-    values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in mean.items() if known(v))
+    means = {m: mean(numbers(rows, stage="dataset", estimator=driver, metric=m)) for m in MEASURES}
+    values = ", ".join(f"{m.capitalize()} {decimal(v)}" for m, v in means.items() if known(v))
     sentences = [f"{values} (of 1; estimator: {name_of(driver)})." if values else "The set-level measures are missing."]
     for subject, phrase in (("primary", "the primary set"), ("total", "all training data")):
         arm = _pick(comparison.arms, subject=subject, metric=Metric.MATCHED_ACCURACY)
@@ -109,36 +108,39 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[s
                 "absences of a label rightly, each counting half, averaged over the labels."
             )
     sentences += [sentence] if (sentence := indicator_sentence(rows)) else []
-    wanted = (rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)
-    steps = as_texts(rows.loc[wanted, ["class_name", "factor", "value"]])
+    where = {"stage": "measures", "subject": "primary", "metric": Metric.COVERAGE}
+    steps = pick(rows, ["class_name", "factor", "value"], **where)
     steps = steps[steps.factor == steps.factor.min()]
-    worst = steps.groupby("class_name").value.mean().dropna().sort_values()
+    by_class: dict[str, list[float]] = {}
+    for name, value in zip(steps.class_name.tolist(), steps.value.tolist(), strict=True):
+        by_class.setdefault(name, []).append(value)
+    means = {name: compensated_mean(values) for name, values in sorted(by_class.items())}
+    worst = [(value, name) for name, value in means.items() if known(value)]
     if len(worst) > 1:
-        low, high = worst.index[0], worst.index[-1]
-        sentences.append(
-            f"Coverage is lowest for {low} ({decimal(worst.iloc[0])}) and highest for {high} ({decimal(worst.iloc[-1])})."
-        )
+        ends = (worst[place] for place in np.argsort([value for value, _ in worst])[[0, -1]])
+        low, high = (f"{name} ({decimal(value)})" for value, name in ends)
+        sentences.append(f"Coverage is lowest for {low} and highest for {high}.")
     return tuple(sentences)
 
 
 def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
-    sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
-    have = rows.loc[rows.metric == Metric.N_PRIMARY, "value"].mean()
+    sizes, have = foundations(rows, "primary"), mean(numbers(rows, metric=Metric.N_PRIMARY))
     sentences = []
     if len(sizes):
-        first = leading_estimator(sizes, driver)
-        found = foundation_of(sizes[sizes.estimator == first])
+        first = leading(sizes, driver)
+        found = sizes.get(first) or foundation_of(sizes_of(rows.iloc[:0]))
         sentences.append(_enough(name_of(first), found, have, driver == first))
         sentences += prospect_sentences(rows)
-        others = [name for name in sizes.estimator.unique() if name != first]
-        short = [f"{name_of(e)} {size(foundation_of(sizes[sizes.estimator == e])['foundation'])}" for e in others]
+        short = [f"{name_of(name)} {size(each['foundation'])}" for name, each in sizes.items() if name != first]
         sentences += [f"Other estimates, which differ in what they call enough: {listing(short)}."] if short else []
-    wanted = (rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == driver)
-    needs = rows.loc[wanted, ["seed", "value"]]
-    if len(needs):
-        met = needs[needs.value == 0].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
-        undefined = needs[needs.value.isna()].groupby("seed").size().reindex(needs.seed.unique(), fill_value=0).mean()
-        per_seed = len(needs) / needs.seed.nunique()
+    needs = by_seed(rows, metric=Metric.NEED, subject="primary", estimator=driver)
+    if needs:
+        own = np.array([need for each in needs.values() for need in each])
+        met, undefined, per_seed = (
+            (own == 0).sum() / len(needs),
+            np.isnan(own).sum() / len(needs),
+            len(own) / len(needs),
+        )
         tail = f"; for {undefined:.1f} it is undefined" if undefined else ""
         sentences.append(f"On average over seeds the need is met for {met:.1f} of {per_seed:.0f} classes{tail}.")
     return sentences or ["No estimate of the Foundation Data Size is in the rows."]
@@ -245,5 +247,5 @@ def verdict(row: Any, margin: float) -> str:
 
 
 def _pick(frame: pd.DataFrame, **where: str) -> pd.DataFrame:
-    frame = select(frame, where)
-    return frame if "p_value" in frame else frame[np.isnan(frame.fraction)]
+    wanted = equal(frame, **where)
+    return frame[wanted if "p_value" in frame else wanted & np.isnan(frame["fraction"].to_numpy(dtype=float))]

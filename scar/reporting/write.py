@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gc
 import hashlib
 import json
@@ -17,7 +18,7 @@ from scar.common.files import checksum, replacing
 from scar.common.locks import holding
 from scar.common.spreadsheets import harmless_frame
 from scar.evaluation.scores import LEADING
-from scar.reporting.settings import EQUIVALENCE_MARGIN, FORMATS, PAIRED, Tolerances
+from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, FORMATS, PAIRED, Tolerances
 from scar.store.code import sources
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def write_report(
     margin: float = EQUIVALENCE_MARGIN,
     resamples: int = 2000,
     details: int = 8,
+    cards: int = CARDS,
     paired: int = PAIRED,
     where: Mapping[str, Any] | None = None,
     tolerances: Tolerances | None = None,
@@ -71,6 +73,7 @@ def write_report(
         margin: largest difference of two scores that counts as none.
         resamples: of the bootstrap of rank agreement.
         details: how many groups get a section and figures of their own.
+        cards: how many groups get a card; of more, the first.
         paired: encoders that are compared pair by pair; of more, the best ones.
         where: axis → value: keep these rows only.
         tolerances: within which ours passes as the published value.
@@ -96,6 +99,7 @@ def write_report(
     settings |= {
         "resamples": resamples,
         "details": details,
+        "cards": cards,
         "paired": paired,
         "card": asdict(card) if card else {},
         "where": dict(where or {}),
@@ -110,7 +114,7 @@ def write_report(
     paths = None if force else _reusable(target, digest)
     if paths is None:
         with _collected_once():
-            content = _gather(folders, settings)
+            content = _gather(folders, settings, formats)
             documents = _documents(content, formats) | _cards(content, card, target)
         paths = _write_all(target, documents, digest)
     if console is not None:
@@ -120,17 +124,19 @@ def write_report(
 
 @contextmanager
 def _collected_once() -> Iterator[None]:
-    """Keep the collector of cycles still: figures are made of them, and it would walk all of them again and again."""
-    was_enabled = gc.isenabled()
+    """Keep the collector of cycles still, but for what is drawn: it would walk everything again and again."""
+    was_enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     try:
         yield
     finally:
+        if not frozen:
+            gc.unfreeze()
         if was_enabled:
             gc.enable()
 
 
-def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
+def _gather(folders: Sequence[Path], settings: Mapping[str, Any], formats: Sequence[str]) -> Content:
     from scar.reporting.content import gather
     from scar.reporting.study_folder import load_study
 
@@ -140,9 +146,12 @@ def _gather(folders: Sequence[Path], settings: Mapping[str, Any]) -> Content:
         raise ValueError(f"{study.name}: none of {len(study.jobs)} jobs is finished (status: {states})")
     chosen = {
         name: settings[name]
-        for name in ("estimator", "level", "margin", "resamples", "details", "paired", "tolerances")
+        for name in ("estimator", "level", "margin", "resamples", "details", "cards", "paired", "tolerances")
     }
-    return gather(study, **chosen, earlier=load_study(settings["against"]) if settings["against"] else None)
+    earlier = load_study(settings["against"]) if settings["against"] else None
+    if not gc.get_freeze_count():
+        gc.freeze()  # what was read stays, so that it need not be walked for each figure
+    return gather(study, **chosen, earlier=earlier, formats=["svg", *formats])
 
 
 def _documents(content: Content, formats: Sequence[str]) -> dict[str, bytes]:
@@ -194,7 +203,13 @@ def _cards(content: Content, about: CardConfig | None, target: Path) -> dict[str
 
     documents = {}
     cards = make_cards(
-        content.study, content.comparison, about, answers=content.answers, boards=content.boards, known=content.caveats
+        content.study,
+        content.comparison,
+        about,
+        answers=content.answers,
+        boards=content.boards,
+        known=content.caveats,
+        most=content.cards,
     )
     for suffix, card in cards.items():
         documents[f"card{suffix}.md"] = render_card(card).encode()
@@ -284,7 +299,8 @@ def _digest(folders: Sequence[Path], settings: Mapping[str, Any]) -> str:
             digest.update(asset.name.encode() + asset.read_bytes())
     for folder in folders:
         for job in sorted(folder.glob("jobs/*")):
+            names = sorted(file.name for file in job.iterdir()) if job.is_dir() else []
             for pattern in INPUTS:
-                for file in sorted(job.glob(pattern)):
-                    digest.update(f"{job.name}/{file.name}".encode() + hashlib.sha256(file.read_bytes()).digest())
+                for name in fnmatch.filter(names, pattern):
+                    digest.update(f"{job.name}/{name}".encode() + hashlib.sha256((job / name).read_bytes()).digest())
     return digest.hexdigest()

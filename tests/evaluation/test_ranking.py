@@ -1,11 +1,14 @@
 """Rank intervals hold the true ranks of simulated encoders."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from scar.evaluation import ranking
-from scar.evaluation.intervals import single_level, single_level_of_pairs
+from scar.evaluation.intervals import crossed_variance, single_level, single_level_of_pairs
 from scar.evaluation.ranking import rank_arms
+from scar.evaluation.weighted_metrics import weighted_scores
 
 
 def simulate(strength, *, seeds=4, items=400, rng):
@@ -76,3 +79,22 @@ def test_very_many_arms_are_ranked_without_the_differences_of_all_pairs(monkeypa
     found = rank_arms(right, labels)
     assert sorted(each.rank for each in found)[0] == 1
     assert all(each.low <= each.rank <= each.high for each in found)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy"])
+def test_differences_of_very_many_encoders_are_tested_as_pair_by_pair(metric, monkeypatch):
+    rng = np.random.default_rng(3)
+    right = simulate(np.linspace(0.2, 1.6, 37), seeds=5, items=90, rng=rng)
+    right[4] = right[9]
+    labels = np.arange(90) % 4
+    x = weighted_scores(right, labels, metric)
+    for start, variances, freedoms in ranking.crossed_variances_of_pairs(x):
+        for i, j in product(range(len(variances)), range(len(x))):
+            variance, freedom = crossed_variance(x[start + i] - x[j])
+            assert variances[i, j] == pytest.approx(variance, rel=1e-9, abs=1e-15)
+            if variance > 0:
+                assert freedoms[i, j] == pytest.approx(freedom, rel=1e-6)
+    found = rank_arms(right, labels, metric=metric)
+    monkeypatch.setattr(ranking, "single_level", lambda *_, level: single_level_of_pairs(x, level=level))
+    monkeypatch.setattr(ranking, "TOGETHER", 10_000)
+    assert found == rank_arms(right, labels, metric=metric)

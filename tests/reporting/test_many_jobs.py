@@ -212,7 +212,7 @@ def test_commands_are_gathered_and_jobs_looked_up_once(study, folder, monkeypatc
 
 def test_a_figure_of_very_many_groups_draws_some_and_says_so(study, monkeypatch):
     for module in (figure3a, figure3b, pareto_figure):
-        monkeypatch.setattr(module, "DRAWN", 3)
+        monkeypatch.setattr(module, "GROUPS_DRAWN", 3)
     sizes = draw_sizes(sizes_frame(study))
     assert len(sizes.figure.axes[0].get_yticks()) == 3
     assert "the first 3 of 10, all of them in figure3a_data.csv" in sizes.figure.axes[0].get_xlabel()

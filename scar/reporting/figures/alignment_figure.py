@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from scar.job.metrics import Metric
 from scar.reporting.axes import as_texts
 from scar.reporting.figures.style import EXTENSION, FOUNDATION, MUTED, TOTAL, Drawing, new_figure, only_grid, styled
-from scar.reporting.settings import DRAWN
+from scar.reporting.settings import GROUPS_DRAWN
 from scar.reporting.study_folder import Study
 from scar.reporting.text import decimal, listing, name_of, percent
 
@@ -36,7 +36,7 @@ def alignment_frame(study: Study) -> pd.DataFrame:
 def draw_alignment(frame: pd.DataFrame) -> Drawing:
     """Three panels, one line per dataset and encoder."""
     every = list(dict.fromkeys(frame.label))
-    labels = every[:DRAWN]
+    labels = every[:GROUPS_DRAWN]
     with styled():
         figure = new_figure(10, 1.9 + 0.62 * len(labels))
         joint = bool((frame.metric == Metric.PAIR_SCORE).any())
@@ -58,8 +58,8 @@ def draw_alignment(frame: pd.DataFrame) -> Drawing:
             only_grid(axes, "x")
             handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
             axes.legend(handles.values(), handles.keys(), loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
-        if len(every) > DRAWN:
-            figure.suptitle(f"The first {DRAWN} of {len(every)}; all of them in alignment_data.csv", fontsize=9)
+        if len(every) > GROUPS_DRAWN:
+            figure.suptitle(f"The first {GROUPS_DRAWN} of {len(every)}; all of them in alignment_data.csv", fontsize=9)
         recall.set_xlim(-3, 103)
         agreement.set_xlim(-0.05, 1.05)
     drawing.alt = f"Alignment of two modalities on the test part. {listing(said, 6)}."

@@ -27,9 +27,9 @@ from scar.reporting.figures.style import (
 from scar.reporting.tables.characteristics import summarize
 from scar.reporting.text import decimal
 
-DRAWN = MEASURES[1:]
+MEASURES_DRAWN = MEASURES[1:]
 """The scale of a subset is its size."""
-COLOURS = dict(zip(DRAWN, (EXTENSION, FOUNDATION[0], TOTAL), strict=True))
+COLOURS = dict(zip(MEASURES_DRAWN, (EXTENSION, FOUNDATION[0], TOTAL), strict=True))
 
 
 def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +39,9 @@ def measures_by_size(rows: pd.DataFrame) -> pd.DataFrame:
         ValueError: the rows hold more than one group.
     """
     own = rows[
-        (rows.stage == "measures") & (rows.subject == "primary") & rows.metric.isin((*DRAWN, Metric.TRUE_POSITIVES))
+        (rows.stage == "measures")
+        & (rows.subject == "primary")
+        & rows.metric.isin((*MEASURES_DRAWN, Metric.TRUE_POSITIVES))
     ]
     own = as_texts(own)
     frame = summarize(own, ["metric", "factor", "class_id"])
@@ -52,7 +54,7 @@ def varying(frame: pd.DataFrame) -> list[str]:
     """Measures of `measures_by_size` at several sizes that are not the same for every class at all; others have nothing to show."""
     known = frame[frame.value.notna()]
     found = known.assign(value=known.value.round(3)).groupby("metric")[["value", "n"]].nunique()
-    return [metric for metric in DRAWN if metric in found.index and (found.loc[metric] > 1).all()]
+    return [metric for metric in MEASURES_DRAWN if metric in found.index and (found.loc[metric] > 1).all()]
 
 
 def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") -> Drawing:
@@ -77,7 +79,7 @@ def draw_measures(frame: pd.DataFrame, *, title: str, name: str = "measures") ->
             _draw_lines(drawing, axes, own, COLOURS[metric])
             mean = own.groupby("n").value.mean()
             parts.append(f"mean {metric} {decimal(mean.iloc[0])} at {mean.index[0]:.0f} samples, {decimal(mean.iloc[-1])} at {mean.index[-1]:.0f}")  # fmt: skip
-        others = [metric for metric in DRAWN if metric not in shown and (frame.metric == metric).any()]
+        others = [metric for metric in MEASURES_DRAWN if metric not in shown and (frame.metric == metric).any()]
         same = [f"{metric} {_said(frame[(frame.metric == metric) & frame.value.notna()])}" for metric in others]
         titles = [line_title(title, frame.class_id.nunique()), *same]
         figure.suptitle(" · ".join(titles), fontsize=10, x=0.01, ha="left", color=INK)

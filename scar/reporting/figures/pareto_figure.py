@@ -11,7 +11,7 @@ from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.reporting.figures._label_places import place_labels
 from scar.reporting.figures.style import MUTED, STRATEGY, Drawing, new_figure, settle, styled
-from scar.reporting.settings import DRAWN
+from scar.reporting.settings import GROUPS_DRAWN
 from scar.reporting.tables.leaderboard import Board
 from scar.reporting.text import count, group_label, known, name_of, percent
 
@@ -59,10 +59,12 @@ def draw_pareto(board: Board, *, name: str = "pareto") -> Drawing | None:
         axes.margins(x=0.22, y=0.15)
         axes.set_xlabel("samples embedded per second (log scale)")
         axes.set_ylabel(f"{score} [%]")
-        axes.set_title(label if len(frame) <= DRAWN else f"{label}; named are the {DRAWN} best of {len(frame)}")
+        axes.set_title(
+            label if len(frame) <= GROUPS_DRAWN else f"{label}; named are the {GROUPS_DRAWN} best of {len(frame)}"
+        )
         settle(figure)
         x, y = frame.samples_per_second.to_numpy(dtype=float), 100 * frame[LEADING].to_numpy(dtype=float)
-        radii, named = np.sqrt(areas / np.pi) * figure.dpi / 72, slice(0, DRAWN)
+        radii, named = np.sqrt(areas / np.pi) * figure.dpi / 72, slice(0, GROUPS_DRAWN)
         place_labels(axes, x[named], y[named], radii[named], names[named], fontsize=8)
     said = [
         f"{name_of(row['encoder'])} {percent(row[LEADING])} % at {count(row['samples_per_second'])} samples/s"

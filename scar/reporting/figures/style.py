@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import html
 import logging
 import re
@@ -138,10 +139,25 @@ class Drawing:
         label = html.escape(visible(self.alt), quote=True)
         return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
-    def close(self) -> None:
-        """Let go of the figure."""
-        self._rendered.clear()
+    def finish(self, kinds: Sequence[str]) -> None:
+        """Write the figure in some formats, and let go of all else; a figure takes 2 MB, what is written 0.1."""
+        for kind in kinds:
+            self.render(kind)
         del self.figure
+
+    def close(self) -> None:
+        """Let go of the figure and of what was written."""
+        self._rendered.clear()
+        self.__dict__.pop("figure", None)
+
+
+def finish(drawings: Sequence[Drawing], kinds: Sequence[str] | None) -> Sequence[Drawing]:
+    """Write figures, if some formats are given, and give their memory back; return them."""
+    if kinds is not None:
+        for drawing in drawings:
+            drawing.finish(kinds)
+        gc.collect()  # figures are made of cycles
+    return drawings
 
 
 def share_glyphs(figures: Sequence[str]) -> tuple[str, list[str]]:

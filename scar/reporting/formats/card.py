@@ -77,6 +77,7 @@ def make_cards(
     answers: Sequence[Answers] = (),
     boards: Sequence[Board] = (),
     known: Sequence[Caveat] | None = None,
+    most: int | None = None,
 ) -> dict[str, Card]:
     """Return the cards of a study: file stem suffix (empty for a single group) → card.
 
@@ -87,14 +88,16 @@ def make_cards(
         answers: about the first groups; those about the others are computed.
         boards: of the encoders that the study compares.
         known: its caveats; they are collected if None.
+        most: groups that get one, the first; all if None.
     """
-    groups = study.groups()
-    found = [*answers, *(answer(study, comparison, group, boards) for group in groups[len(answers) :])]
+    every = study.groups()
+    groups = every[:most]
+    found = [*answers[: len(groups)], *(answer(study, comparison, group, boards) for group in groups[len(answers) :])]
     caveats: dict[str, list[Caveat]] = {}
     for caveat in collect_caveats(study) if known is None else known:
         caveats.setdefault(caveat.where, []).append(caveat)
     return {
-        "" if len(groups) == 1 else f"_{_slug(group)}": make_card(
+        "" if len(every) == 1 else f"_{_slug(group)}": make_card(
             study, group, answers=own, caveats=caveats.get(group_label(group), ()), about=about
         )
         for group, own in zip(groups, found, strict=True)

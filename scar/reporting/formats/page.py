@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from types import SimpleNamespace
@@ -42,9 +43,18 @@ def render_page(content: Content) -> str:
     template = open_template("report_template.html")
     thin_points([detail.map for detail in content.details if detail.map is not None])
     page = _page(content)
-    while (left := PAGE_BYTES - len(template.render(page=page).encode())) < 0 and page.details:
-        page.details.pop()
-        page.left_out = _left_out(len(content.details) - len(page.details), content.left_out)
+    sections = page.details
+
+    def left_with(shown: int) -> int:
+        page.details = sections[:shown]
+        page.left_out = _left_out(len(sections) - shown, content.left_out)
+        return PAGE_BYTES - len(template.render(page=page).encode())
+
+    left = left_with(len(sections))
+    if left < 0 and sections:  # the most that fit, each try of many groups takes a second
+        left = left_with(0)
+        if left >= 0:
+            left = left_with(bisect_left(range(1, len(sections)), True, key=lambda shown: left_with(shown) < 0))
     fill_previews(
         [d.map for d in content.details[: len(page.details)] if d.map is not None], max(left - NOTES_BYTES, 0)
     )
@@ -85,6 +95,7 @@ def _page(content: Content) -> SimpleNamespace:
         "details": list(_details(content)),
         "inspected": content.inspected,
         "left_out": _left_out(0, content.left_out),
+        "uncarded": content.uncarded,
         "missing": content.missing,
         "failed": content.failed,
         "caveats": {todo: _by_group(found) for todo, found in caveats.items()},

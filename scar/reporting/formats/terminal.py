@@ -87,6 +87,8 @@ def print_report(content: Content, console: Console) -> None:
         console.print("Every planner, metric and budget: planners.md, planners.csv", style="dim")
     elif len(groups) > SHOWN:
         console.print(f"{len(groups) - SHOWN} more groups in report.html and table2.md", style="dim")
+    if content.uncarded:
+        say(console, content.uncarded, style="dim")
     level = f"{100 * content.comparison.level:g} %"
     say(
         console,

@@ -22,7 +22,7 @@ from scar.reporting.figures.style import (
     styled,
 )
 from scar.reporting.paper.published_rows import published_characteristics
-from scar.reporting.settings import DRAWN
+from scar.reporting.settings import GROUPS_DRAWN
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import characteristics, sizes_by_estimator
 from scar.reporting.text import group_label, name_of, size
@@ -71,7 +71,7 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
         name: file stem.
     """
     every = list(dict.fromkeys(sizes.label))
-    labels, data = every[:DRAWN], sizes
+    labels, data = every[:GROUPS_DRAWN], sizes
     sizes = sizes[sizes.label.isin(labels)]
     estimators = [e for e in dict.fromkeys(sizes.estimator) if e]
     series = [("total", "", TOTAL), ("extension", "", EXTENSION)]
@@ -93,8 +93,10 @@ def draw_sizes(sizes: pd.DataFrame, *, name: str = "figure3a") -> Drawing:
             offset = (index - (len(series) - 1) / 2) * 0.86 / len(series)
             _draw_series(drawing, axes, labels, own, offset, (0.86 / len(series), colour, floor, top, title))
         _dress(axes, labels, floor, top)
-        if len(every) > DRAWN:
-            axes.set_xlabel(f"{axes.get_xlabel()}; the first {DRAWN} of {len(every)}, all of them in {name}_data.csv")
+        if len(every) > GROUPS_DRAWN:
+            axes.set_xlabel(
+                f"{axes.get_xlabel()}; the first {GROUPS_DRAWN} of {len(every)}, all of them in {name}_data.csv"
+            )
         axes.invert_yaxis()
         figure.legend(loc="outside upper left", ncols=min(len(series), 3), handlelength=1.1, columnspacing=1.4)
     drawing.alt = _describe(sizes, every)

@@ -15,7 +15,7 @@ from scar.measures.steps import MEASURES
 from scar.reporting.figures._label_places import place_labels
 from scar.reporting.figures.style import INK, MUTED, Drawing, new_figure, settle, styled
 from scar.reporting.paper.published_rows import published_characteristics
-from scar.reporting.settings import DRAWN
+from scar.reporting.settings import GROUPS_DRAWN
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import characteristics
 from scar.reporting.text import decimal, group_label
@@ -66,13 +66,13 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
         bar.outline.set_visible(False)
         _size_legend(axes)
         notes = [f"not shown, a measure is undefined: {_first(lacking)}"] if lacking else []
-        if len(shown) > DRAWN:
-            notes.append(f"named are the first {DRAWN} of {len(shown)}, all of them in {name}_data.csv")
+        if len(shown) > GROUPS_DRAWN:
+            notes.append(f"named are the first {GROUPS_DRAWN} of {len(shown)}, all of them in {name}_data.csv")
         if notes:
             axes.set_title("\n".join(notes), fontsize=7.5, color=MUTED)
         settle(figure)
         radii = np.sqrt(area / np.pi) * figure.dpi / 72
-        named = slice(0, DRAWN)
+        named = slice(0, GROUPS_DRAWN)
         place_labels(
             axes, x[named], y[named], radii[named], shown["label"].tolist()[named], fontsize=7.2 if many else 8.5
         )
@@ -87,8 +87,8 @@ def draw_bubbles(frame: pd.DataFrame, *, name: str = "figure3b") -> Drawing:
 
 
 def _first(labels: list[str]) -> str:
-    rest = len(labels) - DRAWN
-    return ", ".join([*labels[:DRAWN], *([f"and {rest} more"] if rest > 0 else [])])
+    rest = len(labels) - GROUPS_DRAWN
+    return ", ".join([*labels[:GROUPS_DRAWN], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def _hover(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> list[Line2D]:

@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import as_texts, compensated_mean, mean, numbers, pick
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
 from scar.reporting.tables.indicators_table import indicator_values
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.plan_table import plan_of
@@ -49,17 +50,19 @@ def card_tables(study: Study, group: Mapping[str, Any], *, seed: int) -> dict[st
 
 
 def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    own = rows.loc[rows.stage == "dataset", ["metric", "value"]]
-    means = {part: own.loc[own.metric == f"n_{part}", "value"].mean() for part in PARTS}
+    means = {part: mean(numbers(rows, stage="dataset", metric=f"n_{part}")) for part in PARTS}
     return pd.DataFrame({"part": part, "samples": value} for part, value in means.items() if value == value)
 
 
 def _measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Set-level S, C, A, R of everything by estimator (§4.3); low and high are the lowest and highest seed."""
-    wanted = (rows.stage == "dataset") & rows.metric.isin(MEASURES)
-    own = as_texts(rows.loc[wanted, ["estimator", "metric", "value"]])
-    table = own.groupby(["estimator", "metric"], sort=False).value.agg(value="mean", low="min", high="max")
-    return table.reset_index().rename(columns={"metric": "measure"})
+    own = pick(rows, ["estimator", "metric", "value"], stage="dataset")
+    found: dict[tuple[str, str], list[float]] = {}
+    for estimator, metric, value in zip(*(own[name].tolist() for name in own), strict=True):
+        if metric in MEASURES:
+            found.setdefault((estimator, metric), []).append(value)
+    lines = [(*key, compensated_mean(each), np.fmin.reduce(each), np.fmax.reduce(each)) for key, each in found.items()]
+    return pd.DataFrame(lines, columns=["estimator", "measure", "value", "low", "high"])
 
 
 def _indicators(rows: pd.DataFrame) -> pd.DataFrame:
@@ -69,11 +72,12 @@ def _indicators(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _foundation(rows: pd.DataFrame) -> pd.DataFrame:
     """Foundation Data Sizes [samples] by set and estimator, with the interval of the estimate."""
-    sizes = rows[rows.metric == Metric.FOUNDATION_SIZE]
-    found = []
+    estimators, found = dict.fromkeys(sizes_of(rows).estimator.tolist()), []
+    nothing = foundation_of(sizes_of(rows.iloc[:0]))
     for subject in SUBJECTS:
-        for estimator in sizes.estimator.unique():
-            each = foundation_of(sizes[(sizes.subject == subject) & (sizes.estimator == estimator)])
+        sizes = foundations(rows, subject)
+        for estimator in estimators:
+            each = sizes.get(estimator, nothing)
             value, low, high = each["foundation"], each["foundation_low"], each["foundation_high"]
             state = size(value) if not math.isfinite(value) or value == 0 else "estimated"
             found.append(
@@ -85,15 +89,16 @@ def _foundation(rows: pd.DataFrame) -> pd.DataFrame:
 def _classes(study: Study, group: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """One row per class for one seed: sizes, measures of the whole primary set, need and largest plan."""
     rows = study.of(group)
-    own = rows[rows.seed == seed]
-    subjects = own.loc[own.metric == Metric.ADDED, "subject"].unique()
-    strategy = "scar" if "scar" in subjects or not len(subjects) else str(sorted(subjects)[0])
+    subjects = {*pick(rows, ["subject"], metric=Metric.ADDED, seed=seed).subject.tolist()}
+    strategy = "scar" if "scar" in subjects or not subjects else str(min(subjects))
     plan = plan_of(study, group, seed=seed, strategy=strategy)
-    steps = own.loc[(own.stage == "measures") & (own.subject == "primary"), ["class_id", "metric", "factor", "value"]]
+    steps = pick(rows, ["class_id", "metric", "factor", "value"], stage="measures", subject="primary", seed=seed)
     steps = steps[steps.factor == steps.factor.min()]
+    found: dict[tuple[int, str], list[float]] = {}
+    for index, metric, value in zip(*(steps[name].tolist() for name in ("class_id", "metric", "value")), strict=True):
+        found.setdefault((index, metric), []).append(value)
     for measure in CLASS_MEASURES:
-        values = steps[steps.metric == measure].groupby("class_id").value.mean().to_dict()
-        plan[measure] = plan.class_id.astype(int).map(values)
+        plan[measure] = [compensated_mean(found.get((int(index), measure), [])) for index in plan.class_id.tolist()]
     return plan.drop(columns=["class_id", "fraction"]).rename(columns={"class_name": "class"})
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from scar.completion.flags import say_disagreement
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import by_seed, pick, seeds_of
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.estimators_table import leading_estimator
+from scar.reporting.tables.estimators_table import leading
 from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_lines
 from scar.reporting.tables.missing import missing_arms
-from scar.reporting.text import decimal, group_label, listing, name_of
+from scar.reporting.text import decimal, group_label, known, listing, name_of
 
 SINGLE = 20
 """Classes too small for their coverage that are named one by one; of more, those alike are one line."""
@@ -34,8 +36,8 @@ def collect_caveats(study: Study) -> list[Caveat]:
     found: list[Caveat] = []
     for group in study.groups():
         rows, label = study.of(group), group_label(group)
-        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
-        decisive = {study.driver, leading_estimator(sizes, study.driver)}
+        sizes = pick(rows, ["estimator"], metric=Metric.FOUNDATION_SIZE, subject="primary")
+        decisive = {study.driver, leading(sizes.estimator.tolist(), study.driver)}
         disagreed, lost = disagreement(rows, study.driver), undefined_coverage(rows)
         texts = [(DOUBT, disagreed)] if disagreed else []
         texts += [(MORE, lost[0] if len(lost) == 1 else _lost_together(rows))] if lost else []
@@ -55,7 +57,7 @@ def by_what_to_do(caveats: Iterable[Caveat]) -> dict[str, list[Caveat]]:
 
 def _lost_together(rows: pd.DataFrame) -> str:
     """Say in one line for which classes coverage is undefined somewhere."""
-    own = rows[(rows.stage == "measures") & (rows.subject == "primary") & (rows.metric == Metric.COVERAGE)]
+    own = pick(rows, ["class_name", "value"], stage="measures", subject="primary", metric=Metric.COVERAGE)
     lost = own[own.value.isna()]
     names = listing([str(name) for name in lost.class_name.unique()])
     return (
@@ -72,22 +74,18 @@ def disagreement(rows: pd.DataFrame, driver: str, *, seed: int | None = None) ->
         driver: estimator whose needs the plans answer.
         seed: of which seed; None: of all.
     """
-    own = rows if seed is None else rows.loc[rows.seed == seed, ["seed", "subject", "estimator", "metric", "value"]]
-    estimated = (own.subject == "primary") & (own.estimator == driver)
-    have, sizes, needs = (
-        own.loc[where, ["seed", "value"]]
-        for where in (
-            own.metric == Metric.N_PRIMARY, estimated & (own.metric == Metric.FOUNDATION_SIZE), estimated & (own.metric == Metric.NEED)
-        )
-    )  # fmt: skip
-    number_of, size_of = have.groupby("seed").value.first(), sizes.drop_duplicates("seed").set_index("seed").value
-    lacking_of = needs.assign(value=needs.value != 0).groupby("seed").value.sum()
+    estimated = {"subject": "primary", "estimator": driver}
+    have = by_seed(rows, metric=Metric.N_PRIMARY)
+    sizes, needs = (by_seed(rows, metric=metric, **estimated) for metric in (Metric.FOUNDATION_SIZE, Metric.NEED))
     found = [
         say_disagreement(
-            size=float(size_of[seed]), have=float(number_of[seed]), lacking=float(lacking), name=name_of(driver)
+            size=sizes[each][0],
+            have=next((number for number in have[each] if known(number)), math.nan),
+            lacking=float(sum(need != 0 for need in needs[each])),
+            name=name_of(driver),
         )
-        for seed, lacking in lacking_of.items()
-        if seed in size_of.index and seed in number_of.index
+        for each in sorted(needs)
+        if each in sizes and each in have and seed in (None, each)
     ]
     said = [text for text in found if text]
     if not said or seed is not None:
@@ -97,18 +95,22 @@ def disagreement(rows: pd.DataFrame, driver: str, *, seed: int | None = None) ->
 
 def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     """Which class was too small for its coverage at which factors, and how many samples it had."""
-    own = rows[(rows.stage == "measures") & (rows.subject == "primary")]
-    index = ["class_name", "factor", "seed"]
-    coverage = as_texts(own.loc[(own.metric == Metric.COVERAGE) & own.value.isna(), index])
-    hits = as_texts(own.loc[own.metric == Metric.TRUE_POSITIVES, [*index, "value"]]).set_index(index).value
-    had = hits.reindex(pd.MultiIndex.from_frame(coverage[index]))
-    seeds = own.seed.nunique()
+    coverage, hits = (
+        pick(rows, ["class_name", "factor", "seed", "value"], stage="measures", subject="primary", metric=metric)
+        for metric in (Metric.COVERAGE, Metric.TRUE_POSITIVES)
+    )
+    undefined = coverage[coverage.value.isna()]
+    if undefined.empty:
+        return []
+    had = {(name, factor, seed): count for name, factor, seed, count in _records(hits)}
+    seeds = len(seeds_of(pick(rows, ["seed"], stage="measures", subject="primary")))
     lost: dict[str, tuple[set[int], set[int], list[float]]] = {}
-    for (name, factor, seed), count in zip(had.index.tolist(), had.tolist(), strict=True):
+    for name, factor, seed, _ in _records(undefined):
         factors, of_seeds, counts = lost.setdefault(str(name), (set(), set(), []))
         factors.add(int(factor))
         of_seeds.add(int(seed))
-        counts += [count] if count == count else []
+        count = had.get((name, factor, seed), math.nan)
+        counts += [count] if known(count) else []
     lines = []
     for name, (factors, of_seeds, counts) in lost.items():
         has = f" and has {_between(min(counts), max(counts))} there" if counts else ""
@@ -124,6 +126,10 @@ def undefined_coverage(rows: pd.DataFrame, min_count: int = 30) -> list[str]:
     for name, said in lines:
         alike.setdefault(said, []).append(name)
     return [f"{listing(names)}: {said}" for said, names in alike.items()]
+
+
+def _records(frame: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
+    return zip(*(frame[name].tolist() for name in frame), strict=True)
 
 
 def _between(low: float, high: float) -> str:

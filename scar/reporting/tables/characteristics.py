@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts, require_named_axes
+from scar.reporting.axes import as_texts, mean, numbers, pick, require_named_axes, seeds_of
 from scar.reporting.study_folder import Study
 
 SIZES = Metric.of_table("table1")
@@ -56,40 +56,56 @@ def _characteristics(study: Study, estimator: str) -> pd.DataFrame:
     records: list[dict[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)
-        record: dict[str, Any] = {**group, "estimator": estimator, "seeds": rows.seed.nunique()}
-        own = rows.loc[rows.stage == "dataset", ["estimator", "metric", "value"]]
-        record |= {metric: _mean(own, metric) for metric in SIZES}
-        record |= {metric: _mean(own[own.estimator == estimator], metric) for metric in MEASURES}
+        record: dict[str, Any] = {**group, "estimator": estimator, "seeds": len(seeds_of(rows))}
+        record |= {metric: _mean(rows, metric, stage="dataset") for metric in SIZES}
+        record |= {metric: _mean(rows, metric, stage="dataset", estimator=estimator) for metric in MEASURES}
         record["extended"] = extension(rows)
-        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.estimator == estimator)]
-        record |= foundation_of(sizes[sizes.subject == "total"])
-        record["foundation_primary"] = _mean(sizes[sizes.subject == "primary"], Metric.FOUNDATION_SIZE)
+        record |= foundation_of(sizes_of(rows, subject="total", estimator=estimator))
+        record["foundation_primary"] = _mean(rows, Metric.FOUNDATION_SIZE, subject="primary", estimator=estimator)
         records.append(record)
     return pd.DataFrame(records)
 
 
+def sizes_of(rows: pd.DataFrame, **where: str) -> pd.DataFrame:
+    """Foundation Data Sizes, their intervals, flags and estimators in the rows with the given subject, estimator or both."""
+    columns = ["seed", "subject", "estimator", "class_id", "value", "low", "high", "flag"]
+    return pick(rows, columns, metric=Metric.FOUNDATION_SIZE, **where)
+
+
+def foundations(rows: pd.DataFrame, subject: str) -> dict[str, dict[str, Any]]:
+    """`foundation_of` each estimator that says anything of a set, in the order of the rows."""
+    sizes = sizes_of(rows, subject=subject)
+    columns = {name: sizes[name].tolist() for name in ("value", "low", "high", "flag")}
+    places: dict[str, list[int]] = {}
+    for place, estimator in enumerate(sizes["estimator"].tolist()):
+        places.setdefault(estimator, []).append(place)
+    return {
+        estimator: _foundation(*([column[place] for place in own] for column in columns.values()))
+        for estimator, own in places.items()
+    }
+
+
 def foundation_of(sizes: pd.DataFrame) -> dict[str, Any]:
     """Mean over seeds of a Foundation Data Size, its interval and flags."""
-    if sizes.empty:
-        nan = float("nan")
-        return {"foundation": nan, "foundation_low": nan, "foundation_high": nan, "foundation_flag": "missing"}
-    return {
-        "foundation": float(sizes.value.mean()),
-        "foundation_low": float(sizes.low.mean()),
-        "foundation_high": float(sizes.high.mean()),
-        "foundation_flag": _join_flags(sizes.flag),
-    }
+    return _foundation(*(sizes[name].tolist() for name in ("value", "low", "high", "flag")))
+
+
+def _foundation(
+    values: Sequence[float], lows: Sequence[float], highs: Sequence[float], flags: Sequence[str]
+) -> dict[str, Any]:
+    each = {"foundation": values, "foundation_low": lows, "foundation_high": highs}
+    means = {name: mean(np.array(own, dtype=float)) for name, own in each.items()}
+    return means | {"foundation_flag": _join_flags({*flags}) if flags else "missing"}
 
 
 def extension(rows: pd.DataFrame) -> float:
     """Samples in primary plus the plan of SCAR at its largest budget; mean over seeds."""
-    own = rows[(rows.metric == Metric.EXTENSION_SIZE) & (rows.subject == "scar")]
-    return float(own.loc[own.fraction == own.fraction.max(), "value"].mean()) if len(own) else float("nan")
+    own = pick(rows, ["fraction", "value"], metric=Metric.EXTENSION_SIZE, subject="scar")
+    return mean(own.value[own.fraction == own.fraction.max()].to_numpy(dtype=float))
 
 
-def _mean(rows: pd.DataFrame, metric: str) -> float:
-    values = rows.loc[rows.metric == metric, "value"]
-    return float(np.mean(values)) if len(values) else float("nan")
+def _mean(rows: pd.DataFrame, metric: str, **where: str) -> float:
+    return mean(numbers(rows, metric=metric, **where))
 
 
 def sizes_by_estimator(study: Study) -> pd.DataFrame:

@@ -17,10 +17,11 @@ from scar.common.types import Floats
 from scar.evaluation.agreement import rank_agreement
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
+from scar.reporting.axes import by_seed, pick
 from scar.reporting.settings import PAIRED
-from scar.reporting.study_folder import Study
+from scar.reporting.study_folder import RANKED, Study
 from scar.reporting.tables.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
-from scar.reporting.tables.leaderboard import CONTROLS, SUBJECT, Board, boards_of
+from scar.reporting.tables.leaderboard import CONTROLS, Board, boards_of
 
 QUANTITIES = (*MEASURES, Metric.NEED, Metric.STEP_SIZE, Metric.ADDED)
 """Per class: the measures at full size, the need, the size of the whole set that the class needs, and the plan."""
@@ -99,7 +100,7 @@ def _agreement(
     by_class = {q: {n: _by_class(study, {**group, "encoder": n}, q) for n in names} for q in QUANTITIES}
     controls = {q: [_by_class(study, {**group, "encoder": n}, q) for n in blind] for q in QUANTITIES}
     held = _by_class(study, {**group, "encoder": names[0]}, Metric.CLASS_SIZE)
-    middle = {q: {name: by_class[q][name].median(axis=0) for name in listed} for q in QUANTITIES}
+    middle = {q: {name: _middle(frame) for name, frame in own.items()} for q, own in by_class.items()}
     pairs = [
         {"first": first, "second": second, **_pair(middle[quantity], first, second, quantity, level, resamples)}
         for first, second in combinations(listed, 2)
@@ -109,7 +110,7 @@ def _agreement(
     pairs += [{"first": a, "second": b, **_selected(study, group, plans, a, b)} for a, b in combinations(listed, 2)]
     order = [
         _order(quantity, [by_class[quantity][n] for n in names], level, resamples)
-        | _worth(quantity, [by_class[quantity][n] for n in names], controls[quantity], held)
+        | _worth([middle[quantity][n] for n in names], controls[quantity], held)
         for quantity in QUANTITIES
     ]
     sizes, frame, orders = _sizes(study, group, names), pd.DataFrame(pairs), pd.DataFrame(order)
@@ -129,31 +130,41 @@ def _agreement(
 
 def _by_class(study: Study, group: Mapping[str, Any], quantity: str) -> pd.DataFrame:
     """Return [S, K] values by seed and class; infinity is ranked highest, NaN is undefined."""
-    rows = study.of(group)
-    columns = ["seed", "stage", "subject", "fraction", "estimator", "factor", "class_id", "value"]
-    own = rows.loc[rows.metric == quantity, columns]
+    rows, columns = study.of(group), ["seed", "class_id", "value"]
     if quantity in MEASURES:
-        own = own[(own.stage == "measures") & (own.subject == "primary")]
-        own = own[own.factor == own.factor.min()]
-    elif quantity == Metric.CLASS_SIZE:
-        own = own[own.subject == "primary"]
-    elif quantity == Metric.ADDED:
-        own = own[own.subject == "scar"]
-        own = own[own.fraction == own.fraction.max()]
-    else:
-        own = own[(own.subject == "primary") & (own.estimator == study.driver)]
-    return _wide(own)
+        own = pick(rows, [*columns, "factor"], stage="measures", subject="primary", metric=quantity)
+        return _wide(own[own.factor == own.factor.min()])
+    if quantity == Metric.CLASS_SIZE:
+        return _wide(pick(rows, columns, subject="primary", metric=quantity))
+    if quantity == Metric.ADDED:
+        own = pick(rows, [*columns, "fraction"], subject="scar", metric=quantity)
+        return _wide(own[own.fraction == own.fraction.max()])
+    return _wide(pick(rows, columns, subject="primary", estimator=study.driver, metric=quantity))
 
 
 def _wide(rows: pd.DataFrame) -> pd.DataFrame:
     """Return values by seed and class, the first that is known where there are several."""
-    if rows.class_id.isna().any() or rows.duplicated(["seed", "class_id"]).any():
-        return rows.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
     seeds, row = np.unique(rows.seed.to_numpy(dtype=np.int64), return_inverse=True)
-    classes, column = np.unique(rows.class_id.to_numpy(dtype=np.int64), return_inverse=True)
-    values = np.full((len(seeds), len(classes)), np.nan)
-    values[row, column] = rows.value
-    return pd.DataFrame(values, index=seeds, columns=classes)
+    classes, column = np.unique(rows.class_id.to_numpy(dtype=np.int64, na_value=-1), return_inverse=True)
+    cells = row * len(classes) + column
+    if -1 in classes or (np.bincount(cells) > 1).any():
+        return rows.pivot_table(index="seed", columns="class_id", values="value", aggfunc="first", dropna=False)
+    values = np.full(len(seeds) * len(classes), np.nan)
+    values[cells] = rows.value
+    return pd.DataFrame(values.reshape(len(seeds), len(classes)), index=seeds, columns=classes, copy=False)
+
+
+def _middle(frame: pd.DataFrame) -> pd.Series[float]:
+    """Return the median over seeds of each class [K], of the seeds that have it."""
+    ordered = np.sort(frame.to_numpy(dtype=float), axis=0)  # NaN comes last
+    known = np.count_nonzero(~np.isnan(ordered), axis=0)
+    if not len(ordered):
+        return pd.Series(np.full(len(frame.columns), np.nan), index=frame.columns)
+    low, high = (
+        np.take_along_axis(ordered, place[None], axis=0)[0]
+        for place in (np.maximum(known - 1, 0) // 2, known // 2 * (known > 0))
+    )
+    return pd.Series(np.where(known % 2, low, (low + high) / 2), index=frame.columns, copy=False)
 
 
 def _pair(
@@ -179,7 +190,7 @@ def _order(quantity: str, frames: Sequence[pd.DataFrame], level: float, resample
     nothing = {"quantity": quantity, "between": np.nan, "within": np.nan, "loss": np.nan, "low": np.nan, "high": np.nan}
     if len(seeds) < 2 or len(classes) < 3:
         return {**nothing, "verdict": "undefined"}
-    values = np.stack([each.loc[seeds, classes].to_numpy(dtype=float) for each in frames])
+    values = np.stack([_cells(each, seeds, classes) for each in frames])
     values = values[:, :, ~np.isnan(values).any(axis=(0, 1))]
     if values.shape[2] < 3:
         return {**nothing, "verdict": "undefined"}
@@ -197,26 +208,42 @@ def _order(quantity: str, frames: Sequence[pd.DataFrame], level: float, resample
     }  # fmt: skip
 
 
+def _cells(frame: pd.DataFrame, seeds: Sequence[int], classes: Sequence[int]) -> Floats:
+    """Return the values [S, K] of some seeds and classes."""
+    every = len(frame) == len(seeds) and len(frame.columns) == len(classes)  # in the same order
+    found: Floats = (frame if every else frame.loc[seeds, classes]).to_numpy(dtype=float)
+    return found
+
+
 def _worth(
-    quantity: str, frames: Sequence[pd.DataFrame], controls: Sequence[pd.DataFrame], held: pd.DataFrame
+    medians: Sequence[pd.Series[float]], controls: Sequence[pd.DataFrame], held: pd.DataFrame
 ) -> dict[str, float]:
     """Return how well the class sizes alone, and the controls, correlate with the encoders; medians over seeds."""
 
     def against(others: Sequence[pd.DataFrame]) -> float:
-        middle = [other.median(axis=0) for other in others]
-        each = [_spearman(own, other) for own in (frame.median(axis=0) for frame in frames) for other in middle]
+        middle = [_middle(other) for other in others]
+        each = [_spearman(own, other) for own in medians for other in middle]
         return _mean(np.array(each)) if each else float("nan")
 
     return {"class_size": against([held]), "control": against(controls)}
 
 
 def _spearman(first: pd.Series[float], second: pd.Series[float]) -> float:
-    both = first.index.intersection(second.index)
-    x, y = first[both].to_numpy(dtype=float), second[both].to_numpy(dtype=float)
+    if not first.index.equals(second.index):
+        both = first.index.intersection(second.index)
+        first, second = first[both], second[both]
+    x, y = first.to_numpy(dtype=float), second.to_numpy(dtype=float)
     known = ~(np.isnan(x) | np.isnan(y))
     if known.sum() < 3 or len(set(x[known])) < 2 or len(set(y[known])) < 2:
         return float("nan")
-    return float(np.corrcoef(pd.Series(x[known]).rank(), pd.Series(y[known]).rank())[0, 1])
+    return float(np.corrcoef(_ranks(x[known]), _ranks(y[known]))[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return the ranks [n] of values; equal ones share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    shared: Floats = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    return shared
 
 
 def _correlations(values: Floats) -> tuple[float, float]:
@@ -294,11 +321,11 @@ def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:
 
 def _sizes(study: Study, group: Mapping[str, Any], names: Sequence[str]) -> pd.DataFrame:
     """Return [seeds, encoders] the Foundation Data Sizes by the driver."""
-    columns = {}
-    for name in names:
-        rows = study.of({**group, "encoder": name})
-        own = rows[
-            (rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == SUBJECT) & (rows.estimator == study.driver)
-        ]
-        columns[name] = own.groupby("seed").value.first()
-    return pd.DataFrame(columns)
+    wanted = {"metric": Metric.FOUNDATION_SIZE, "subject": RANKED, "estimator": study.driver}
+    found = {name: by_seed(study.of({**group, "encoder": name}), **wanted) for name in names}
+    first = {
+        name: {seed: next((value for value in values if value == value), np.nan) for seed, values in own.items()}
+        for name, own in found.items()
+    }
+    seeds = sorted({seed for own in found.values() for seed in own})
+    return pd.DataFrame(first, index=seeds, columns=list(names), dtype=float)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
+from scipy import special
 
-from scar.evaluation.intervals import MeanEstimate, corrected_interval
+from scar.common.types import Floats
 from scar.job.metrics import Metric
 from scar.reporting.text import name_of
 
 FACTOR = 1.5
 """Largest ratio of two Foundation Data Sizes that count as the same."""
+ROUNDING = 1e-12
+"""A standard error that is no larger is that of rounding."""
 CLAIMS: dict[str, str] = {
     Metric.COVERAGE: "Coverage by class",
     Metric.STEP_SIZE: "Which classes need more",
@@ -38,29 +39,42 @@ def size_sentence(sizes: pd.DataFrame, *, level: float = 0.95) -> str:
         level: that the intervals of all pairs hold at once.
     """
     usable = sizes.where(np.isfinite(sizes) & (sizes > 0)).dropna(axis="columns", how="all").dropna()
-    pairs = list(combinations(usable.columns, 2))
-    if len(usable) < 2 or not pairs:
+    if len(usable) < 2 or len(usable.columns) < 2:
         return "How much data is enough, model-agnostic: undefined; too few encoders and seeds with a finite size."
-    own = 1 - (1 - level) / len(pairs)
-    ratios = {}
-    for first, second in pairs:
-        logs = np.log(usable[first] / usable[second]).to_numpy()
-        ratios[first, second] = corrected_interval(logs, test_share=0.0, level=own)
+    ratio, low, high = log_ratios(usable.to_numpy(dtype=float), level=level)
     bound = np.log(FACTOR)
-    inside = all(-bound <= each.low and each.high <= bound for each in ratios.values())
-    verdict = "confirmed" if inside else "refuted" if any(map(_beyond, ratios.values())) else "undecided"
-    (first, second), shown = max(ratios.items(), key=lambda item: (_beyond(item[1]), abs(item[1].value)))
-    ends = f"[{np.exp(shown.low):.2f}, {np.exp(shown.high):.2f}]"
+    inside, beyond = (-bound <= low) & (high <= bound), (low > bound) | (high < -bound)
+    verdict = "confirmed" if inside.all() else "refuted" if beyond.any() else "undecided"
+    named = int(np.where(beyond == beyond.any(), np.abs(ratio), -1.0).argmax())
+    first, second = (usable.columns[each[named]] for each in np.triu_indices(len(usable.columns), 1))
+    ends = f"[{np.exp(low[named]):.2f}, {np.exp(high[named]):.2f}]"
     return (
         f"How much data is enough, model-agnostic (within a factor of {FACTOR:g}): {verdict}. {name_of(first)} asks for "
         f"{_count(usable[first].median())} samples, {name_of(second)} for {_count(usable[second].median())}, medians over "
-        f"seeds; the ratio is {np.exp(shown.value):.2f} {ends}."
+        f"seeds; the ratio is {np.exp(ratio[named]):.2f} {ends}."
     )
 
 
-def _beyond(ratio: MeanEstimate) -> bool:
-    """Tell whether a logarithmic ratio surely exceeds `FACTOR`, in either direction."""
-    return bool(ratio.low > np.log(FACTOR) or ratio.high < -np.log(FACTOR))
+def log_ratios(sizes: Floats, *, level: float) -> tuple[Floats, Floats, Floats]:
+    """Mean logarithmic ratios of all pairs of columns, with Student's intervals over seeds that hold for all pairs (Bonferroni).
+
+    `scar.evaluation.intervals.corrected_interval` of each pair, all at once: there are as many as the square of the encoders.
+
+    Args:
+        sizes: [S, E], above 0.
+        level: that all intervals hold at once.
+
+    Returns:
+        Means and ends of the intervals, each [E (E − 1) / 2], in the order of ``np.triu_indices(E, 1)``; an end is NaN where the
+        ratio varies by rounding alone.
+    """
+    first, second = np.triu_indices(sizes.shape[1], 1)
+    logs = np.log(sizes.T[first] / sizes.T[second])
+    middle, error = logs.mean(axis=1), np.sqrt(logs.var(axis=1, ddof=1) / len(sizes))
+    single = 1 - (1 - level) / len(first)
+    half = special.stdtrit(len(sizes) - 1, (1 + single) / 2) * error
+    half[(error > 0) & ~(error > ROUNDING)] = np.nan
+    return middle, middle - half, middle + half
 
 
 def order_sentences(order: pd.DataFrame) -> list[str]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scar.foundation.settings import RECOMMENDED
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import by_seed, compensated_mean, pick
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.tables.characteristics import foundations
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.text import count, group_label, name_of, percent, percent_interval, share, size, size_interval
 
@@ -21,15 +22,32 @@ AHEAD = (Metric.REACH, Metric.GAP_AHEAD, Metric.ACCURACY_AHEAD)
 
 def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
     """Return the estimator that is shown first: the recommended one, or the driver of the plans."""
-    return RECOMMENDED if (sizes.estimator == RECOMMENDED).any() else driver
+    return leading(sizes["estimator"].tolist(), driver)
+
+
+def leading(estimators: Collection[str], driver: str) -> str:
+    """Return which of some estimators is shown first: the recommended one, or the driver of the plans."""
+    return RECOMMENDED if RECOMMENDED in estimators else driver
 
 
 def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFrame:
     """Return one row per multiple of the data and metric of `AHEAD`: value, low and high, means over seeds."""
-    wanted = (rows.stage == "prospect") & (rows.subject == subject) & rows.class_id.isna()
-    own = as_texts(rows.loc[wanted, ["fraction", "metric", "value", "low", "high"]])
-    means = own.groupby(["fraction", "metric"], as_index=False)[["value", "low", "high"]].mean()
-    return means.rename(columns={"fraction": "multiple"})
+    ends = ("value", "low", "high")
+    own = pick(rows, ["fraction", "metric", *ends, "class_id"], stage="prospect", subject=subject)
+    own = own[own.class_id.isna()]
+    found: dict[tuple[float, str], list[int]] = {}
+    for place, key in enumerate(zip(own.fraction.tolist(), own.metric.tolist(), strict=True)):
+        found.setdefault(key, []).append(place)
+    numbers = {name: own[name].tolist() for name in ends}
+    means = [
+        {
+            "multiple": multiple,
+            "metric": metric,
+            **{name: compensated_mean(numbers[name][place] for place in places) for name in ends},
+        }
+        for (multiple, metric), places in sorted(found.items())
+    ]
+    return pd.DataFrame(means, columns=["multiple", "metric", *ends])
 
 
 def prospect_sentences(rows: pd.DataFrame) -> list[str]:
@@ -86,13 +104,13 @@ def estimators_table(study: Study) -> Table:
     values: list[Mapping[str, Any]] = []
     for group in study.groups():
         rows = study.of(group)
-        sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
-        needs = rows.loc[(rows.metric == Metric.NEED) & (rows.subject == "primary"), ["seed", "estimator", "value"]]
-        first = leading_estimator(sizes, study.driver)
-        for estimator in sorted(sizes.estimator.unique(), key=lambda e: (e != first, e != study.driver, e)):
-            found, own = foundation_of(sizes[sizes.estimator == estimator]), needs[needs.estimator == estimator]
-            seeds = max(own.seed.nunique(), 1)
-            counted = {"met": (own.value == 0).sum() / seeds, "undefined": own.value.isna().sum() / seeds}
+        sizes = foundations(rows, "primary")
+        first = leading(sizes, study.driver)
+        for estimator in sorted(sizes, key=lambda e: (e != first, e != study.driver, e)):
+            found = sizes[estimator]
+            needs = by_seed(rows, metric=Metric.NEED, subject="primary", estimator=estimator)
+            own, seeds = np.array([need for each in needs.values() for need in each]), max(len(needs), 1)
+            counted = {"met": (own == 0).sum() / seeds, "undefined": np.isnan(own).sum() / seeds}
             cells.append(
                 {
                     "Group": group_label(group),

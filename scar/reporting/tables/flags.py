@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from scar.completion.flags import PLAN_FLAGS
 from scar.completion.forecast import REFUSALS
 from scar.job.metrics import Metric
 from scar.job.rows import MIX_STAGE, ROUND_STAGE
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import coded, seeds_of
 from scar.reporting.text import listing, name_of, share
 
 EXPLANATIONS = PLAN_FLAGS | {
@@ -75,8 +79,8 @@ TO_DO = {
 """Flag → what to do; of flags that are not named, such as those of a dataset, one looks at the data."""
 
 _FLAG = re.compile(r"^(?P<kind>[^:=]+)(?::(?P<index>\d+))?(?:=(?P<number>[-\d.]+))?$")
-COLUMNS = ["stage", "subject", "fraction", "seed", "estimator", "class_id", "class_name", "metric", "flag"]
-"""Of rows, what is said of flags."""
+ALIKE = ("stage", "subject", "estimator", "class_name", "metric")
+"""Texts of rows that are said of a flag."""
 
 
 def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str, str]]:
@@ -89,88 +93,113 @@ def flag_lines(rows: pd.DataFrame, decisive: Collection[str]) -> list[tuple[str,
         rows: of one group.
         decisive: estimators that lead the report or drive the plans.
     """
-    wanted = (
-        (rows.flag != "")
-        & ~((rows.stage == "measures") & (rows.metric == Metric.COVERAGE))
-        & (rows.metric != Metric.STEP_SIZE)  # told of needs
-        & ~rows.stage.isin([MIX_STAGE, ROUND_STAGE])  # told of plans
-    )
-    flagged = rows.loc[wanted, COLUMNS]
-    if flagged.empty:
-        return []
-    flagged = as_texts(flagged)
-    flagged = flagged.assign(flag=_mapped(flagged.flag, lambda flag: flag.split(";"))).explode("flag")
-    flagged = flagged.assign(
-        flag=_mapped(flagged.flag, lambda flag: re.sub(r"^mean over \d+ of \d+ parts$", "some_parts", flag))
-    )
-    flagged = _name_classes(flagged, rows)
-    flagged = flagged[(flagged.flag != "met") | flagged.class_id.isna()]
-    flagged = flagged[
-        (flagged.flag != "refused_not_asked") & (flagged.metric != Metric.COST)
-    ]  # the latter names a selection
-    flagged = flagged.assign(metric=flagged.metric.where(~flagged.flag.str.startswith("refused_"), "forecast"))
-    flagged = flagged.assign(decides=flagged.estimator.isin(["", *decisive]))
-    seeds = rows.seed.nunique()
-    lines = []
-    for (decides, flag), own in flagged.groupby(["decides", "flag"], sort=False):
-        todo = TO_DO.get(str(flag), LOOK) if decides else NOTHING
-        lines.append((todo, f"{_about(own)}: {_meaning(str(flag), own)} ({_where(own, seeds)})."))
-    return lines
+    names: Mapping[str, str] = {}
+    lines: dict[tuple[bool, str], _Line] = {}
+    for row, seeds in _alike(rows):
+        for flag, number, index in map(_parts, row["flag"].split(";")):
+            if flag == "refused_not_asked" or (flag == "met" and row["of_class"]):
+                continue
+            line = lines.setdefault((row["estimator"] in ("", *decisive), flag), _Line(row["stage"]))
+            line.metrics["forecast" if flag.startswith("refused_") else row["metric"]] = None
+            line.estimators[row["estimator"]] = None
+            line.subjects[row["subject"]] = None
+            line.numbers += [] if math.isnan(number) else [number]
+            names = _class_names(rows) if index and not names else names
+            line.classes[names.get(index, "") if index else row["class_name"]] = None
+            line.budgets |= set() if math.isnan(row["fraction"]) else {row["fraction"]}
+            line.seeds = line.seeds | seeds
+    every = len(seeds_of(rows))
+    return [
+        (TO_DO.get(flag, LOOK) if decides else NOTHING, line.said(flag, every))
+        for (decides, flag), line in lines.items()
+    ]
 
 
-def _about(own: pd.DataFrame) -> str:
-    """Which numbers: metrics, estimators and subjects."""
-    metrics = listing([metric.replace("_", " ") for metric in own.metric.unique()])
-    estimators = listing([name_of(name) for name in own.estimator.unique() if name])
-    text = f"{metrics} by {estimators}" if estimators else metrics
-    return f"{text[0].upper()}{text[1:]} ({_subjects(own)})"
+@dataclass
+class _Line:
+    """What one line is about, in the order in which the rows name it."""
+
+    stage: str
+    metrics: dict[str, None] = field(default_factory=dict)
+    estimators: dict[str, None] = field(default_factory=dict)
+    subjects: dict[str, None] = field(default_factory=dict)
+    classes: dict[str, None] = field(default_factory=dict)
+    numbers: list[float] = field(default_factory=list)
+    budgets: set[float] = field(default_factory=set)
+    seeds: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, dtype=bool))
+
+    def said(self, flag: str, seeds: int) -> str:
+        """The line of a flag; `seeds` is how many the group has."""
+        return f"{self._about()}: {self._meaning(flag)} ({self._where(seeds)})."
+
+    def _about(self) -> str:
+        """Which numbers: metrics, estimators and subjects."""
+        metrics = listing([metric.replace("_", " ") for metric in self.metrics])
+        estimators = listing([name_of(name) for name in self.estimators if name])
+        text = f"{metrics} by {estimators}" if estimators else metrics
+        subjects = listing([name_of(subject) for subject in self.subjects if subject] or [self.stage])
+        return f"{text[0].upper()}{text[1:]} ({subjects})"
+
+    def _meaning(self, flag: str) -> str:
+        text = EXPLANATIONS.get(flag, flag.replace("_", " "))
+        if not self.numbers:
+            return text
+        low, high = f"{min(self.numbers):.3g}", f"{max(self.numbers):.3g}"
+        return f"{text}, {low} to {high}" if low != high else f"{text}, {low}"
+
+    def _where(self, seeds: int) -> str:
+        classes = [name for name in self.classes if name]
+        budgets = [share(budget) for budget in sorted(self.budgets)]
+        parts = [listing(classes)] if classes else []
+        parts += [f"at {listing(budgets)}"] if budgets else []
+        return ", ".join([*parts, f"{self.seeds.sum()} of {seeds} seeds"])
 
 
-def _subjects(own: pd.DataFrame) -> str:
-    return listing([name_of(subject) for subject in own.subject.unique() if subject] or [str(own.stage.iloc[0])])
+def _alike(rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], NDArray[np.bool_]]]:
+    """Yield each kind of flagged row once, in the order of the first ones, and which of the seeds have it: rows are alike in all but the seed."""
+    codes = {name: coded(rows[name]) for name in ("flag", *ALIKE)}
+
+    def among(name: str, texts: Collection[str]) -> NDArray[np.bool_]:
+        own, known = codes[name]
+        found: NDArray[np.bool_] = np.asarray(known.isin(list(texts)))[own]
+        return found
+
+    wanted = ~among("flag", ["", "refused_not_asked"])
+    wanted &= ~(among("stage", ["measures"]) & among("metric", [Metric.COVERAGE]))
+    wanted &= ~among("metric", [Metric.STEP_SIZE, Metric.COST])  # the one is told of needs, the other names a selection
+    wanted &= ~among("stage", [MIX_STAGE, ROUND_STAGE])  # told of plans
+    places = np.flatnonzero(wanted)
+    if not len(places):
+        return
+    fractions = rows["fraction"].to_numpy(dtype=float)[places]
+    _, budget = np.unique(fractions, return_inverse=True)
+    of_class = rows["class_id"].notna().to_numpy()[places]
+    key = budget * 2 + of_class
+    for own, known in codes.values():
+        key = key * (len(known) + 1) + own[places]
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    seeds, seed = np.unique(rows["seed"].to_numpy(dtype=np.int64)[places], return_inverse=True)
+    seen = np.zeros((len(first), len(seeds)), dtype=bool)
+    seen[kind, seed] = True
+    for each in np.argsort(first).tolist():
+        place = places[first[each]]
+        texts = {name: str(known[own[place]]) for name, (own, known) in codes.items()}
+        about = {"fraction": float(fractions[first[each]]), "of_class": bool(of_class[first[each]])}
+        yield {**texts, **about}, seen[each]
 
 
-def _meaning(flag: str, own: pd.DataFrame) -> str:
-    text = EXPLANATIONS.get(flag, flag.replace("_", " "))
-    numbers = own.number.dropna()
-    if not len(numbers):
-        return text
-    low, high = f"{numbers.min():.3g}", f"{numbers.max():.3g}"
-    return f"{text}, {low} to {high}" if low != high else f"{text}, {low}"
+@lru_cache(4096)
+def _parts(flag: str) -> tuple[str, float, str]:
+    """Split ``extrapolated=7.8`` into flag and number, ``unseen:3``, set on a whole plan, into flag and index of the class."""
+    found = _FLAG.search(re.sub(r"^mean over \d+ of \d+ parts$", "some_parts", flag))
+    if found is None:
+        return flag, math.nan, ""
+    return found["kind"], float(found["number"] or "nan"), str(int(found["index"])) if found["index"] else ""
 
 
-def _where(own: pd.DataFrame, seeds: int) -> str:
-    classes = [str(name) for name in own.class_name.unique() if name]
-    budgets = [share(b) for b in sorted(own.fraction.dropna().unique())]
-    parts = [listing(classes)] if classes else []
-    parts += [f"at {listing(budgets)}"] if budgets else []
-    return ", ".join([*parts, f"{own.seed.nunique()} of {seeds} seeds"])
-
-
-def _name_classes(flagged: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Split ``unseen:3``, set on a whole plan, into flag and name of class 3; ``extrapolated=7.8`` into flag and number."""
-    names = (
-        as_texts(rows.loc[rows.class_id.notna(), ["class_id", "class_name"]].drop_duplicates("class_id"))
-        .set_index("class_id")
-        .class_name
-    )
-    name_of_class = {str(index): name for index, name in names.items()}
-    parts = {flag: _FLAG.search(flag) for flag in flagged.flag.unique()}
-    kinds = {flag: flag if found is None else found["kind"] for flag, found in parts.items()}
-    numbers = {flag: float(found["number"] or "nan") if found else math.nan for flag, found in parts.items()}
-    own = {
-        flag: name_of_class.get(str(int(found["index"])), "")
-        for flag, found in parts.items()
-        if found and found["index"]
-    }
-    named = flagged.class_name.tolist()
-    return flagged.assign(
-        flag=flagged.flag.map(kinds),
-        number=flagged.flag.map(numbers).astype(float),
-        class_name=[own.get(flag, name) for flag, name in zip(flagged.flag, named, strict=True)],
-    )
-
-
-def _mapped(flags: pd.Series[Any], change: Callable[[str], Any]) -> pd.Series[Any]:
-    """Return what a function makes of each of many flags, of which few differ."""
-    return flags.map({flag: change(flag) for flag in flags.unique()})
+def _class_names(rows: pd.DataFrame) -> dict[str, str]:
+    """Names of the classes by their index, as the first row of each says."""
+    index = rows["class_id"].to_numpy(dtype=np.int64, na_value=-1)
+    classes, first = np.unique(index, return_index=True)
+    own, known = coded(rows["class_name"])
+    return {str(k): str(known[own[place]]) for k, place in zip(classes.tolist(), first.tolist(), strict=True) if k >= 0}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import require_named_axes
+from scar.reporting.axes import NOT_AXES, coded, compensated_mean, equal, require_named_axes, taken
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.text import count, name_of, percent, shown
@@ -29,12 +30,16 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
     Raises:
         ValueError: the rows vary in an axis besides the seed.
     """
-    own = rows[(rows.stage == "dataset") & (rows.subject == subject)]
-    own = own[own.metric.isin([name for name in set(own.metric) if name.partition("@")[0] in INDICATORS])]
-    require_named_axes(own, ("metric",))
-    means = own.groupby("metric", sort=False).value.mean()
-    ordered = sorted(means.index, key=lambda metric: INDICATORS.index(Metric.of(metric)))  # stable: 500 before 100
-    return {metric: float(means[metric]) for metric in ordered}
+    places = np.flatnonzero(equal(rows, stage="dataset", subject=subject))
+    codes, known = coded(rows["metric"])
+    named = [code for code, name in enumerate(known) if name.partition("@")[0] in INDICATORS]
+    places = places[np.isin(codes[places], named)]
+    require_named_axes(taken(rows, [name for name in rows if name not in NOT_AXES], places), ("metric",))
+    values: dict[str, list[float]] = {}
+    for metric, value in zip(known[codes[places]], rows["value"].to_numpy(dtype=float)[places].tolist(), strict=True):
+        values.setdefault(metric, []).append(value)
+    ordered = sorted(values, key=lambda metric: INDICATORS.index(Metric.of(metric)))  # stable: 500 before 100
+    return {metric: compensated_mean(values[metric]) for metric in ordered}
 
 
 def header(metric: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import as_texts, has_rows
 from scar.reporting.comparison import PLAIN
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
@@ -30,7 +30,7 @@ COUNTING_NOTE = (
 
 def has_several(rows: pd.DataFrame) -> bool:
     """Whether samples of some job may carry several labels."""
-    return bool((rows.stage == "labels").any())
+    return has_rows(rows, stage="labels")
 
 
 def label_tables(study: Study) -> list[Table]:

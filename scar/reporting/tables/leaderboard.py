@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,13 @@ from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import weighted_scores
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of
+from scar.reporting.axes import compensated_mean, mean, numbers, pick
+from scar.reporting.study_folder import RANKED, RANKED_ARMS, Study
+from scar.reporting.tables.characteristics import foundation_of, sizes_of
 from scar.reporting.text import listing, name_of
 
 CONTROLS = ("random_network", "random_vectors")
 """Encoders that know nothing: what they reach comes from the probe and the shape of the input."""
-SUBJECT = "total"
-"""The arm that encoders are ranked by: a probe on all training data."""
 SCORES = (LEADING, "accuracy")
 """That encoders are ranked by, the first before all: raw decisions favour the frequent classes of the training data."""
 BYTES = 4
@@ -46,7 +46,7 @@ class Board:
     frame: pd.DataFrame
     level: float
 
-    @property
+    @cached_property
     def sentences(self) -> tuple[str, ...]:
         """What the board says, the controls first of all."""
         return (*_leader_sentences(self.frame), *_control_sentences(self.frame))
@@ -79,9 +79,8 @@ def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
 
 
 def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float) -> pd.DataFrame | None:
-    arms = [SUBJECT, *(f"{SUBJECT}/{decision}" for _, decision in map(raw_and_decision, SCORES) if decision != "raw")]
-    outcomes = {name: study.outcomes({**group, "encoder": name}, arms) for name in names}
-    seeds = sorted(set.intersection(*(set(each.seeds(SUBJECT)) for each in outcomes.values())))
+    outcomes = {name: study.outcomes({**group, "encoder": name}, RANKED_ARMS) for name in names}
+    seeds = sorted(set.intersection(*(set(each.seeds(RANKED)) for each in outcomes.values())))
     labels = outcomes[names[0]].labels
     same = all(np.array_equal(each.labels, labels) for each in outcomes.values())
     if not seeds or not same or labels.ndim == 2:  # ranks are of classes that exclude one another
@@ -91,7 +90,7 @@ def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, leve
     ]
     for metric in SCORES:
         raw, decision = raw_and_decision(metric)
-        right = np.stack([outcomes[name].predicted(SUBJECT, None, seeds, decision) == labels for name in names])
+        right = np.stack([outcomes[name].predicted(RANKED, None, seeds, decision) == labels for name in names])
         ranks = rank_arms(right, labels, metric=raw, level=level)
         for record, own, rank in zip(records, right, ranks, strict=True):
             found = crossed_interval(weighted_scores(own, labels, raw), level=level, share=True)
@@ -108,21 +107,17 @@ def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, leve
 
 def _measured(rows: pd.DataFrame, driver: str, level: float) -> dict[str, Any]:
     """S, C, A, R of the set with Student intervals over the seeds, and its Foundation Data Size."""
-    own = rows[(rows.stage == "dataset") & (rows.estimator == driver)]
-    sizes = {
-        m: rows.loc[(rows.stage == "dataset") & (rows.metric == m), "value"].mean()
-        for m in (Metric.N_TEST, Metric.N_TOTAL)
-    }
+    sizes = {m: mean(numbers(rows, stage="dataset", metric=m)) for m in (Metric.N_TEST, Metric.N_TOTAL)}
     found: dict[str, Any] = {}
     for measure in MEASURES:
-        values = own.loc[own.metric == measure, "value"].dropna().to_numpy(dtype=float)
+        values = numbers(rows, stage="dataset", estimator=driver, metric=measure)
+        values = values[~np.isnan(values)]
         if not len(values):
             found |= dict.fromkeys((measure, f"{measure}_low", f"{measure}_high"), np.nan)
             continue
         each = corrected_interval(values, test_share=sizes[Metric.N_TEST] / sizes[Metric.N_TOTAL], level=level)
         found |= {measure: each.value, f"{measure}_low": each.low, f"{measure}_high": each.high}
-    needed = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.estimator == driver) & (rows.subject == SUBJECT)]
-    size = foundation_of(needed)
+    size = foundation_of(sizes_of(rows, estimator=driver, subject=RANKED))
     return found | {name: size[name] for name in ("foundation", "foundation_low", "foundation_high")}
 
 
@@ -145,10 +140,14 @@ def _cost(study: Study, group: Mapping[str, Any]) -> dict[str, float]:
 
 def _largest(rows: pd.DataFrame) -> list[tuple[str, float]]:
     """The three classes that the plan of SCAR gives most at the largest budget, mean over seeds."""
-    added = rows[(rows.metric == Metric.ADDED) & (rows.subject == "scar")]
+    added = pick(rows, ["class_name", "fraction", "value"], metric=Metric.ADDED, subject="scar")
     added = added[added.fraction == added.fraction.max()]
-    means = added.groupby("class_name", sort=False).value.mean().sort_values(ascending=False)
-    return [(str(name), float(value)) for name, value in means.head(3).items() if value > 0]
+    by_class: dict[str, list[float]] = {}
+    for name, value in zip(added.class_name.tolist(), added.value.tolist(), strict=True):
+        by_class.setdefault(name, []).append(value)
+    means = {name: compensated_mean(values) for name, values in by_class.items()}
+    ordered = pd.Series(means, dtype=float).sort_values(ascending=False)
+    return [(str(name), float(value)) for name, value in ordered.head(3).items() if value > 0]
 
 
 def on_front(benefit: np.ndarray, speed: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from scar.evaluation.sequential import ONE_LOOK
+from scar.reporting.axes import pick
 from scar.reporting.group_scores import strategy_order
 from scar.reporting.study_folder import Study
 from scar.reporting.study_job import StudyJob
@@ -22,16 +23,15 @@ def missing_arms(study: Study) -> pd.DataFrame:
     """
     found: list[dict[str, Any]] = []
     for group in study.groups():
-        rows = study.of(group)
-        scored = rows[rows.stage == "evaluation"].drop_duplicates(["subject", "fraction", "seed"])
-        budgeted = scored[scored.fraction.notna()]
-        seeds = sorted(int(s) for s in scored.seed.unique())
+        own = pick(study.of(group), ["subject", "fraction", "seed"], stage="evaluation")
+        scored = {*zip(own.subject.tolist(), own.fraction.tolist(), own.seed.tolist(), strict=True)}
+        budgeted = {each for each in scored if not math.isnan(each[1])}
+        seeds = sorted({seed for _, _, seed in scored})
         if study.looks != ONE_LOOK:
             seeds = seeds[: study.looks.seeds[0]]
-        for subject in sorted(budgeted.subject.unique(), key=strategy_order):
-            for fraction in sorted(budgeted.fraction.unique()) or [np.nan]:
-                own = budgeted[(budgeted.subject == subject) & (budgeted.fraction == fraction)]
-                lacking = sorted(set(seeds) - {int(s) for s in own.seed})
+        for subject in sorted({subject for subject, _, _ in budgeted}, key=strategy_order):
+            for fraction in sorted({fraction for _, fraction, _ in budgeted}):
+                lacking = [seed for seed in seeds if (subject, fraction, seed) not in budgeted]
                 if lacking:
                     command = run_command(study, group, subject, lacking)
                     found.append(

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import as_texts
+from scar.reporting.axes import as_texts, pick
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.labels_table import COUNTING_NOTE
@@ -41,21 +41,17 @@ def plan_by_class(
     Raises:
         ValueError: the seed has no rows.
     """
-    own = rows.loc[rows.seed == seed, COLUMNS]
+    own = pick(rows, COLUMNS, seed=seed)
     if own.empty:
         raise ValueError(f"seed={seed}: no rows; seeds are {sorted(int(s) for s in rows.seed.unique())}")
-    sizes = own[own.metric == Metric.CLASS_SIZE]
-    primary = sizes.loc[sizes.subject == "primary", ["class_id", "class_name", "value"]]
+    primary = pick(own, ["class_id", "class_name", "value"], metric=Metric.CLASS_SIZE, subject="primary")
     frame = as_texts(primary).rename(columns={"value": "primary"})
-    reserve = sizes.loc[sizes.subject == "reserve", ["class_id", "value"]].rename(columns={"value": "reserve"})
-    needs = own.loc[
-        (own.metric == Metric.NEED) & (own.subject == "primary") & (own.estimator == estimator),
-        ["class_id", "value", "low", "high", "flag"],
-    ]
-    needs = as_texts(needs).rename(
-        columns={"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
-    )
-    added = own.loc[(own.metric == Metric.ADDED) & (own.subject == strategy), ["class_id", "fraction", "value"]]
+    reserve = pick(own, ["class_id", "value"], metric=Metric.CLASS_SIZE, subject="reserve")
+    reserve = reserve.rename(columns={"value": "reserve"})
+    columns = {"value": "need", "low": "need_low", "high": "need_high", "flag": "need_flag"}
+    needs = pick(own, ["class_id", *columns], metric=Metric.NEED, subject="primary", estimator=estimator)
+    needs = as_texts(needs).rename(columns=columns)
+    added = pick(own, ["class_id", "fraction", "value"], metric=Metric.ADDED, subject=strategy)
     budget = added.fraction.max() if fraction is None else fraction
     added = added[added.fraction == budget][["class_id", "value"]].rename(columns={"value": "added"})
     parts = [reserve, needs, added]

@@ -16,8 +16,7 @@ from scar.job.data_versions import Version, load_versions
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
 from scar.reporting.axes import as_texts
-from scar.reporting.study_folder import Study
-from scar.reporting.tables.leaderboard import SUBJECT
+from scar.reporting.study_folder import RANKED, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,11 +192,11 @@ def _measures(
     rows = {name: study.of(group) for name, (study, group) in sides.items()}
     driver = sides["after"][0].driver
     after, before = outcomes["after"], outcomes["before"]
-    seeds = sorted(set(after.seeds(SUBJECT)) & set(before.seeds(SUBJECT)))
+    seeds = sorted(set(after.seeds(RANKED)) & set(before.seeds(RANKED)))
     records = []
     share = _test_share(rows["after"])
     for metric in METRICS if seeds and not (after.several or before.several) else ():
-        right = {name: each.matrix(SUBJECT, None, seeds) for name, each in outcomes.items()}
+        right = {name: each.matrix(RANKED, None, seeds) for name, each in outcomes.items()}
         values = {name: weighted_scores(right[name], outcomes[name].labels, metric).mean(axis=1) for name in right}
         if _same_test(states, before.labels, after.labels):
             each = paired_difference(right["after"], right["before"], after.labels, metric=metric, level=level)
@@ -222,7 +221,7 @@ def _record(metric: str, before: np.ndarray, after: np.ndarray, each: Any, metho
 
 
 def _by_seed(rows: pd.DataFrame, metric: str, driver: str) -> pd.Series[float]:
-    own = rows[(rows.metric == metric) & (rows.subject == SUBJECT) & (rows.estimator == driver)]
+    own = rows[(rows.metric == metric) & (rows.subject == RANKED) & (rows.estimator == driver)]
     own = own[own.stage == ("foundation" if metric == Metric.FOUNDATION_SIZE else "dataset")]
     return own.groupby("seed").value.first()
 
