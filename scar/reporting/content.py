@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from scar.measures.steps import MEASURES
 from scar.reporting.comparison import Comparison, compare, first_scores
@@ -33,7 +34,7 @@ from scar.reporting.tables.estimators_table import estimators_table
 from scar.reporting.tables.indicators_table import indicators_table
 from scar.reporting.tables.inspection_table import inspection_tables
 from scar.reporting.tables.labels_table import label_tables
-from scar.reporting.tables.leaderboard import Board
+from scar.reporting.tables.leaderboard import Board, best_first
 from scar.reporting.tables.leaderboard_table import leaderboard_tables
 from scar.reporting.tables.planners_table import has_planners, planner_tables
 from scar.reporting.tables.versions_table import version_tables
@@ -46,9 +47,10 @@ ANSWERED = 32
 
 @dataclass(kw_only=True, eq=False)
 class Content:
-    """The parts of a report, in the order in which they are read, and how many of the groups get a card."""
+    """The parts of a report, in the order in which they are read, its groups, the best encoder first, and how many of them get a card."""
 
     study: Study
+    groups: list[dict[str, Any]]
     comparison: Comparison
     answers: list[Answers]
     boards: list[Board]
@@ -122,8 +124,10 @@ def gather(
     others = other_encoders(study)
     published += [other_encoders_table(others)] if len(others) else []
     compared, boards = leaderboard_tables(study, level=level, resamples=resamples, paired=paired)
+    groups = best_first(groups, boards)
     return Content(
         study=study,
+        groups=groups,
         comparison=comparison,
         answers=[answer(study, comparison, group, boards) for group in groups[:ANSWERED]],
         boards=boards,

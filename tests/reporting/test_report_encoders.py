@@ -11,11 +11,13 @@ import pytest
 from synthetic import decided, write_study
 
 from scar.job.rows import load_predictions, save_predictions
+from scar.reporting.content import gather
 from scar.reporting.figures.pareto_figure import draw_fronts
+from scar.reporting.formats.card import make_cards
 from scar.reporting.study_folder import load_study
 from scar.reporting.tables.encoder_agreement import encoder_agreements
 from scar.reporting.tables.encoder_verdicts import size_sentence
-from scar.reporting.tables.leaderboard import leaderboards, on_front
+from scar.reporting.tables.leaderboard import best_first, leaderboards, on_front
 from scar.reporting.tables.leaderboard_table import leaderboard_tables
 
 STRENGTH = {"minilm": 0.9, "wordllama": 0.7, "random_vectors": 0.4}
@@ -87,6 +89,27 @@ def test_a_control_that_loses_is_said_to_lose_and_one_that_does_not_is_a_warning
         s.startswith("Warning: the control random vectors is not shown to lose to WordLlama") for s in board.sentences
     )
     assert board.sentences[0].startswith("MiniLM shows this dataset best")
+
+
+def test_the_best_encoder_is_answered_for_first_and_datasets_stay_where_they_are(study):
+    (board,) = leaderboards(study)
+    groups = study.groups()
+    assert [group["encoder"] for group in groups] != board.frame.encoder.tolist()
+    assert [group["encoder"] for group in best_first(groups, [board])] == board.frame.encoder.tolist()
+    assert best_first(groups, []) == groups
+    others = [{**groups[0], "dataset": "a"}, *groups, {**groups[0], "dataset": "z"}, {**groups[1], "dataset": "z"}]
+    found = best_first(others, [board])
+    assert found[0] == others[0]
+    assert found[-2:] == others[-2:]
+    assert [group["encoder"] for group in found[1:-2]] == board.frame.encoder.tolist()
+    content = gather(study, resamples=100, details=1)
+    assert "MiniLM" in content.answers[0].label
+    assert "MiniLM" in content.details[0].label
+    cards = make_cards(study, content.comparison, answers=content.answers, boards=content.boards, known=content.caveats)
+    assert [name.split("_")[3] for name in cards] == ["minilm", "wordllama", "random"]
+    assert all(
+        card.answers.label == answers.label for card, answers in zip(cards.values(), content.answers, strict=True)
+    )
 
 
 def test_what_no_other_beats_is_the_front():

@@ -28,7 +28,7 @@ from scar.reporting.tables.estimators_table import leading_estimator
 from scar.reporting.tables.flags import NOTHING
 from scar.reporting.tables.indicators_table import cell, header
 from scar.reporting.tables.labels_table import COUNTING_NOTE, SEVERAL_NOTE
-from scar.reporting.tables.leaderboard import Board
+from scar.reporting.tables.leaderboard import Board, best_first
 from scar.reporting.tables.plan_table import need_text
 from scar.reporting.text import count, decimal, group_label, name_of, percent, size, size_interval
 
@@ -88,9 +88,9 @@ def make_cards(
         answers: about the first groups; those about the others are computed.
         boards: of the encoders that the study compares.
         known: its caveats; they are collected if None.
-        most: groups that get one, the first; all if None.
+        most: groups that get one, the first by `best_first`; all if None.
     """
-    every = study.groups()
+    every = best_first(study.groups(), boards)
     groups = every[:most]
     found = [*answers[: len(groups)], *(answer(study, comparison, group, boards) for group in groups[len(answers) :])]
     caveats: dict[str, list[Caveat]] = {}

@@ -59,7 +59,7 @@ SHOWN = 8
 
 def print_report(content: Content, console: Console) -> None:
     """Print the report on a console."""
-    groups = content.study.groups()
+    groups = content.groups
     for answers in content.answers[:SHOWN]:
         console.rule(answers.label, align="left", style="dim")
         print_decision(answers.decision, console)

@@ -66,6 +66,24 @@ def leaderboards(study: Study, *, level: float = 0.95) -> list[Board]:
     return boards
 
 
+def best_first(groups: Sequence[dict[str, Any]], boards: Sequence[Board]) -> list[dict[str, Any]]:
+    """Return groups with the encoders of a dataset in the order of its board; datasets, and groups without a board, stay where they are."""
+    order = {tuple(board.group.items()): board.frame.encoder.tolist() for board in boards}
+    places: dict[tuple[tuple[str, Any], ...], int] = {}
+
+    def key(place: int) -> tuple[int, int]:
+        group = groups[place]
+        board = tuple(item for item in group.items() if item[0] != "encoder" and not item[0].startswith("encoder."))
+        ranks = order.get(board, ())
+        return (
+            (places.setdefault(board, place), ranks.index(group["encoder"]))
+            if group["encoder"] in ranks
+            else (place, 0)
+        )
+
+    return [groups[place] for place in sorted(range(len(groups)), key=key)]
+
+
 def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
     """Return the values of the axes other than the encoder that come with at least two encoders, and these."""
     found: dict[tuple[Any, ...], list[str]] = {}
