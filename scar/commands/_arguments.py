@@ -40,7 +40,7 @@ def prepared(arguments: Sequence[str]) -> list[str]:
 
 def _together(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with all that set something first, where options lie between them: argparse refuses that."""
-    sets = [not each.startswith("-") and ("=" in each or each.startswith("~")) for each in arguments]
+    sets = [bool(re.match(r"[+~]*\w[\w.@:/-]*=|~", each)) for each in arguments]
     if sum(sets) == 0 or all(sets[sets.index(True) :][: sum(sets)]):
         return list(arguments)
     return sorted(arguments, key=lambda each: not sets[arguments.index(each)])

@@ -26,9 +26,9 @@ from scar.reporting.reduction.results import has_reductions
 from scar.reporting.settings import CARDS, EQUIVALENCE_MARGIN, FORMATS, PAIRED, CardConfig, Tolerances
 from scar.sweep.hydra_internals import explain_compositions
 
-ALWAYS = {"study", "formats", "from_wandb", "force", "output", "paths"}
-TABLE = ALWAYS | {"table", "name", "studies", "tolerance"}
-REDUCTION = ALWAYS
+ALWAYS = {"from_wandb", "force", "output", "paths"}
+TABLES = {1: ALWAYS | {"table", "name"}, 2: ALWAYS | {"table", "name", "studies", "tolerance", "formats"}}
+REDUCTION = ALWAYS | {"study", "formats"}
 """Settings that a report takes notice of."""
 
 
@@ -164,12 +164,14 @@ def write(config: ReportConfig) -> dict[str, Path]:
 
     set_output(config.output)
     root, study = Path(config.paths.output_dir), config.study or "default"
+    if config.table is not None:
+        used = TABLES[config.table] | ({"study"} if config.from_wandb else set())
+        _refuse_others(config, used, f"table={config.table}")
     if config.from_wandb:
         from scar.reporting.formats.from_wandb import rebuild_study  # wandb is slow to import
 
         rebuild_study(config.from_wandb, root / study)
     if config.table is not None:
-        _refuse_others(config, TABLE, f"table={config.table}")
         from scar.commands.doctor import examine
         from scar.reporting.paper.paper_report import write_paper_table
 

@@ -28,9 +28,9 @@ SLACK = 1e-7
 # Relative rounding error of the objective, which the line search forgives.
 SHORTEST = 1e-8
 # A step at which the line search gives up: float32 cannot show a decrease any more.
-EASIER, NEAR = 10**0.5, 0.3
-# Of a given penalty and many classes: from one penalty on the way to it to the next, and how far above its minimum, in
-# parts of the objective, one may be left.
+EASIER, NEAR, FARTHEST = 10**0.5, 0.3, 16
+# Of a given penalty and many classes: from one penalty on the way to it to the next; how far above its minimum, in
+# parts of the objective, one may be left; and how many steps a way may have. Features that nobody scaled may ask for more.
 
 
 class LBFGSRun:
@@ -108,8 +108,10 @@ class LBFGSRun:
         last = penalties[-1] if task.penalty is None else task.penalty
         if self.block.num_classes <= MANY:
             return (last,)
-        first = float(variance[p]) * self._mean_square(p)
-        steps = int(math.log(max(first / last, 1.0), EASIER))
+        ratio = float(variance[p]) * self._mean_square(p) / last
+        if not ratio < EASIER ** (FARTHEST + 1):
+            return (last,)
+        steps = int(math.log(max(ratio, 1.0), EASIER))
         return tuple(last * EASIER**step for step in range(steps, -1, -1))
 
     def _chooses_of(self, task: ProbeTask) -> bool:
@@ -120,7 +122,7 @@ class LBFGSRun:
         """Return the mean squared length of the training rows of probe p, the one that stands for the bias left out."""
         block = self.block
         pieces = (x[p, :, : block.dimension] for x in block.rows.pieces(block.piece))
-        return sum(float(x.square().sum(dtype=torch.float64)) for x in pieces) / int(block.sizes[p])
+        return sum(float(x.double().square().sum()) for x in pieces) / int(block.sizes[p])
 
     def _tolerance(self) -> Tensor:
         """Return how far above its minimum the objective [P] may be left, at the penalty at which each probe is."""

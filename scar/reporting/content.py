@@ -77,7 +77,7 @@ class Content:
         groups = len(self.study.groups())
         if self.cards >= groups:
             return ""
-        return f"Cards are of the first {self.cards} of {groups} groups: scar-report cards={groups} writes all."
+        return f"Cards are of the first {self.cards} of {groups} groups; with cards={groups} all have one."
 
 
 def gather(

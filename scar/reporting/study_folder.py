@@ -143,7 +143,7 @@ def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, o
 
     Raises:
         FileNotFoundError: a folder holds no job.
-        ValueError: two jobs give different values for the same measurement.
+        ValueError: two jobs give different values for the same measurement; `where` names no axis, or keeps no row.
     """
     paths = [Path(folders)] if isinstance(folders, str | Path) else [Path(f) for f in folders]
     joined, jobs, owners = JoinedRows(), list[StudyJob](), list[StudyJob]()
@@ -164,6 +164,9 @@ def load_study(folders: Path | str | Sequence[Path | str], where: Mapping[str, o
     axes = (*GROUP, *hidden)
     pa.default_memory_pool().release_unused()
     rows = joined.frame(**{name: [job.columns[name] for job in owners] for name in hidden})
+    for name, value in (where or {}).items():
+        if name not in (known := (*axes, "seed", "completion")):
+            raise ValueError(f"where.{name}={value} chooses by no axis of the study; its axes are {', '.join(known)}")
     rows = keep(rows, where) if where and len(rows) else rows
     return Study(
         name=" + ".join(path.name for path in paths), folders=tuple(paths), axes=axes, jobs=tuple(jobs),

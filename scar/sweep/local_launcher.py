@@ -72,7 +72,7 @@ class LocalLauncher(Launcher):
             units = [unit for unit in units if not self._run(unit, returns, patient=patient)]
 
     def _plan(self, jobs: Sequence[tuple[int, tuple[str, ...]]], returns: dict[int, JobReturn]) -> list[Unit]:
-        """Return the jobs that are not done, those that can work together as one unit; note the others. Nothing is written."""
+        """Return the jobs that are not done, those that can work together as one unit; note the others."""
         groups: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         for index, overrides in jobs:
             composed = self._compose(index, overrides)

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, QuotedString, Transformer
+from hydra.core.override_parser.types import Glob, Override, QuotedString, Transformer
 
 
 def swept_values(key: str, params: Mapping[str, str], arguments: Sequence[str]) -> list[object]:
     """Return the values of a key that a sweep lists; none of a key that all its jobs share, or that a sweeper samples."""
-    override = divided_overrides(None, params, arguments)[1].get(key)
-    if override is None or not (override.is_choice_sweep() or override.is_range_sweep()):
+    lines = [*(f"{name}={value}" for name, value in params.items()), *arguments]
+    given = [each for each in OverridesParser.create().parse_overrides(lines) if each.key_or_group == key]
+    if (
+        not given
+        or not (given[-1].is_choice_sweep() or given[-1].is_range_sweep())
+        or isinstance(given[-1].value(), Glob)
+    ):
         return []
-    values = override.sweep_iterator(transformer=Transformer.identity)
+    values = given[-1].sweep_iterator(transformer=Transformer.identity)
     return [value.text if isinstance(value, QuotedString) else value for value in values]
 
 
 def divided_overrides(
-    loader: ConfigLoader | None, params: Mapping[str, str], arguments: Sequence[str]
+    loader: ConfigLoader, params: Mapping[str, str], arguments: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, Override]]:
     """Divide the parameters of a sweeper and the arguments of a command, which go before.
 

@@ -43,6 +43,7 @@ def test_what_a_sweep_would_run_is_asked_for_job_by_job(arguments, capsys):
         (["a=1", "--cfg", "job", "a=2"], ["a=1", "a=2", "--cfg", "job"]),
         (["--config-dir", "mine", "a=1", "-m"], ["--config-dir", "mine", "a=1", "-m"]),
         (["-m", "typo", "a=1"], ["-m", "typo", "a=1"]),
+        (["a=1", "--config-dir", "/k=v", "b=2"], ["a=1", "b=2", "--config-dir", "/k=v"]),
         (["--help"], ["--help"]),
     ],
 )

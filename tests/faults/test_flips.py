@@ -86,8 +86,8 @@ def calm(tmp_path_factory):
 
 
 def same(found, expected) -> bool:
-    rows, decided = (found[0].drop(columns=["study", "job"]), found[1])
-    return rows.equals(expected[0].drop(columns=["study", "job"])) and all(
+    rows, decided = (found[0].drop(columns="job"), found[1])
+    return rows.equals(expected[0].drop(columns="job")) and all(
         np.array_equal(decided[name], expected[1][name]) for name in expected[1]
     )
 

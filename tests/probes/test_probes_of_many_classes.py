@@ -55,6 +55,17 @@ def test_a_given_penalty_is_come_to_from_stronger_ones_in_fewer_evaluations(monk
     assert ours.epochs[0] < 0.8 * at_once.epochs[0]
 
 
+@pytest.mark.parametrize("scale", [1e10, 1e19])
+def test_features_that_nobody_scaled_are_trained_at_once(monkeypatch, scale):
+    x = (X * scale).astype(np.float32)
+    tasks, config = [ProbeTask(ROWS, VALIDATION, 0, penalty=1e-3)], ProbeConfig(scaling="none", max_epochs=60)
+    ours = train_probes(x, Y, tasks, num_classes=CLASSES, config=config)
+    monkeypatch.setattr(lbfgs.LBFGSRun, "_path", lambda run, p, variance: (run.block.tasks[p].penalty,))
+    at_once = train_probes(x, Y, tasks, num_classes=CLASSES, config=config)
+    assert_same(ours, at_once)
+    assert np.isfinite(ours.weights).all()
+
+
 def test_a_probe_depends_neither_on_the_others_nor_on_threads_nor_on_memory():
     parts = [np.arange(0, 900), np.arange(0, 450), np.arange(450, 900), np.arange(0, 900, 3)]
     tasks = [ProbeTask(rows, VALIDATION, 0, penalty=0.9 / len(rows)) for rows in parts]

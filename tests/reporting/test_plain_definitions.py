@@ -225,7 +225,7 @@ def test_predictions_are_read_as_numpy_reads_them_once_for_scores_and_boards(fol
 def test_cards_are_of_the_first_groups_and_the_report_says_how_to_have_all(study, folder, tmp_path):
     all_of_them = gather(study, resamples=100, details=0)
     few = gather(study, resamples=100, details=0, cards=1)
-    said = "Cards are of the first 1 of 3 groups: scar-report cards=3 writes all."
+    said = "Cards are of the first 1 of 3 groups; with cards=3 all have one."
     assert said in render_page(few)
     assert said in " ".join(plain_text(few).split())
     assert "Cards are of" not in render_page(all_of_them) + plain_text(all_of_them)

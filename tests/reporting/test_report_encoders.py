@@ -112,6 +112,22 @@ def test_the_best_encoder_is_answered_for_first_and_datasets_stay_where_they_are
     )
 
 
+def test_jobs_that_kept_no_matched_decisions_have_no_part_in_a_board(study, tmp_path):
+    shutil.copytree(study.folders[0], folder := tmp_path / "boards")
+    seeds = set()
+    for job in sorted((folder / "jobs").iterdir()):
+        _, encoder, _, _, _, seed, _ = job.name.split("-")
+        seeds.add(seed)
+        if seed == min(seeds) and encoder == "minilm":
+            with np.load(job / "predictions.npz") as archive:
+                kept = {name: archive[name] for name in archive.files if "/" not in name}
+            np.savez(job / "predictions.npz", **kept)
+            status = json.loads((job / "status.json").read_text())
+            (job / "status.json").write_text(json.dumps({**status, "files": {}}))
+    (board,) = leaderboards(load_study(folder))
+    assert set(board.frame.seeds) == {len(seeds) - 1}
+
+
 def test_what_no_other_beats_is_the_front():
     accuracy, speed = np.array([0.9, 0.8, 0.8, 0.7, 0.95]), np.array([10.0, 50.0, 40.0, np.nan, 1.0])
     assert on_front(accuracy, speed).tolist() == [True, True, False, False, True]

@@ -193,7 +193,12 @@ def test_table_2_can_be_had_without_any_study(tmp_path):
 
 @pytest.mark.parametrize(
     ("setting", "named"),
-    [({"level": 0.9}, r"level=0\.9"), ({"logger": LoggerConfig()}, "logger"), ({"where": {"a": 1}}, "where=")],
+    [
+        ({"level": 0.9}, r"level=0\.9"),
+        ({"logger": LoggerConfig()}, "logger"),
+        ({"where": {"a": 1}, "from_wandb": "nowhere"}, "where="),
+        ({"study": "mine"}, "study=mine"),
+    ],
 )
 def test_what_changes_nothing_in_a_table_of_the_paper_is_refused(tmp_path, setting, named):
     paths = ReportPaths(output_dir=str(tmp_path))

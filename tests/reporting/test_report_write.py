@@ -206,6 +206,10 @@ def test_where_keeps_part_of_a_study(tmp_path):
     assert "long-tailed" not in paths["table2.md"].read_text()
     with pytest.raises(ValueError, match="no row has regime='noisy'"):
         write_report(folder, where={"regime": "noisy"})
+    with pytest.raises(
+        ValueError, match=r"where\.metric=accuracy chooses by no axis of the study; its axes are dataset, "
+    ):
+        write_report(folder, where={"metric": "accuracy"})
 
 
 def test_the_terminal_text_fits_and_is_plain(folder):

@@ -59,6 +59,9 @@ def test_the_folder_of_a_study_does_not_resolve_before_its_name_is_good(study):
         (["study=range(2)"], [0, 1]),
         (["study=a"], []),
         (["study=interval(0,1)"], []),
+        (["study=glob(*)"], []),
+        (["++study=a,../b"], ["a", "../b"]),
+        (["study=a,b", "study=c"], []),
         (["seed=1,2"], ["p", "q"]),
     ],
 )

@@ -56,7 +56,7 @@ def leaderboards(study: Study, *, level: float = 0.95) -> list[Board]:
     """Compare the encoders of every dataset that has at least two.
 
     Encoders are compared on the seeds and test items that all of them share; a dataset whose encoders share none, or
-    whose jobs kept no predictions, has no board.
+    whose jobs kept no predictions, raw and matched, has no board.
     """
     boards = []
     for group, names in boards_of(study):
@@ -98,7 +98,9 @@ def boards_of(study: Study) -> list[tuple[dict[str, Any], list[str]]]:
 
 def _frame(study: Study, group: Mapping[str, Any], names: Sequence[str], *, level: float) -> pd.DataFrame | None:
     outcomes = {name: study.outcomes({**group, "encoder": name}, RANKED_ARMS) for name in names}
-    seeds = sorted(set.intersection(*(set(each.seeds(RANKED)) for each in outcomes.values())))
+    decisions = [raw_and_decision(metric)[1] for metric in SCORES]
+    scored = [set(each.seeds(RANKED, decision=d)) for each in outcomes.values() for d in decisions]
+    seeds = sorted(set.intersection(*scored))
     labels = outcomes[names[0]].labels
     same = all(np.array_equal(each.labels, labels) for each in outcomes.values())
     if not seeds or not same or labels.ndim == 2:  # ranks are of classes that exclude one another
