@@ -38,7 +38,7 @@ class LBFGSRun:
 
     Several penalties are solved in turn, each from the optimum of the one before with the curvature found there, until the validation loss of
     matched decisions has not improved for ``patience`` of them. A penalty that is given is the last of several where there are many classes
-    (`_path`): those before it are solved roughly, which takes half the evaluations of beginning with the weakest. They count towards its
+    (`_path`): those before it are solved roughly, which takes half the evaluations where the last is weak, and else as many. They count towards its
     ``max_epochs``.
 
     Attributes:
