@@ -130,7 +130,7 @@ def seeds_of(frame: pd.DataFrame) -> list[int]:
     return sorted({*each[:1].tolist(), *each[starts].tolist()})
 
 
-def coded(column: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
+def coded(column: pd.Series) -> tuple[NDArray[np.integer[Any]], pd.Index]:
     """Return codes [n] of a column and the values that they stand for; a missing value is one, too."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.array.codes, column.array.categories
