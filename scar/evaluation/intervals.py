@@ -80,23 +80,39 @@ def crossed_variance(scores: ArrayLike) -> tuple[Floats, Floats]:
     by_seed = x.sum(axis=-1) / items
     x = x - by_seed[..., None]
     between = seeds * (x.sum(axis=-2) / seeds) ** 2
-    ms_item = between.sum(axis=-1) / max(items - 1, 1)
     if seeds < 2:
+        ms_item = between.sum(axis=-1) / max(items - 1, 1)
         return np.asarray(ms_item / items), np.maximum(2 * ms_item**2 / _variance_of_mean(between), 1.0)
     within = (np.einsum("...si,...si->...i", x, x) - between) / (seeds - 1)
-    ms_rest = np.maximum(within.sum(axis=-1), 0.0) / max(items - 1, 1)
-    ms_seed = items * by_seed.var(axis=-1, ddof=1)
+    return two_way_variance(items * by_seed.var(axis=-1, ddof=1), between, within, seeds=seeds)
+
+
+def two_way_variance(
+    ms_seed: Floats, between: Floats, within: Floats, *, seeds: int, axis: int = -1
+) -> tuple[Floats, Floats]:
+    """Return the variances and degrees of freedom [...] of `crossed_variance` from sums of squares by item.
+
+    Args:
+        ms_seed: [...] mean square of the seeds, of which there are at least two.
+        between: [..., n] summands of (n − 1) MS_b.
+        within: [..., n] summands of (n − 1) MS_e.
+        seeds: S.
+        axis: of the items.
+    """
+    items = between.shape[axis]
+    ms_item = between.sum(axis=axis) / max(items - 1, 1)
+    ms_rest = np.maximum(within.sum(axis=axis), 0.0) / max(items - 1, 1)
     total = ms_seed + ms_item - ms_rest
-    spread = ms_seed**2 / (seeds - 1) + _variance_of_mean(between - within) / 2
+    spread = ms_seed**2 / (seeds - 1) + _variance_of_mean(between - within, axis) / 2
     floor = ms_rest * special.chdtri(seeds - 1, 0.95) / (seeds - 1)
     held = total <= floor
     freedom = np.where(held, seeds - 1, total**2 / spread)
     return np.asarray(np.where(held, floor, total) / (seeds * items)), np.maximum(freedom, 1.0)
 
 
-def _variance_of_mean(values: Floats) -> Floats:
-    """Variance of the mean of values [..., n], above 0."""
-    return np.asarray(np.maximum(values.var(axis=-1) / values.shape[-1], 1e-300))
+def _variance_of_mean(values: Floats, axis: int = -1) -> Floats:
+    """Variance of the mean of values over an axis, above 0."""
+    return np.asarray(np.maximum(values.var(axis=axis) / values.shape[axis], 1e-300))
 
 
 def crossed_interval(

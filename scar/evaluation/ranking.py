@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from scar.common.types import Floats
-from scar.evaluation.intervals import crossed_variance, single_level, single_level_of_pairs
+from scar.evaluation.intervals import crossed_variance, single_level, single_level_of_pairs, two_way_variance
 from scar.evaluation.weighted_metrics import weighted_scores
 
 TOGETHER = 500
@@ -93,8 +93,7 @@ def crossed_variances_of_pairs(scores: Floats) -> Iterator[tuple[int, Floats, Fl
     Yields:
         Place of the first arm of a block, and variances and degrees of freedom [B, E] of the differences of its arms from all.
     """
-    _, seeds, items = scores.shape
-    by_seed = scores.mean(axis=2)
+    seeds, by_seed = scores.shape[1], scores.mean(axis=2)
     centred = np.ascontiguousarray((scores - by_seed[..., None]).transpose(2, 0, 1))  # [n, E, S]
     by_item, squares = centred.mean(axis=2), np.einsum("nes,nes->ne", centred, centred)
     for start in range(0, len(scores), BLOCK):
@@ -103,14 +102,5 @@ def crossed_variances_of_pairs(scores: Floats) -> Iterator[tuple[int, Floats, Fl
         within = squares[:, own, None] + squares[:, None] - 2 * centred[:, own] @ centred.transpose(0, 2, 1)
         within -= between
         within /= seeds - 1
-        ms_item, ms_rest = (
-            between.sum(axis=0) / max(items - 1, 1),
-            np.maximum(within.sum(axis=0), 0.0) / max(items - 1, 1),
-        )
-        ms_seed = items * (by_seed[own, None] - by_seed[None]).var(axis=2, ddof=1)
-        total = ms_seed + ms_item - ms_rest
-        spread = ms_seed**2 / (seeds - 1) + np.maximum((between - within).var(axis=0) / items, 1e-300) / 2
-        floor = ms_rest * special.chdtri(seeds - 1, 0.95) / (seeds - 1)
-        held = total <= floor
-        freedom = np.maximum(np.where(held, seeds - 1, total**2 / spread), 1.0)
-        yield start, np.where(held, floor, total) / (seeds * items), freedom
+        ms_seed = scores.shape[2] * (by_seed[own, None] - by_seed[None]).var(axis=2, ddof=1)
+        yield start, *two_way_variance(ms_seed, between, within, seeds=seeds, axis=0)

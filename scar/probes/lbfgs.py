@@ -55,6 +55,7 @@ class LBFGSRun:
         longest = max(map(len, paths))
         self._penalties = torch.tensor([[*path, *path[-1:] * (longest - len(path))] for path in paths], device=device)
         self._chooses = torch.tensor([self._chooses_of(task) for task in block.tasks], device=device)
+        self._has_way = bool((~self._chooses & (self._last > 0)).any())
         self._curvature = self._starting_curvature(variance)
         self._gradient, self._direction = torch.zeros_like(self._point), torch.zeros_like(self._point)
         self._share = block.real / block.sizes[:, None, None]
@@ -86,7 +87,8 @@ class LBFGSRun:
         self.epochs += live
         record(self.curve, self.epochs, self._value, live)
         self._spent += live
-        solved = _dot(self._gradient, self._gradient) <= 2 * penalty * self._tolerance()
+        tolerance = self._tolerance() if self._has_way else self.config.tolerance
+        solved = _dot(self._gradient, self._gradient) <= 2 * penalty * tolerance
         over = live & (solved | (self._length < SHORTEST) | (self._spent >= self.config.max_epochs))
         if bool(over.any()):
             self._next_level(over, solved)

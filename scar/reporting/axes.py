@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from scar.common.types import Floats
 
+K = TypeVar("K")
+V = TypeVar("V")
 GROUP = ("dataset", "encoder", "modality", "regime", "mix")
 """What one line of a table stands for, unless a study varies more."""
 SELECTABLE = (*GROUP, "seed", "completion")
@@ -113,14 +115,18 @@ def compensated_mean(values: Iterable[float]) -> float:
     return total / count if count else math.nan
 
 
+def grouped(keys: Iterable[K], values: Iterable[V]) -> dict[K, list[V]]:
+    """Values by key, both in their order: of a few, without a frame around them."""
+    found: dict[K, list[V]] = {}
+    for key, value in zip(keys, values, strict=True):
+        found.setdefault(key, []).append(value)
+    return found
+
+
 def by_seed(frame: pd.DataFrame, /, **values: object) -> dict[int, list[float]]:
     """Values by seed, seeds and values in their order, of the rows whose columns equal the given values."""
-    places = np.flatnonzero(equal(frame, **values))
-    found: dict[int, list[float]] = {}
-    seeds, own = (frame[name].array.take(places).tolist() for name in ("seed", "value"))
-    for seed, value in zip(seeds, own, strict=True):
-        found.setdefault(seed, []).append(value)
-    return found
+    own = pick(frame, ["seed", "value"], **values)
+    return grouped(own["seed"].tolist(), own["value"].tolist())
 
 
 def seeds_of(frame: pd.DataFrame) -> list[int]:

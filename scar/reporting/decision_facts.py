@@ -143,7 +143,7 @@ def _everything(rows: pd.DataFrame, comparison: Comparison) -> tuple[float, Inte
 def _size(rows: pd.DataFrame, driver: str) -> dict[str, Any]:
     """How much is enough, by the estimator that is shown first, and with which chance."""
     sizes = sizes_of(rows, subject="primary")
-    first = leading_estimator(sizes, driver)
+    first = leading_estimator(sizes.estimator.tolist(), driver)
     found = foundation_of(sizes[sizes.estimator == first])
     needed = Interval(value=found["foundation"], low=found["foundation_low"], high=found["foundation_high"])
     ahead = prospect_values(rows)

@@ -12,14 +12,14 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import by_seed, compensated_mean, equal, mean, numbers, pick, seeds_of
+from scar.reporting.axes import by_seed, compensated_mean, equal, grouped, mean, numbers, pick, seeds_of
 from scar.reporting.comparison import Comparison
 from scar.reporting.decision import Decision, Purchase, decide
 from scar.reporting.decision_facts import gather_facts
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.caveats import disagreement
-from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
-from scar.reporting.tables.estimators_table import leading, prospect_sentences
+from scar.reporting.tables.characteristics import MISSING, foundations
+from scar.reporting.tables.estimators_table import leading_estimator, prospect_sentences
 from scar.reporting.tables.indicators_table import indicator_sentence
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.leaderboard import Board
@@ -111,9 +111,7 @@ def _quality(rows: pd.DataFrame, comparison: Comparison, driver: str) -> tuple[s
     where = {"stage": "measures", "subject": "primary", "metric": Metric.COVERAGE}
     steps = pick(rows, ["class_name", "factor", "value"], **where)
     steps = steps[steps.factor == steps.factor.min()]
-    by_class: dict[str, list[float]] = {}
-    for name, value in zip(steps.class_name.tolist(), steps.value.tolist(), strict=True):
-        by_class.setdefault(name, []).append(value)
+    by_class = grouped(steps.class_name.tolist(), steps.value.tolist())
     means = {name: compensated_mean(values) for name, values in sorted(by_class.items())}
     worst = [(value, name) for name, value in means.items() if known(value)]
     if len(worst) > 1:
@@ -127,8 +125,8 @@ def _sufficiency(rows: pd.DataFrame, driver: str) -> list[str]:
     sizes, have = foundations(rows, "primary"), mean(numbers(rows, metric=Metric.N_PRIMARY))
     sentences = []
     if len(sizes):
-        first = leading(sizes, driver)
-        found = sizes.get(first) or foundation_of(sizes_of(rows.iloc[:0]))
+        first = leading_estimator(sizes, driver)
+        found = sizes.get(first, MISSING)
         sentences.append(_enough(name_of(first), found, have, driver == first))
         sentences += prospect_sentences(rows)
         short = [f"{name_of(name)} {size(each['foundation'])}" for name, each in sizes.items() if name != first]

@@ -147,7 +147,7 @@ def render_card(card: Card) -> str:
     """Return a card as Markdown."""
     shown = {name: _cells(name, frame) for name, frame in card.tables.items()}
     sizes = card.tables["foundation"]
-    first = sizes.estimator == leading_estimator(sizes, card.driver)
+    first = sizes.estimator == leading_estimator(sizes.estimator.tolist(), card.driver)
     shown |= {"foundation": _cells("foundation", sizes[first]), "other_estimators": _cells("foundation", sizes[~first])}
     caveats = by_what_to_do(card.caveats)
     about = {"details": caveats.pop(NOTHING, []), "caveats": caveats, "version": __version__, "name_of": name_of}

@@ -152,7 +152,7 @@ def foundation_tables(rows: pd.DataFrame, driver: str) -> list[Table]:
     sizes = rows[(rows.metric == Metric.FOUNDATION_SIZE) & (rows.subject == "primary")]
     if sizes.empty:
         return []
-    first = leading_estimator(sizes, driver)
+    first = leading_estimator(sizes.estimator.tolist(), driver)
     needs = rows[(rows.metric == Metric.NEED) & (rows.subject == "primary") & (rows.estimator == first)]
     found, seeds = foundation_of(sizes[sizes.estimator == first]), max(needs.seed.nunique(), 1)
     text, ends = size(found["foundation"]), size_interval(found["foundation_low"], found["foundation_high"])

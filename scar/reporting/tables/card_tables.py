@@ -12,9 +12,9 @@ import pandas as pd
 from scar.evaluation.scores import LEADING
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts, compensated_mean, mean, numbers, pick
+from scar.reporting.axes import as_texts, compensated_mean, grouped, mean, numbers, pick
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.characteristics import foundation_of, foundations, sizes_of
+from scar.reporting.tables.characteristics import MISSING, foundations, sizes_of
 from scar.reporting.tables.indicators_table import indicator_values
 from scar.reporting.tables.labels_table import has_several
 from scar.reporting.tables.plan_table import plan_of
@@ -57,11 +57,12 @@ def _sizes(rows: pd.DataFrame) -> pd.DataFrame:
 def _measures(rows: pd.DataFrame) -> pd.DataFrame:
     """Set-level S, C, A, R of everything by estimator (§4.3); low and high are the lowest and highest seed."""
     own = pick(rows, ["estimator", "metric", "value"], stage="dataset")
-    found: dict[tuple[str, str], list[float]] = {}
-    for estimator, metric, value in zip(*(own[name].tolist() for name in own), strict=True):
-        if metric in MEASURES:
-            found.setdefault((estimator, metric), []).append(value)
-    lines = [(*key, compensated_mean(each), np.fmin.reduce(each), np.fmax.reduce(each)) for key, each in found.items()]
+    found = grouped(zip(own.estimator.tolist(), own.metric.tolist(), strict=True), own.value.tolist())
+    lines = [
+        (estimator, metric, compensated_mean(each), np.fmin.reduce(each), np.fmax.reduce(each))
+        for (estimator, metric), each in found.items()
+        if metric in MEASURES
+    ]
     return pd.DataFrame(lines, columns=["estimator", "measure", "value", "low", "high"])
 
 
@@ -73,11 +74,10 @@ def _indicators(rows: pd.DataFrame) -> pd.DataFrame:
 def _foundation(rows: pd.DataFrame) -> pd.DataFrame:
     """Foundation Data Sizes [samples] by set and estimator, with the interval of the estimate."""
     estimators, found = dict.fromkeys(sizes_of(rows).estimator.tolist()), []
-    nothing = foundation_of(sizes_of(rows.iloc[:0]))
     for subject in SUBJECTS:
         sizes = foundations(rows, subject)
         for estimator in estimators:
-            each = sizes.get(estimator, nothing)
+            each = sizes.get(estimator, MISSING)
             value, low, high = each["foundation"], each["foundation_low"], each["foundation_high"]
             state = size(value) if not math.isfinite(value) or value == 0 else "estimated"
             found.append(
@@ -94,9 +94,7 @@ def _classes(study: Study, group: Mapping[str, Any], seed: int) -> pd.DataFrame:
     plan = plan_of(study, group, seed=seed, strategy=strategy)
     steps = pick(rows, ["class_id", "metric", "factor", "value"], stage="measures", subject="primary", seed=seed)
     steps = steps[steps.factor == steps.factor.min()]
-    found: dict[tuple[int, str], list[float]] = {}
-    for index, metric, value in zip(*(steps[name].tolist() for name in ("class_id", "metric", "value")), strict=True):
-        found.setdefault((index, metric), []).append(value)
+    found = grouped(zip(steps.class_id.tolist(), steps.metric.tolist(), strict=True), steps.value.tolist())
     for measure in CLASS_MEASURES:
         plan[measure] = [compensated_mean(found.get((int(index), measure), [])) for index in plan.class_id.tolist()]
     return plan.drop(columns=["class_id", "fraction"]).rename(columns={"class_name": "class"})

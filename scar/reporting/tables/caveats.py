@@ -13,7 +13,7 @@ from scar.completion.flags import say_disagreement
 from scar.job.metrics import Metric
 from scar.reporting.axes import by_seed, pick, seeds_of
 from scar.reporting.study_folder import Study
-from scar.reporting.tables.estimators_table import leading
+from scar.reporting.tables.estimators_table import leading_estimator
 from scar.reporting.tables.flags import AGAIN, DOUBT, LOOK, MORE, NOTHING, flag_lines
 from scar.reporting.tables.missing import missing_arms
 from scar.reporting.text import decimal, group_label, known, listing, name_of
@@ -37,7 +37,7 @@ def collect_caveats(study: Study) -> list[Caveat]:
     for group in study.groups():
         rows, label = study.of(group), group_label(group)
         sizes = pick(rows, ["estimator"], metric=Metric.FOUNDATION_SIZE, subject="primary")
-        decisive = {study.driver, leading(sizes.estimator.tolist(), study.driver)}
+        decisive = {study.driver, leading_estimator(sizes.estimator.tolist(), study.driver)}
         disagreed, lost = disagreement(rows, study.driver), undefined_coverage(rows)
         texts = [(DOUBT, disagreed)] if disagreed else []
         texts += [(MORE, lost[0] if len(lost) == 1 else _lost_together(rows))] if lost else []

@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import as_texts, mean, numbers, pick, require_named_axes, seeds_of
+from scar.reporting.axes import as_texts, grouped, mean, numbers, pick, require_named_axes, seeds_of
 from scar.reporting.study_folder import Study
 
 SIZES = Metric.of_table("table1")
@@ -25,13 +25,13 @@ def summarize(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         ValueError: the rows vary in an axis that is neither in `by` nor the seed.
     """
     require_named_axes(frame, by)
-    grouped = frame.assign(missing=frame.value.isna()).groupby(list(by), dropna=False, sort=False)
-    out = grouped.agg(
+    groups = frame.assign(missing=frame.value.isna()).groupby(list(by), dropna=False, sort=False)
+    out = groups.agg(
         value=("value", "mean"), low=("low", "mean"), high=("high", "mean"),
         spread_low=("value", "min"), spread_high=("value", "max"), seeds=("seed", "nunique"),
         undefined=("missing", "sum"),
     )  # fmt: skip
-    number, flags = grouped.ngroup(), dict[int, list[str]]()  # most rows have no flag
+    number, flags = groups.ngroup(), dict[int, list[str]]()  # most rows have no flag
     for group, flag in zip(number[frame.flag != ""], frame.flag[frame.flag != ""], strict=True):
         flags.setdefault(int(group), []).append(flag)
     out["flag"] = [_join_flags(flags.get(group, ())) for group in range(len(out))]
@@ -76,9 +76,7 @@ def foundations(rows: pd.DataFrame, subject: str) -> dict[str, dict[str, Any]]:
     """`foundation_of` each estimator that says anything of a set, in the order of the rows."""
     sizes = sizes_of(rows, subject=subject)
     columns = {name: sizes[name].tolist() for name in ("value", "low", "high", "flag")}
-    places: dict[str, list[int]] = {}
-    for place, estimator in enumerate(sizes["estimator"].tolist()):
-        places.setdefault(estimator, []).append(place)
+    places = grouped(sizes["estimator"].tolist(), range(len(sizes)))
     return {
         estimator: _foundation(*([column[place] for place in own] for column in columns.values()))
         for estimator, own in places.items()
@@ -96,6 +94,10 @@ def _foundation(
     each = {"foundation": values, "foundation_low": lows, "foundation_high": highs}
     means = {name: mean(np.array(own, dtype=float)) for name, own in each.items()}
     return means | {"foundation_flag": _join_flags({*flags}) if flags else "missing"}
+
+
+MISSING = _foundation((), (), (), ())
+"""`foundation_of` no rows."""
 
 
 def extension(rows: pd.DataFrame) -> float:

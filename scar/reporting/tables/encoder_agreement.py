@@ -17,7 +17,7 @@ from scar.common.types import Floats
 from scar.evaluation.agreement import rank_agreement
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import by_seed, pick
+from scar.reporting.axes import by_seed, mean, pick
 from scar.reporting.settings import PAIRED
 from scar.reporting.study_folder import RANKED, Study
 from scar.reporting.tables.encoder_verdicts import order_sentences, selected_sentences, size_sentence, worth_sentences
@@ -223,7 +223,7 @@ def _worth(
     def against(others: Sequence[pd.DataFrame]) -> float:
         middle = [_middle(other) for other in others]
         each = [_spearman(own, other) for own in medians for other in middle]
-        return _mean(np.array(each)) if each else float("nan")
+        return mean(np.array(each, dtype=float))
 
     return {"class_size": against([held]), "control": against(controls)}
 
@@ -277,11 +277,6 @@ def _quotient(sums: Floats) -> float:
     return round(float(sums[:-1].sum() / sums[-1]), 12) if sums[-1] > 0.5 else float("nan")
 
 
-def _mean(values: Floats) -> float:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
-
-
 def _verdict(within: float, low: float, high: float) -> str:
     if not np.isfinite([within, low, high]).all():
         return "undefined"
@@ -304,8 +299,8 @@ def _selected(
         if a and b:
             shared.append(len(a & b) / min(len(a), len(b)))
             chance.append(max(len(a), len(b)) / reserve)
-    mean = {"overlap": np.mean(shared), "by_chance": np.mean(chance)} if shared else {}
-    return {"quantity": "selected", **mean}
+    means = {"overlap": np.mean(shared), "by_chance": np.mean(chance)} if shared else {}
+    return {"quantity": "selected", **means}
 
 
 def _plans(study: Study, group: Mapping[str, Any]) -> dict[int, set[str]]:

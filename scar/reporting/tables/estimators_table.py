@@ -10,7 +10,7 @@ import pandas as pd
 
 from scar.foundation.settings import RECOMMENDED
 from scar.job.metrics import Metric
-from scar.reporting.axes import by_seed, compensated_mean, pick
+from scar.reporting.axes import by_seed, compensated_mean, grouped, pick
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.tables.characteristics import foundations
@@ -20,12 +20,7 @@ from scar.reporting.text import count, group_label, name_of, percent, percent_in
 AHEAD = (Metric.REACH, Metric.GAP_AHEAD, Metric.ACCURACY_AHEAD)
 
 
-def leading_estimator(sizes: pd.DataFrame, driver: str) -> str:
-    """Return the estimator that is shown first: the recommended one, or the driver of the plans."""
-    return leading(sizes["estimator"].tolist(), driver)
-
-
-def leading(estimators: Collection[str], driver: str) -> str:
+def leading_estimator(estimators: Collection[str], driver: str) -> str:
     """Return which of some estimators is shown first: the recommended one, or the driver of the plans."""
     return RECOMMENDED if RECOMMENDED in estimators else driver
 
@@ -35,9 +30,7 @@ def prospect_values(rows: pd.DataFrame, subject: str = "primary") -> pd.DataFram
     ends = ("value", "low", "high")
     own = pick(rows, ["fraction", "metric", *ends, "class_id"], stage="prospect", subject=subject)
     own = own[own.class_id.isna()]
-    found: dict[tuple[float, str], list[int]] = {}
-    for place, key in enumerate(zip(own.fraction.tolist(), own.metric.tolist(), strict=True)):
-        found.setdefault(key, []).append(place)
+    found = grouped(zip(own.fraction.tolist(), own.metric.tolist(), strict=True), range(len(own)))
     numbers = {name: own[name].tolist() for name in ends}
     means = [
         {
@@ -105,7 +98,7 @@ def estimators_table(study: Study) -> Table:
     for group in study.groups():
         rows = study.of(group)
         sizes = foundations(rows, "primary")
-        first = leading(sizes, study.driver)
+        first = leading_estimator(sizes, study.driver)
         for estimator in sorted(sizes, key=lambda e: (e != first, e != study.driver, e)):
             found = sizes[estimator]
             needs = by_seed(rows, metric=Metric.NEED, subject="primary", estimator=estimator)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scar.job.metrics import Metric
-from scar.reporting.axes import NOT_AXES, coded, compensated_mean, equal, require_named_axes, taken
+from scar.reporting.axes import NOT_AXES, coded, compensated_mean, equal, grouped, require_named_axes, taken
 from scar.reporting.formats.table import Table
 from scar.reporting.study_folder import Study
 from scar.reporting.text import count, name_of, percent, shown
@@ -35,9 +35,7 @@ def indicator_values(rows: pd.DataFrame, subject: str) -> dict[str, float]:
     named = [code for code, name in enumerate(known) if name.partition("@")[0] in INDICATORS]
     places = places[np.isin(codes[places], named)]
     require_named_axes(taken(rows, [name for name in rows if name not in NOT_AXES], places), ("metric",))
-    values: dict[str, list[float]] = {}
-    for metric, value in zip(known[codes[places]], rows["value"].to_numpy(dtype=float)[places].tolist(), strict=True):
-        values.setdefault(metric, []).append(value)
+    values = grouped(known[codes[places]].tolist(), rows["value"].to_numpy(dtype=float)[places].tolist())
     ordered = sorted(values, key=lambda metric: INDICATORS.index(Metric.of(metric)))  # stable: 500 before 100
     return {metric: compensated_mean(values[metric]) for metric in ordered}
 

@@ -16,7 +16,7 @@ from scar.evaluation.scores import LEADING, raw_and_decision
 from scar.evaluation.weighted_metrics import weighted_scores
 from scar.job.metrics import Metric
 from scar.measures.steps import MEASURES
-from scar.reporting.axes import compensated_mean, mean, numbers, pick
+from scar.reporting.axes import compensated_mean, grouped, mean, numbers, pick
 from scar.reporting.study_folder import RANKED, RANKED_ARMS, Study
 from scar.reporting.tables.characteristics import foundation_of, sizes_of
 from scar.reporting.text import listing, name_of
@@ -162,9 +162,7 @@ def _largest(rows: pd.DataFrame) -> list[tuple[str, float]]:
     """The three classes that the plan of SCAR gives most at the largest budget, mean over seeds."""
     added = pick(rows, ["class_name", "fraction", "value"], metric=Metric.ADDED, subject="scar")
     added = added[added.fraction == added.fraction.max()]
-    by_class: dict[str, list[float]] = {}
-    for name, value in zip(added.class_name.tolist(), added.value.tolist(), strict=True):
-        by_class.setdefault(name, []).append(value)
+    by_class = grouped(added.class_name.tolist(), added.value.tolist())
     means = {name: compensated_mean(values) for name, values in by_class.items()}
     ordered = pd.Series(means, dtype=float).sort_values(ascending=False)
     return [(str(name), float(value)) for name, value in ordered.head(3).items() if value > 0]
